@@ -1,0 +1,180 @@
+"""What a setup costs: parameters, memory, FLOPs and KV cache, exact and without PyTorch.
+
+Everything is summed from closed formulas, so a model of 405 billion parameters is counted in a
+millisecond. The tests hold them against models that are really built.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
+from tiny_llama.config import ModelConfig
+from tiny_llama.menu import FEED_FORWARD, NORM, POSITION
+
+Shape = tuple[int, ...]
+
+COMPONENTS = ("embedding", "position", "attention", "feed_forward", "norm", "unembedding")
+
+
+def parameter_shapes(config: ModelConfig) -> dict[str, Shape]:
+    """Shape of every learned tensor by its path in `TinyLlama`; a tied matrix stands once."""
+    shapes: dict[str, Shape] = {"embedding.weight": (config.vocab_size, config.d_model)}
+    if POSITION[config.position].has_table:
+        shapes["position.table"] = (config.context, config.d_model)
+    for layer in range(config.n_layers):
+        shapes |= {f"blocks.{layer}.{path}": shape for path, shape in _block_shapes(config)}
+    if config.norm_placement == "pre":
+        shapes |= dict(_norm_shapes(config, "norm", config.d_model))
+    if not config.tied_unembedding:
+        shapes["unembedding.weight"] = (config.vocab_size, config.d_model)
+    return shapes
+
+
+def count_parameters(config: ModelConfig) -> int:
+    """How many numbers the model learns."""
+    return sum(parameters_by_component(config).values())
+
+
+def parameters_by_component(config: ModelConfig) -> dict[str, int]:
+    """How many numbers each component learns, over all layers; QK-norms count as attention."""
+    counts = dict.fromkeys(COMPONENTS, 0)
+    for path, shape in parameter_shapes(config).items():
+        counts[_component(path)] += prod(shape)
+    return counts
+
+
+def forward_flops(config: ModelConfig, n_tokens: int) -> dict[str, int]:
+    """Floating-point operations to read `n_tokens` at once, by component.
+
+    Two for each multiply-and-add of every matrix product; attention's scores are counted over the
+    whole square, future included, as dense kernels compute them. Norms, activations and the
+    softmax are left out, as is usual: they are few.
+    """
+    d, e = config.d_model, config.head_width
+    queries, kept = config.n_heads * e, config.kv_heads * e
+    projections = 2 * n_tokens * d * (2 * queries + 2 * kept)
+    scores_and_values = 2 * 2 * n_tokens * n_tokens * queries
+    attention = config.has_attention * (projections + scores_and_values)
+    matrices = FEED_FORWARD[config.feed_forward].n_matrices
+    return {
+        "attention": config.n_layers * attention,
+        "feed_forward": config.n_layers * 2 * n_tokens * matrices * d * config.hidden_width,
+        "unembedding": 2 * n_tokens * d * config.vocab_size,
+    }
+
+
+def training_flops(config: ModelConfig, n_tokens: int) -> int:
+    """Floating-point operations of one training step on a text of `n_tokens`.
+
+    Each matrix product of the forward pass has two of the same size in the backward pass: one for
+    the gradient of its input, one for that of its weight.
+    """
+    return 3 * sum(forward_flops(config, n_tokens).values())
+
+
+def six_n_d(config: ModelConfig, n_tokens: int) -> int:
+    """The usual estimate of training FLOPs, 6 x parameters x tokens (Kaplan et al., 2001.08361).
+
+    N leaves out the embedding and position tables, which multiply nothing; it keeps the
+    unembedding, tied or not, which does.
+    """
+    counts = parameters_by_component(config)
+    unembedding = config.vocab_size * config.d_model
+    inside = sum(counts[name] for name in ("attention", "feed_forward", "norm"))
+    return 6 * (inside + unembedding) * n_tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingMemory:
+    """Bytes that training holds at once, by what they are for."""
+
+    weights: int
+    gradients: int
+    optimizer: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.weights + self.gradients + self.optimizer
+
+
+def training_memory(
+    config: ModelConfig, *, optimizer: str = "adamw", bytes_per_number: int = 4
+) -> TrainingMemory:
+    """Bytes of weights, gradients and the optimizer's state."""
+    weights = bytes_per_number * count_parameters(config)
+    return TrainingMemory(
+        weights=weights,
+        gradients=weights,
+        optimizer=_optimizer_bytes(config, optimizer, bytes_per_number),
+    )
+
+
+def kv_cache_bytes_per_token(config: ModelConfig, *, bytes_per_number: int = 4) -> int:
+    """Bytes of keys and values that generation keeps of each token, over all layers."""
+    if not config.has_attention:
+        return 0
+    return 2 * config.n_layers * config.kv_heads * config.head_width * bytes_per_number
+
+
+def _block_shapes(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
+    if config.has_attention:
+        yield from _norm_shapes(config, "attention_norm", config.d_model)
+        yield from _attention_shapes(config)
+    if config.has_feed_forward:
+        yield from _norm_shapes(config, "feed_forward_norm", config.d_model)
+        yield from _feed_forward_shapes(config)
+
+
+def _attention_shapes(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
+    queries = config.n_heads * config.head_width
+    joined = queries + 2 * config.kv_heads * config.head_width
+    yield "attention.to_qkv.weight", (joined, config.d_model)
+    if config.bias != "none":
+        yield "attention.to_qkv.bias", (joined,)
+    yield "attention.to_output.weight", (config.d_model, queries)
+    if config.bias == "all":
+        yield "attention.to_output.bias", (config.d_model,)
+    if config.qk_norm:
+        yield from _norm_shapes(config, "attention.query_norm", config.head_width)
+        yield from _norm_shapes(config, "attention.key_norm", config.head_width)
+
+
+def _feed_forward_shapes(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
+    d, f = config.d_model, config.hidden_width
+    up, down = (f, d), (d, f)
+    n_matrices = FEED_FORWARD[config.feed_forward].n_matrices
+    matrices = {"to_gate": up, "to_up": up, "to_down": down}
+    for name, shape in list(matrices.items())[3 - n_matrices :]:
+        yield f"feed_forward.{name}.weight", shape
+        if config.bias == "all":
+            yield f"feed_forward.{name}.bias", shape[:1]
+
+
+def _norm_shapes(config: ModelConfig, path: str, width: int) -> Iterator[tuple[str, Shape]]:
+    for name in ("weight", "bias")[: NORM[config.norm].n_vectors]:
+        yield f"{path}.{name}", (width,)
+
+
+def _component(path: str) -> str:
+    """Which component a parameter's path belongs to."""
+    parts = [part for part in path.split(".") if part != "blocks" and not part.isdigit()]
+    return "norm" if parts[0].endswith("norm") else parts[0]
+
+
+def _optimizer_bytes(config: ModelConfig, optimizer: str, bytes_per_number: int) -> int:
+    """AdamW keeps two averages and a step count a tensor, SGD one average, Muon one a matrix."""
+    shapes = parameter_shapes(config)
+    inside = {path: shape for path, shape in shapes.items() if is_muon_matrix(path, shape)}
+    by_muon = inside if optimizer == "muon" else {}
+    numbers = {path: prod(shape) for path, shape in shapes.items()}
+    if optimizer == "sgd":
+        return bytes_per_number * sum(numbers.values())
+    by_adamw = [path for path in shapes if path not in by_muon]
+    adamw = sum(2 * bytes_per_number * numbers[path] + 4 for path in by_adamw)
+    return adamw + bytes_per_number * sum(numbers[path] for path in by_muon)
+
+
+def is_muon_matrix(path: str, shape: Shape) -> bool:
+    """Whether Muon moves this parameter: the matrices inside the blocks (Jordan et al. 2024)."""
+    return path.startswith("blocks.") and len(shape) > 1

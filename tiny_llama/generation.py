@@ -1,0 +1,122 @@
+"""Writing on from a prompt, token by token."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tiny_llama.errors import TextError
+from tiny_llama.model import TinyLlama
+from tiny_llama.parts.attentions.cache import Cache
+from tiny_llama.sample_config import SampleConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextToken:
+    """One token that the model wrote, and what it was chosen from."""
+
+    token: int
+    logits: Tensor
+    """The model's scores of every token, `v`, before any filter."""
+    probabilities: Tensor
+    """What the token was drawn from, `v`, after temperature and all filters; sums to 1."""
+
+
+@torch.no_grad()
+def generate(
+    model: TinyLlama,
+    prompt: Sequence[int] | np.ndarray,
+    config: SampleConfig,
+    *,
+    use_cache: bool = True,
+) -> Iterator[NextToken]:
+    """Write `config.n_tokens` tokens after the prompt.
+
+    The model reads at most its context. When the text has outgrown it, the model forgets all but
+    the latter half of the context and goes on from there, with a cache or without, so that both
+    give the same tokens.
+
+    Args:
+        model: set to evaluation mode while each token is computed.
+        prompt: ids of at least one token.
+        config: how each next token is drawn, and the seed that makes it repeatable.
+        use_cache: keep the keys and values of what has been read instead of reading it again.
+
+    Raises:
+        TextError: if the prompt has no token.
+    """
+    if not len(prompt):
+        raise TextError("The prompt is empty; write at least one character to go on from.")
+    draw = torch.Generator().manual_seed(config.seed)
+    reader = _Reader(model, use_cache)
+    for token in prompt:
+        reader.push(int(token))
+    for _ in range(config.n_tokens):
+        logits = reader.next_logits()
+        probabilities = next_probabilities(logits, config)
+        token = int(torch.multinomial(probabilities, 1, generator=draw))
+        yield NextToken(token=token, logits=logits, probabilities=probabilities)
+        reader.push(token)
+
+
+def next_probabilities(logits: Tensor, config: SampleConfig) -> Tensor:
+    """Turn logits `v` into what the next token is drawn from, `v`: temperature, then filters."""
+    if config.temperature == 0:
+        return torch.nn.functional.one_hot(logits.argmax(), len(logits)).to(logits.dtype)
+    probabilities = (logits / config.temperature).softmax(-1)
+    for keep in (_keep_top_k, _keep_top_p, _keep_min_p):
+        probabilities = torch.where(keep(probabilities, config), probabilities, 0.0)
+        probabilities = probabilities / probabilities.sum()
+    return probabilities
+
+
+class _Reader:
+    """Holds the visible tokens and reads those that the model has not seen yet."""
+
+    def __init__(self, model: TinyLlama, use_cache: bool) -> None:
+        self.model, self.use_cache = model, use_cache
+        self.visible: list[int] = []
+        self.cache = self._new_cache()
+
+    def push(self, token: int) -> None:
+        """Add a token; at the end of the context, forget the first half."""
+        context = self.model.config.context
+        if len(self.visible) == context:
+            self.visible = self.visible[-(context // 2) :]
+            self.cache = self._new_cache()
+        self.visible.append(token)
+
+    def next_logits(self) -> Tensor:
+        """Score every possible next token, `v`."""
+        unread = self.visible[self.cache.length :] if self.cache else self.visible
+        was_training = self.model.training
+        self.model.eval()
+        logits = self.model(torch.tensor([unread]), self.cache)[0, -1]
+        self.model.train(was_training)
+        return logits
+
+    def _new_cache(self) -> Cache | None:
+        config = self.model.config
+        return Cache(config.n_layers, config.context) if self.use_cache else None
+
+
+def _keep_top_k(probabilities: Tensor, config: SampleConfig) -> Tensor:
+    if not 0 < config.top_k < len(probabilities):
+        return torch.ones_like(probabilities, dtype=torch.bool)
+    return torch.zeros_like(probabilities, dtype=torch.bool).index_fill(
+        0, probabilities.topk(config.top_k).indices, True
+    )
+
+
+def _keep_top_p(probabilities: Tensor, config: SampleConfig) -> Tensor:
+    """The likeliest tokens, up to and including the one that reaches the share."""
+    falling, order = probabilities.sort(descending=True, stable=True)
+    before = falling.cumsum(-1) - falling
+    kept = (before < config.top_p) | (before == 0)
+    return torch.empty_like(kept).scatter(0, order, kept)
+
+
+def _keep_min_p(probabilities: Tensor, config: SampleConfig) -> Tensor:
+    return probabilities >= config.min_p * probabilities.max()

@@ -1,0 +1,161 @@
+"""What can be chosen in each slot, readable without importing PyTorch.
+
+The config check, the widgets, the URL, the command line and the tests all read these tables, so a
+new option is one code file, one line here and one content card. A line also states the few facts
+that counting needs (how many matrices or vectors an option learns), so that `cost` can count a
+70B model without building it.
+"""
+
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One choice in a slot: where its code lives, how it is called, and the paper it comes from."""
+
+    where: str
+    title: str
+    paper: str = ""
+    """arXiv number, or a short reference where there is none."""
+
+    def load(self) -> Any:
+        """Import and return the class or function behind this option."""
+        return pkgutil.resolve_name(self.where)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormOption(Option):
+    """A norm, and how many vectors of the model's width it learns."""
+
+    n_vectors: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PositionOption(Option):
+    """A position scheme, and whether it learns a table of one row a position."""
+
+    has_table: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionOption(Option):
+    """An attention, and which layers read through a window: every `window_every`-th; 0 for none."""
+
+    window_every: int = 0
+    is_present: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedForwardOption(Option):
+    """A feed-forward network, and how many matrices it has: 3 with a gate, 2 without."""
+
+    n_matrices: int
+
+
+_NORMS, _POSITIONS = "tiny_llama.parts.norms", "tiny_llama.parts.positions"
+_ATTENTIONS, _FEED_FORWARDS = "tiny_llama.parts.attentions", "tiny_llama.parts.feed_forwards"
+
+NORM: Mapping[str, NormOption] = {
+    "rmsnorm": NormOption(
+        where=f"{_NORMS}.rms:RMSNorm", title="RMSNorm", paper="1910.07467", n_vectors=1
+    ),
+    "layernorm": NormOption(
+        where=f"{_NORMS}.layer:LayerNorm", title="LayerNorm", paper="1607.06450", n_vectors=2
+    ),
+    "none": NormOption(where=f"{_NORMS}.none:NoNorm", title="No norm", n_vectors=0),
+}
+
+POSITION: Mapping[str, PositionOption] = {
+    "rope": PositionOption(
+        where=f"{_POSITIONS}.rope:Rope", title="Rotary embeddings (RoPE)", paper="2104.09864"
+    ),
+    "learned": PositionOption(
+        where=f"{_POSITIONS}.learned:Learned",
+        title="Learned positions",
+        paper="1705.03122",
+        has_table=True,
+    ),
+    "sinusoidal": PositionOption(
+        where=f"{_POSITIONS}.sinusoidal:Sinusoidal",
+        title="Sinusoidal positions",
+        paper="1706.03762",
+    ),
+    "alibi": PositionOption(where=f"{_POSITIONS}.alibi:Alibi", title="ALiBi", paper="2108.12409"),
+    "none": PositionOption(
+        where=f"{_POSITIONS}.base:Position", title="No positions", paper="2203.16634"
+    ),
+}
+
+ATTENTION: Mapping[str, AttentionOption] = {
+    "causal": AttentionOption(
+        where=f"{_ATTENTIONS}.attention:Attention", title="Causal attention", paper="1706.03762"
+    ),
+    "sliding": AttentionOption(
+        where=f"{_ATTENTIONS}.attention:Attention",
+        title="Sliding window",
+        paper="2310.06825",
+        window_every=1,
+    ),
+    "alternating": AttentionOption(
+        where=f"{_ATTENTIONS}.attention:Attention",
+        title="Dense and banded layers in turn",
+        paper="2005.14165",
+        window_every=2,
+    ),
+    "none": AttentionOption(
+        where=f"{_ATTENTIONS}.none:NoAttention", title="No attention", is_present=False
+    ),
+}
+
+FEED_FORWARD: Mapping[str, FeedForwardOption] = {
+    name: FeedForwardOption(
+        where=f"{_FEED_FORWARDS}.{where}", title=title, paper=paper, n_matrices=n_matrices
+    )
+    for name, where, title, paper, n_matrices in (
+        ("swiglu", "gated:SwiGLU", "SwiGLU", "2002.05202", 3),
+        ("geglu", "gated:GeGLU", "GeGLU", "2002.05202", 3),
+        ("reglu", "gated:ReGLU", "ReGLU", "2002.05202", 3),
+        ("gelu", "plain:GELU", "GELU", "1606.08415", 2),
+        ("relu", "plain:ReLU", "ReLU", "1706.03762", 2),
+        ("relu_squared", "plain:ReLUSquared", "Squared ReLU", "2109.08668", 2),
+        ("none", "none:NoFeedForward", "No feed-forward", "", 0),
+    )
+}
+
+MENU: dict[str, Mapping[str, Option]] = {
+    "norm": NORM,
+    "position": POSITION,
+    "attention": ATTENTION,
+    "feed_forward": FEED_FORWARD,
+}
+"""The slots of a model that hold a part of their own."""
+
+CHOICES: dict[str, Mapping[str, str]] = {
+    "norm_placement": {
+        "pre": "Norm before each part, as in LLaMA (2002.04745)",
+        "post": "Norm after each part is added, as in 2017 (1706.03762)",
+    },
+    "bias": {
+        "none": "No biases, as in LLaMA",
+        "qkv": "Biases on queries, keys and values only, as in Qwen2",
+        "all": "Biases on every linear layer of a block, as in GPT-3",
+    },
+}
+"""Settings of a model that are one word out of a few, without a part of their own."""
+
+OPTIMIZER: Mapping[str, str] = {
+    "adamw": "AdamW (1711.05101)",
+    "sgd": "SGD with momentum",
+    "muon": "Muon on matrices, AdamW on the rest (2502.16982)",
+}
+
+SCHEDULE: Mapping[str, str] = {
+    "cosine": "Cosine decay to a tenth (1608.03983)",
+    "linear": "Linear decay to a tenth",
+    "constant": "Constant after warm-up",
+}
+
+TRAINING_CHOICES: dict[str, Mapping[str, str]] = {"optimizer": OPTIMIZER, "schedule": SCHEDULE}

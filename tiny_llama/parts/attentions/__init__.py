@@ -1,0 +1,1 @@
+"""how tokens read from one another."""

@@ -1,0 +1,1 @@
+"""what each token computes on its own."""

@@ -1,0 +1,1 @@
+"""what keeps the residual stream's size in hand."""

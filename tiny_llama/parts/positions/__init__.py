@@ -1,0 +1,1 @@
+"""how a model knows the order of its tokens."""

@@ -1,0 +1,54 @@
+"""Rotary position embeddings (Su et al. 2021, arXiv:2104.09864), the positions of LLaMA."""
+
+import torch
+from torch import Tensor
+
+from tiny_llama.parts.positions.base import Position
+
+
+class Rope(Position):
+    """Turns each pair of a query's and a key's coordinates by an angle that grows with position.
+
+    Pair i turns by position * theta^(-2i / d_head). A score then depends only on how far apart
+    query and key stand. The pairs are (i, i + d_head/2), "rotate-half", as Hugging Face lays the
+    weights out; Meta's own code pairs (2i, 2i + 1), which is the same up to a fixed reordering.
+    """
+
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(
+        self, *, d_model: int, n_heads: int, d_head: int, context: int, theta: float
+    ) -> None:
+        super().__init__(
+            d_model=d_model, n_heads=n_heads, d_head=d_head, context=context, theta=theta
+        )
+        self.d_head, self.theta = d_head, theta
+        self._fill_tables(context, torch.get_default_device())
+
+    def rotate(self, q: Tensor, k: Tensor, start: int = 0) -> tuple[Tensor, Tensor]:
+        """Turn queries and keys `b h t e` by their positions."""
+        end = start + q.shape[2]
+        if end > len(self.cos):
+            self._fill_tables(end, q.device)
+        cos, sin = self.cos[start:end], self.sin[start:end]
+        return _turn(q, cos, sin), _turn(k, cos, sin)
+
+    def frequencies(self) -> Tensor:
+        """Radians that each pair turns a position, `e/2`, fastest first."""
+        pair = torch.arange(0, self.d_head, 2, dtype=torch.float64, device="cpu")
+        return self.theta ** (-pair / self.d_head)
+
+    def _fill_tables(self, n_positions: int, device: torch.device) -> None:
+        """Precompute cos and sin, `t e`; sin carries the minus sign of a rotation's first half."""
+        angle = torch.outer(
+            torch.arange(n_positions, dtype=torch.float64, device="cpu"), self.frequencies()
+        )
+        cos, sin = angle.cos().float(), angle.sin().float()
+        self.register_buffer("cos", torch.cat([cos, cos], -1).to(device), persistent=False)
+        self.register_buffer("sin", torch.cat([-sin, sin], -1).to(device), persistent=False)
+
+
+def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate pairs (i, i + e/2): rolling by half swaps the two members of every pair."""
+    return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)

@@ -1,0 +1,233 @@
+"""Named setups: tiny ones to train here, and real ones, by their published shapes, to count.
+
+Where each real shape comes from stands, source by source, in the facts that the tests hold these
+tables against.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tiny_llama.config import ModelConfig
+from tiny_llama.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A named setup; a real model's is for counting, far too large to train here."""
+
+    title: str
+    config: ModelConfig
+    is_tiny: bool = False
+
+
+def find_preset(name: str) -> Preset:
+    """Look a preset up by its name.
+
+    Raises:
+        ConfigError: if there is none of that name.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"preset={name!r} is not on the list; choose {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def _tiny() -> dict[str, Preset]:
+    llama = ModelConfig()
+    gpt3 = replace(llama, **_GPT3, window=16)
+    return {
+        "tiny-llama": Preset(title="Tiny LLaMA", config=llama, is_tiny=True),
+        "small-llama": Preset(
+            title="Small LLaMA",
+            config=replace(llama, d_model=96, n_layers=6, n_heads=6, context=96),
+            is_tiny=True,
+        ),
+        "medium-llama": Preset(
+            title="Medium LLaMA",
+            config=replace(llama, d_model=128, n_layers=8, n_heads=8, context=128),
+            is_tiny=True,
+        ),
+        "tiny-gpt3": Preset(title="Tiny GPT-3", config=gpt3, is_tiny=True),
+    }
+
+
+_LLAMA: dict[str, Any] = {"hidden_multiple": 256, "norm_eps": 1e-5, "vocab_size": 32_000}
+_GPT: dict[str, Any] = {
+    "norm": "layernorm",
+    "position": "learned",
+    "feed_forward": "gelu",
+    "bias": "all",
+    "tied_unembedding": True,
+    "norm_eps": 1e-5,
+}
+_GPT3: dict[str, Any] = _GPT | {"attention": "alternating"}
+"""The width of GPT-3's bands is not published; a preset's `window` is ours and moves no count of
+parameters."""
+_QWEN: dict[str, Any] = {"norm_eps": 1e-6, "rope_theta": 1e6}
+_GEMMA: dict[str, Any] = {
+    "feed_forward": "geglu",
+    "tied_unembedding": True,
+    "norm_eps": 1e-6,
+    "vocab_size": 256_000,
+    "context": 8192,
+    "d_head": 256,
+}
+_SMOL: dict[str, Any] = {"vocab_size": 49_152, "context": 8192, "tied_unembedding": True}
+_STORIES: dict[str, Any] = {"vocab_size": 32_000, "tied_unembedding": True}
+
+
+def _real(  # one row of a table reads best on one line
+    title: str, d_model: int, n_layers: int, n_heads: int, shared: Mapping[str, Any], **own: Any
+) -> Preset:
+    sizes: dict[str, Any] = {"d_model": d_model, "n_layers": n_layers, "n_heads": n_heads}
+    return Preset(title=title, config=ModelConfig(**{**shared, **own}, **sizes))
+
+
+def _llama_1() -> dict[str, Preset]:
+    shared = _LLAMA | {"context": 2048, "norm_eps": 1e-6}
+    return {
+        "llama-1-7b": _real("LLaMA 7B", 4096, 32, 32, shared),
+        "llama-1-13b": _real("LLaMA 13B", 5120, 40, 40, shared),
+        "llama-1-33b": _real("LLaMA 33B", 6656, 60, 52, shared),
+        "llama-1-65b": _real("LLaMA 65B", 8192, 80, 64, shared, norm_eps=1e-5),
+    }
+
+
+def _llama_2() -> dict[str, Preset]:
+    shared = _LLAMA | {"context": 4096}
+    code = _LLAMA | {"context": 16_384, "rope_theta": 1e6}
+    return {
+        "llama-2-7b": _real("Llama 2 7B", 4096, 32, 32, shared),
+        "llama-2-13b": _real("Llama 2 13B", 5120, 40, 40, shared),
+        "llama-2-70b": _real("Llama 2 70B", 8192, 80, 64, shared, n_kv_heads=8, d_hidden=28_672),
+        "codellama-7b": _real("Code Llama 7B", 4096, 32, 32, code, vocab_size=32_016),
+        "codellama-34b": _real("Code Llama 34B", 8192, 48, 64, code, n_kv_heads=8),
+    }
+
+
+def _llama_3() -> dict[str, Preset]:
+    shared = {"vocab_size": 128_256, "context": 8192, "rope_theta": 5e5, "n_kv_heads": 8}
+    long = shared | {"context": 131_072}
+    return {
+        "llama-3-8b": _real("Llama 3 8B", 4096, 32, 32, shared, d_hidden=14_336),
+        "llama-3-70b": _real("Llama 3 70B", 8192, 80, 64, shared, d_hidden=28_672),
+        "llama-3.1-405b": _real("Llama 3.1 405B", 16_384, 126, 128, long, d_hidden=53_248),
+        "llama-3.2-1b": _real(
+            "Llama 3.2 1B", 2048, 16, 32, long, d_hidden=8192, tied_unembedding=True
+        ),
+        "llama-3.2-3b": _real(
+            "Llama 3.2 3B", 3072, 28, 24, long, d_hidden=8192, tied_unembedding=True
+        ),
+    }
+
+
+def _llama_kin() -> dict[str, Preset]:
+    """Models of others that follow LLaMA's architecture."""
+    shared = _LLAMA | {"context": 2048}
+    return {
+        "tinyllama-1.1b": _real(
+            "TinyLlama 1.1B", 2048, 22, 32, shared, n_kv_heads=4, d_hidden=5632
+        ),
+        "open-llama-3b": _real("OpenLLaMA 3B", 3200, 26, 32, shared, d_hidden=8640, norm_eps=1e-6),
+        "mistral-7b": _real(
+            "Mistral 7B",
+            4096,
+            32,
+            32,
+            shared,
+            context=8192,
+            n_kv_heads=8,
+            d_hidden=14_336,
+            attention="sliding",
+            window=4096,
+        ),
+        "qwen2.5-0.5b": _real(
+            "Qwen2.5 0.5B",
+            896,
+            24,
+            14,
+            _QWEN,
+            n_kv_heads=2,
+            d_hidden=4864,
+            bias="qkv",
+            vocab_size=151_936,
+            context=32_768,
+            tied_unembedding=True,
+        ),
+        "qwen2.5-7b": _real(
+            "Qwen2.5 7B",
+            3584,
+            28,
+            28,
+            _QWEN,
+            n_kv_heads=4,
+            d_hidden=18_944,
+            bias="qkv",
+            vocab_size=152_064,
+            context=131_072,
+        ),
+        "qwen3-8b": _real(
+            "Qwen3 8B",
+            4096,
+            36,
+            32,
+            _QWEN,
+            n_kv_heads=8,
+            d_hidden=12_288,
+            qk_norm=True,
+            vocab_size=151_936,
+            context=40_960,
+        ),
+        "gemma-2b": _real("Gemma 2B", 2048, 18, 8, _GEMMA, n_kv_heads=1, d_hidden=16_384),
+        "gemma-7b": _real("Gemma 7B", 3072, 28, 16, _GEMMA, d_hidden=24_576),
+        "smollm2-135m": _real(
+            "SmolLM2 135M", 576, 30, 9, _SMOL, n_kv_heads=3, d_hidden=1536, rope_theta=1e5
+        ),
+        "smollm2-360m": _real(
+            "SmolLM2 360M", 960, 32, 15, _SMOL, n_kv_heads=5, d_hidden=2560, rope_theta=1e5
+        ),
+        "smollm2-1.7b": _real("SmolLM2 1.7B", 2048, 24, 32, _SMOL, d_hidden=8192, rope_theta=1.3e5),
+        "stories260k": _real(
+            "Stories 260K",
+            64,
+            5,
+            8,
+            _STORIES,
+            n_kv_heads=4,
+            d_hidden=172,
+            vocab_size=512,
+            context=512,
+        ),
+        "stories15m": _real("Stories 15M", 288, 6, 6, _STORIES, d_hidden=768, context=256),
+        "stories42m": _real("Stories 42M", 512, 8, 8, _STORIES, d_hidden=1376, context=1024),
+        "stories110m": _real("Stories 110M", 768, 12, 12, _STORIES, d_hidden=2048, context=1024),
+    }
+
+
+def _gpt() -> dict[str, Preset]:
+    gpt2 = _GPT | {"vocab_size": 50_257, "context": 1024}
+    gpt3 = _GPT3 | {"vocab_size": 50_257, "context": 2048, "window": 256}
+    return {
+        "gpt2-124m": _real("GPT-2 124M", 768, 12, 12, gpt2),
+        "gpt2-355m": _real("GPT-2 355M", 1024, 24, 16, gpt2),
+        "gpt2-774m": _real("GPT-2 774M", 1280, 36, 20, gpt2),
+        "gpt2-1.5b": _real("GPT-2 1.5B", 1600, 48, 25, gpt2),
+        "gpt3-small": _real("GPT-3 Small", 768, 12, 12, gpt3),
+        "gpt3-medium": _real("GPT-3 Medium", 1024, 24, 16, gpt3),
+        "gpt3-large": _real("GPT-3 Large", 1536, 24, 16, gpt3),
+        "gpt3-xl": _real("GPT-3 XL", 2048, 24, 16, gpt3),
+        "gpt3-2.7b": _real("GPT-3 2.7B", 2560, 32, 32, gpt3),
+        "gpt3-6.7b": _real("GPT-3 6.7B", 4096, 32, 32, gpt3),
+        "gpt3-13b": _real("GPT-3 13B", 5120, 40, 40, gpt3),
+        "gpt3-175b": _real("GPT-3 175B", 12_288, 96, 96, gpt3),
+    }
+
+
+PRESETS: Mapping[str, Preset] = {
+    **_tiny(),
+    **_llama_1(),
+    **_llama_2(),
+    **_llama_3(),
+    **_llama_kin(),
+    **_gpt(),
+}
