@@ -1,0 +1,77 @@
+"""Small stories without end: a hero, a plot, a friend, a good end; all of our own making."""
+
+from collections.abc import Iterator
+from random import Random
+
+from tiny_llama.corpora import tales_words as words
+from tiny_llama.corpora.base import TextCorpus
+
+N_CHARACTERS = 1_000_000
+"""As much as a small run reads once: a thousand steps of 16 texts of 64 characters."""
+
+
+class Tales(TextCorpus):
+    """A million characters of stories, one a paragraph."""
+
+    name = "tales"
+    title = "Tales"
+    description = "Small stories that this project makes up, so simple that a tiny model can learn."
+    source = "Made up on the spot by this project, from words and sentences of its own."
+
+    def text(self, seed: int = 0) -> str:
+        """Tell stories until there are a million characters; another seed tells others."""
+        told, length = [], 0
+        for story in stories(seed):
+            told.append(story)
+            length += len(story) + 2
+            if length >= N_CHARACTERS:
+                break
+        return "\n\n".join(told) + "\n"
+
+
+def stories(seed: int = 0) -> Iterator[str]:
+    """Tell one story after another, without end, each a single line."""
+    rng = Random(f"tales {seed}")
+    while True:
+        yield _tell(rng)
+
+
+def _tell(rng: Random) -> str:
+    plot = rng.choice(words.PLOTS)
+    slots = cast(rng, plot)
+    beats = (words.OPENINGS, words.HOME_LINES, words.LIKES, *plot.beats, words.ENDINGS)
+    return " ".join(rng.choice(beat).format_map(slots) for beat in beats)
+
+
+def cast(rng: Random, plot: words.Plot) -> dict[str, str]:
+    """Choose who and what a story is about: a word for every brace of its sentences."""
+    detail = rng.choice(plot.details)
+    helpers = detail["helpers"].split()
+    pronoun = rng.choice(("she", "he"))
+    friend = rng.choice(helpers)
+    kind, other_kind = rng.sample([kind for kind in words.KINDS if kind not in helpers], 2)
+    pleasures = [each for each in words.PLEASURES if each != detail.get("skill")]
+    pleasure, other_pleasure = rng.sample(pleasures, 2)
+    toy = rng.choice(tuple(words.TOYS))
+    return {
+        **words.PRONOUNS[pronoun],
+        **detail,
+        "hero": rng.choice(words.NAMES[pronoun]),
+        "friend": friend,
+        "a_hero": _a(f"{rng.choice(words.NATURES)} {kind}"),
+        "a_friend": _a(f"{rng.choice(words.FRIEND_NATURES)} {friend}"),
+        "a_kind": _a(friend),
+        "other_kind": other_kind,
+        "a_other": _a(other_kind),
+        "place": rng.choice(words.PLACES),
+        "pleasure": pleasure,
+        "other_pleasure": other_pleasure,
+        "toy": toy,
+        "a_toy": _a(f"{rng.choice(words.COLOURS)} {toy}"),
+        "played": words.TOYS[toy],
+        "a_plant": _a(detail.get("plant", "seed")),
+    }
+
+
+def _a(noun: str) -> str:
+    return ("an " if noun[0] in "aeiou" else "a ") + noun
