@@ -1,0 +1,156 @@
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import EVERY_CHOICE
+from torch.utils.flop_counter import FlopCounterMode
+
+from tiny_llama.config import ModelConfig
+from tiny_llama.cost import (
+    count_parameters,
+    forward_flops,
+    kv_cache_bytes_per_token,
+    parameter_shapes,
+    parameters_by_component,
+    six_n_d,
+    training_flops,
+    training_memory,
+)
+from tiny_llama.model import TinyLlama
+from tiny_llama.parts.attentions.cache import Cache
+from tiny_llama.presets import PRESETS
+from tiny_llama.tap import record
+from tiny_llama.train_config import TrainConfig
+from tiny_llama.training import make_optimizers
+
+FACTS = Path(__file__).parent.parent / "explorer" / "content" / "facts" / "configs.json"
+PUBLISHED = {row["id"]: row for row in json.loads(FACTS.read_text())["configs"]}
+BEYOND_THE_MENU = {
+    "mixtral-8x7b": "a mixture of experts",
+    "opt-6.7b": "two more rows of positions than its context",
+    "opt-175b": "two more rows of positions than its context",
+    "gpt-j-6b": "attention and feed-forward side by side",
+    "gpt-neox-20b": "attention and feed-forward side by side",
+    "pythia-6.9b": "attention and feed-forward side by side",
+}
+
+
+def test_every_published_setup_that_the_menu_can_express_is_a_preset():
+    assert set(PUBLISHED) - set(PRESETS) == set(BEYOND_THE_MENU)
+
+
+@pytest.mark.parametrize("name", sorted(set(PUBLISHED) & set(PRESETS)))
+def test_published_parameter_counts_are_met_to_the_last_digit(name):
+    assert count_parameters(PRESETS[name].config) == PUBLISHED[name]["params_measured"]
+
+
+@pytest.mark.parametrize("name", sorted(set(PUBLISHED) & set(PRESETS)))
+def test_presets_have_their_published_shapes(name):
+    config, row = PRESETS[name].config, PUBLISHED[name]
+    ours = {
+        "dim": config.d_model,
+        "n_layers": config.n_layers,
+        "n_heads": config.n_heads,
+        "n_kv_heads": config.kv_heads,
+        "head_dim": config.head_width,
+        "ffn_hidden": config.hidden_width,
+        "vocab_size": config.vocab_size,
+        "context": config.context,
+        "norm_eps": config.norm_eps,
+        "norm_placement": config.norm_placement,
+        "position": config.position,
+        "tied_embeddings": config.tied_unembedding,
+        "qk_norm": config.qk_norm,
+        "kv_cache_bytes_per_token_fp16": kv_cache_bytes_per_token(config, bytes_per_number=2),
+    }
+    assert ours == {key: row[key] for key in ours}
+    assert config.norm == row["norm"].lower()
+    assert config.feed_forward == row["ffn_type"].lower()
+    if config.position == "rope":
+        assert config.rope_theta == row["rope_theta"]
+    if row["sliding_window"]:
+        assert (config.attention, config.window) == ("sliding", row["sliding_window"])
+
+
+def on_the_meta_device(config: ModelConfig) -> TinyLlama:
+    with torch.device("meta"):
+        return TinyLlama(config)
+
+
+@pytest.mark.parametrize(
+    "name", ["llama-1-7b", "llama-2-70b", "gpt3-small", "qwen3-8b", "gemma-2b"]
+)
+def test_formulas_list_the_very_tensors_that_a_model_has(name):
+    config = replace(PRESETS[name].config, n_layers=2, context=64)
+    built = {path: tuple(p.shape) for path, p in on_the_meta_device(config).named_parameters()}
+    assert parameter_shapes(config) == built
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_a_model_built_without_weights_has_as_many_parameters_as_counted(name):
+    config = PRESETS[name].config
+    config = replace(config, context=min(config.context, 8192))
+    assert on_the_meta_device(config).n_parameters() == count_parameters(config)
+
+
+@pytest.mark.parametrize(("slot", "choice"), EVERY_CHOICE)
+@pytest.mark.parametrize("tied", [False, True])
+def test_every_choice_is_counted_as_it_is_built(small, slot, choice, tied):
+    config = replace(small, **{slot: choice}, qk_norm=True, n_kv_heads=2, tied_unembedding=tied)
+    model = TinyLlama(config)
+    assert parameter_shapes(config) == {k: tuple(p.shape) for k, p in model.named_parameters()}
+    assert sum(parameters_by_component(config).values()) == model.n_parameters()
+
+
+def test_tiny_gpt3_matches_tiny_llama_within_two_percent():
+    llama, gpt3 = (count_parameters(PRESETS[name].config) for name in ("tiny-llama", "tiny-gpt3"))
+    assert gpt3 == pytest.approx(llama, rel=0.02)
+
+
+@pytest.mark.parametrize(("slot", "choice"), EVERY_CHOICE)
+def test_flops_are_those_that_pytorch_counts(small, slot, choice):
+    config = replace(small, **{slot: choice}, n_kv_heads=2)
+    model, tokens = TinyLlama(config), torch.zeros(1, 16, dtype=torch.long)
+    scores = "blocks.*.attention.scores"  # watched, attention runs in plain matrix products
+    has_attention = config.attention != "none"
+    with (
+        record(model, *([scores] if has_attention else [])),
+        FlopCounterMode(display=False) as count,
+    ):
+        logits = model(tokens)
+        assert count.get_total_flops() == sum(forward_flops(config, 16).values())
+        logits.sum().backward()
+    assert count.get_total_flops() == training_flops(config, 16)
+
+
+def test_six_n_d_is_the_exact_sum_without_attention_scores_and_with_norms():
+    config = PRESETS["llama-1-7b"].config
+    exact = training_flops(config, 1)
+    assert six_n_d(config, 1) == pytest.approx(exact, rel=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])
+def test_training_memory_is_what_tensors_take(small, optimizer):
+    config = replace(small, bias="all", norm="layernorm")
+    model = TinyLlama(config)
+    optimizers = make_optimizers(model, TrainConfig(optimizer=optimizer))
+    model(torch.zeros(1, 4, dtype=torch.long)).sum().backward()
+    for each in optimizers:
+        each.step()
+    states = [state for each in optimizers for state in each.state.values()]
+    n_bytes = sum(t.numel() * t.element_size() for state in states for t in state.values())
+    memory = training_memory(config, optimizer=optimizer)
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    gradients = sum(p.grad.numel() * p.grad.element_size() for p in model.parameters())
+    assert asdict(memory) == {"weights": weights, "gradients": gradients, "optimizer": n_bytes}
+
+
+@pytest.mark.parametrize("n_kv_heads", [1, 2, 4])
+def test_the_kv_cache_is_as_large_as_counted(small, n_kv_heads):
+    config = replace(small, n_kv_heads=n_kv_heads)
+    cache = Cache(config.n_layers, config.context)
+    with torch.no_grad():
+        TinyLlama(config)(torch.zeros(1, 5, dtype=torch.long), cache)
+    assert cache.n_bytes == 5 * kv_cache_bytes_per_token(config)

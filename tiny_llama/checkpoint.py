@@ -1,0 +1,306 @@
+"""A run as a folder: setup, tokenizer, weights and what it takes to go on; JSON and safetensors.
+
+Nothing is ever unpickled. Each file is written beside its place and then moved there, so a crash
+leaves the old one whole.
+
+    setup.json           Setup in plain values
+    tokenizer.json       and tokenizer.model where SentencePiece is used
+    text.txt             the user's own text, where that is the corpus
+    model.safetensors    weights, and in a checkpoint the optimizers' memory and the next step
+    metrics.jsonl        one JSON object a report
+    snapshots/           weights at chosen steps, half precision
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from tiny_llama.config import ModelConfig
+from tiny_llama.corpora import CORPORA, Corpus, TextCorpus, own_text
+from tiny_llama.cost import parameter_shapes
+from tiny_llama.data import tokenize
+from tiny_llama.errors import CheckpointError, TextError
+from tiny_llama.files import read_json, write_json, write_whole, writing
+from tiny_llama.model import TinyLlama
+from tiny_llama.setup import OWN_TEXT, Setup
+from tiny_llama.tokenizers import Tokenizer, load_tokenizer
+from tiny_llama.training import StepReport, Trainer
+
+SETUP, TEXT, MODEL, METRICS, SNAPSHOTS = (
+    "setup.json",
+    "text.txt",
+    "model.safetensors",
+    "metrics.jsonl",
+    "snapshots",
+)
+_MEMORY = "optimizer."
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedModel:
+    """What a run folder holds for who wants to use the model."""
+
+    model: TinyLlama
+    tokenizer: Tokenizer
+    setup: Setup
+    next_step: int
+    """The step that training would do next; 0: untrained."""
+
+
+def find_corpus(name: str) -> Corpus:
+    """Look a corpus up by its name.
+
+    Raises:
+        TextError: if there is none of that name.
+    """
+    if name not in CORPORA:
+        raise TextError(f"corpus={name!r} is not on the list; choose {', '.join(CORPORA)}.")
+    return CORPORA[name]
+
+
+def new_trainer(setup: Setup, corpus: Corpus | None = None) -> Trainer:
+    """Build tokenizer, model and trainer of a new run.
+
+    Args:
+        setup: what to run; the tokenizer decides the model's vocabulary.
+        corpus: the user's own text, where `setup.corpus` is that.
+
+    Raises:
+        UserError: if the text, the model or the tokenizer cannot be had as wanted.
+    """
+    corpus = corpus or find_corpus(setup.corpus)
+    tokens = tokenize(corpus, setup.tokenizer, vocab_size=setup.vocab_size)
+    config = replace(setup.model, vocab_size=tokens.tokenizer.vocab_size)
+    return Trainer(TinyLlama(config, seed=setup.training.seed), tokens, setup.training)
+
+
+def start_folder(folder: Path, setup: Setup, trainer: Trainer, corpus: Corpus | None) -> None:
+    """Write all that stays the same during a run.
+
+    Raises:
+        CheckpointError: if the folder already holds a run, or cannot be written.
+    """
+    if (folder / SETUP).exists():
+        raise CheckpointError(
+            f"The folder {folder.name!r} already holds a run; resume it or choose another folder."
+        )
+    known = replace(setup, model=trainer.model.config, tokenizer=trainer.corpus.tokenizer.name)
+    with writing(folder):
+        trainer.corpus.tokenizer.save(folder)
+    if setup.corpus == OWN_TEXT and isinstance(corpus, TextCorpus):
+        write_whole(folder / TEXT, corpus.text().encode())
+    write_json(folder / SETUP, known.as_dict())
+
+
+def save_checkpoint(folder: Path, trainer: Trainer, *, with_memory: bool = True) -> None:
+    """Write the weights and, unless they are final, what it takes to go on bit for bit."""
+    tensors: dict[str, Tensor] = dict(trainer.model.named_parameters())
+    if with_memory:
+        tensors |= {_MEMORY + name: value for name, value in trainer.state().items()}
+    save_tensors(folder / MODEL, tensors, {"next_step": str(trainer.next_step)})
+
+
+def resume_trainer(folder: Path, *, steps: int | None = None) -> Trainer:
+    """Build the trainer of a run folder where its last checkpoint left it.
+
+    Args:
+        folder: a run folder.
+        steps: a new number of steps in all; None: as the run was set up.
+
+    Raises:
+        UserError: if the folder does not hold a run that can go on.
+    """
+    found = load_model(folder)
+    training = found.setup.training
+    if steps is not None:
+        training = replace(training, steps=steps)
+    tokens = tokenize(_corpus_of(folder, found.setup), found.tokenizer)
+    trainer = Trainer(found.model, tokens, training)
+    tensors, _ = load_tensors(folder / MODEL)
+    memory = {
+        name.removeprefix(_MEMORY): value
+        for name, value in tensors.items()
+        if name.startswith(_MEMORY)
+    }
+    trainer.restore(memory, next_step=found.next_step)
+    return trainer
+
+
+def load_model(folder: Path) -> TrainedModel:
+    """Read model, tokenizer and setup of a run folder.
+
+    Raises:
+        UserError: if something is missing, damaged or does not fit together.
+    """
+    setup = load_setup(folder)
+    tokenizer = load_tokenizer(folder)
+    if tokenizer.vocab_size != setup.model.vocab_size:
+        raise CheckpointError(
+            f"The tokenizer has {tokenizer.vocab_size} tokens and the model "
+            f"{setup.model.vocab_size}; take both from the same run."
+        )
+    tensors, metadata = load_tensors(folder / MODEL)
+    return TrainedModel(
+        model=build_model(setup.model, tensors),
+        tokenizer=tokenizer,
+        setup=setup,
+        next_step=_next_step(metadata),
+    )
+
+
+def load_setup(folder: Path) -> Setup:
+    """Read the setup of a run folder; see `load_model`."""
+    path = folder / SETUP
+    if not path.is_file():
+        raise CheckpointError(
+            f"The folder {folder.name!r} holds no run: {SETUP} is missing; choose a folder that "
+            f"training has written."
+        )
+    return Setup.from_dict(read_json(path))
+
+
+def build_model(config: ModelConfig, tensors: Mapping[str, Tensor]) -> TinyLlama:
+    """Build a model with given weights; tensors of other names are passed over.
+
+    Raises:
+        CheckpointError: if a weight is missing or has another shape than the config says.
+    """
+    wanted = parameter_shapes(config)
+    for path, shape in wanted.items():
+        if path not in tensors:
+            raise CheckpointError(f"The weights {path} are missing; take a whole checkpoint.")
+        if tuple(tensors[path].shape) != shape:
+            raise CheckpointError(
+                f"The weights {path} have shape {tuple(tensors[path].shape)}, but the setup says "
+                f"{shape}; take both from the same run."
+            )
+    model = TinyLlama(config)
+    with torch.no_grad():
+        for path, parameter in model.named_parameters():
+            parameter.copy_(tensors[path])
+    return model
+
+
+def report_row(report: StepReport) -> dict[str, Any]:
+    """A report as a row of `metrics.jsonl`: plain values, without weights and what is empty."""
+    row: dict[str, Any] = {
+        "step": report.step,
+        "n_tokens": report.n_tokens,
+        "loss": report.loss,
+        "learning_rate": report.learning_rate,
+        "gradient_norm": report.gradient_norm,
+        "seconds": round(report.seconds, 6),
+        "sample": report.sample,
+    }
+    if report.held_out:
+        row |= {
+            "held_out_loss": report.held_out.loss,
+            "perplexity": report.held_out.perplexity,
+            "bits_per_byte": report.held_out.bits_per_byte,
+            "accuracy": report.held_out.accuracy,
+        }
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def add_metrics(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows at the end of a run's metrics.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written.
+    """
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    with writing(folder), (folder / METRICS).open("a", encoding="utf-8") as file:
+        file.write(lines)
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """Read the rows of a run, passing over a last line that a crash has torn."""
+    path = folder / METRICS
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return rows
+
+
+def trim_metrics(folder: Path, next_step: int) -> None:
+    """Forget the rows of steps that will be done again: those since the last checkpoint."""
+    rows = [row for row in read_metrics(folder) if row.get("step", next_step) < next_step]
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    write_whole(folder / METRICS, lines.encode())
+
+
+def save_snapshot(folder: Path, step: int, weights: Mapping[str, Tensor]) -> None:
+    """Write the weights of a step, in half precision: to look at, not to train on from."""
+    half = {path: weight.half() for path, weight in weights.items()}
+    save_tensors(folder / SNAPSHOTS / f"{step:08d}.safetensors", half, {"step": str(step)})
+
+
+def snapshot_steps(folder: Path) -> list[int]:
+    """The steps of which a run folder has snapshots, in order."""
+    return sorted(int(path.stem) for path in (folder / SNAPSHOTS).glob("*.safetensors"))
+
+
+def load_snapshot(folder: Path, step: int) -> TinyLlama:
+    """Build the model as it was after a step.
+
+    Raises:
+        CheckpointError: if there is no whole snapshot of that step.
+    """
+    tensors, _ = load_tensors(folder / SNAPSHOTS / f"{step:08d}.safetensors")
+    return build_model(load_setup(folder).model, tensors)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file in one move.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written.
+    """
+    whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    write_whole(path, save(whole, metadata))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a safetensors file: tensors by name, and its metadata.
+
+    Raises:
+        CheckpointError: if it is missing or damaged.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"The file {path.name} is missing; take a whole checkpoint.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"The file {path.name} is no whole safetensors file ({error}); take another copy."
+        ) from None
+
+
+def _corpus_of(folder: Path, setup: Setup) -> Corpus:
+    if setup.corpus != OWN_TEXT:
+        return find_corpus(setup.corpus)
+    try:
+        return own_text((folder / TEXT).read_bytes())
+    except OSError:
+        raise CheckpointError(
+            f"The text of this run, {TEXT}, is missing; start a new run with the text."
+        ) from None
+
+
+def _next_step(metadata: Mapping[str, str]) -> int:
+    word = metadata.get("next_step", "")
+    if not (word.isascii() and word.isdigit() and len(word) < 12):
+        raise CheckpointError(f"The file {MODEL} does not say its step; take another copy.")
+    return int(word)

@@ -1,0 +1,64 @@
+"""Recorder: keeps what a run reports in its folder, while whoever drives the run shows it."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from tiny_llama.checkpoint import add_metrics, report_row, save_checkpoint, save_snapshot
+from tiny_llama.training import StepReport, Trainer
+
+
+class Recorder:
+    """Writes metrics, snapshots and, every so often, a checkpoint.
+
+    A crash loses at most what was done since the last checkpoint. Rows are gathered between two
+    checkpoints' worth of time only as long as `row_seconds`, so that a step costs no disk access.
+
+    Args:
+        folder: a run folder, started with `checkpoint.start_folder`.
+        trainer: the run.
+        checkpoint_seconds: how long training may go on without a checkpoint.
+        row_seconds: how long rows may wait before they are written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        trainer: Trainer,
+        *,
+        checkpoint_seconds: float = 20.0,
+        row_seconds: float = 1.0,
+    ) -> None:
+        self.folder, self.trainer = folder, trainer
+        self.checkpoint_seconds, self.row_seconds = checkpoint_seconds, row_seconds
+        self._rows: list[dict[str, Any]] = []
+        self._checkpoint_at = self._rows_at = time.monotonic()
+
+    def keep(self, report: StepReport) -> dict[str, Any]:
+        """Take in a report; return it as the row that is written.
+
+        Raises:
+            CheckpointError: if the folder cannot be written.
+        """
+        row = report_row(report)
+        self._rows.append(row)
+        if report.snapshot:
+            save_snapshot(self.folder, report.step, report.snapshot)
+        now = time.monotonic()
+        if now - self._checkpoint_at > self.checkpoint_seconds:
+            self.checkpoint()
+        elif now - self._rows_at > self.row_seconds:
+            self.flush()
+        return row
+
+    def flush(self) -> None:
+        """Write the rows that wait."""
+        add_metrics(self.folder, self._rows)
+        self._rows = []
+        self._rows_at = time.monotonic()
+
+    def checkpoint(self, *, with_memory: bool = True) -> None:
+        """Write rows and checkpoint now."""
+        self.flush()
+        save_checkpoint(self.folder, self.trainer, with_memory=with_memory)
+        self._checkpoint_at = time.monotonic()
