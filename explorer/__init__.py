@@ -1,0 +1,1 @@
+"""Everything that knows Streamlit and Plotly; never imports PyTorch."""

@@ -1,0 +1,34 @@
+"""The entry: page frame and navigation, nothing else."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from explorer import session
+
+PAGES = Path(__file__).resolve().parent.parent / "pages"
+
+st.set_page_config(page_title="Tiny LLaMA Explorer", page_icon=":material/genetics:", layout="wide")
+page = st.navigation(
+    {
+        "Meet": [
+            st.Page(
+                PAGES / "home.py",
+                title="Home",
+                icon=":material/home:",
+                help="LLaMA at a glance, and where to begin.",
+                default=True,
+            )
+        ],
+        "Train": [
+            st.Page(
+                PAGES / "train.py",
+                title="Train",
+                icon=":material/play_circle:",
+                help="Choose a model and a text, press Train, and watch it learn.",
+            )
+        ],
+    }
+)
+session.remember_owner()
+page.run()

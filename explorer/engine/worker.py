@@ -1,0 +1,273 @@
+"""The worker process: holds the tensors, trains all live runs in turns, answers between turns.
+
+Started by the client as `python -m explorer.engine.worker`. It reads requests from its standard
+input and writes answers and news of its runs to its standard output, as `frames`. It ends when
+its input ends, so it never outlives the web server.
+"""
+
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from explorer.engine.frames import Frame, read_frame, write_frame
+from explorer.engine.limits import MOST_GENERATED, MOST_PROMPT_CHARACTERS, check_setup
+from tiny_llama.checkpoint import (
+    TrainedModel,
+    find_corpus,
+    load_model,
+    new_trainer,
+    resume_trainer,
+    start_folder,
+    trim_metrics,
+)
+from tiny_llama.corpora import own_text
+from tiny_llama.errors import CheckpointError, TextError, UserError
+from tiny_llama.generation import generate
+from tiny_llama.recording import Recorder
+from tiny_llama.sample_config import SampleConfig
+from tiny_llama.setup import OWN_TEXT, Setup
+from tiny_llama.tap import record
+from tiny_llama.training import Trainer
+
+SLICE_SECONDS = 0.05
+"""How long one run trains before the next one, or a question, gets its turn."""
+NEWS_SECONDS = 0.1
+"""How often a running run tells the server its rows."""
+
+
+@dataclass(kw_only=True)
+class LiveRun:
+    """A run in this process."""
+
+    id: str
+    trainer: Trainer
+    recorder: Recorder
+    status: str = "running"
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    """Reports that the server has not been told yet."""
+    told_at: float = 0.0
+
+
+class Worker:
+    """Takes turns among runs and requests.
+
+    Args:
+        requests: where requests come from.
+        answers: where answers and news go to.
+    """
+
+    def __init__(self, requests: BinaryIO, answers: BinaryIO) -> None:
+        self._requests, self._answers = requests, answers
+        self._waiting: queue.Queue[Frame | None] = queue.Queue()
+        self._runs: dict[str, LiveRun] = {}
+        self._turns: list[str] = []
+        self._operations: Mapping[str, Callable[[Mapping[str, Any]], Frame]] = {
+            "start": self._start,
+            "control": self._control,
+            "generate": self._generate,
+            "trace": self._trace,
+        }
+
+    def serve(self) -> None:
+        """Work until the input ends; then keep what the runs have learned."""
+        threading.Thread(target=self._listen, daemon=True).start()
+        while self._answer_requests():
+            if run := self._next_running():
+                self._train_a_slice(run)
+        for run in self._runs.values():
+            if run.status in ("running", "paused"):
+                run.recorder.checkpoint()
+
+    def _listen(self) -> None:
+        while (frame := read_frame(self._requests)) is not None:
+            self._waiting.put(frame)
+        self._waiting.put(None)
+
+    def _answer_requests(self) -> bool:
+        """Answer what waits; with no run to train, wait. False when the server has gone."""
+        idle = not any(run.status == "running" for run in self._runs.values())
+        while True:
+            try:
+                frame = self._waiting.get(block=idle)
+            except queue.Empty:
+                return True
+            if frame is None:
+                return False
+            self._answer(frame)
+            idle = False
+
+    def _answer(self, request: Frame) -> None:
+        values = request.values
+        try:
+            answer = self._operations[values["operation"]](values)
+        except UserError as error:
+            answer = Frame(values={"error": str(error)})
+        except Exception as error:  # a fault of ours must not take the other runs along
+            sys.stderr.write(f"{values['operation']} failed: {error!r}\n")
+            answer = Frame(values={"error": f"The worker could not do this ({error})."})
+        self._send(
+            Frame(values={**answer.values, "request": values["request"]}, arrays=answer.arrays)
+        )
+
+    def _send(self, frame: Frame) -> None:
+        write_frame(self._answers, frame)
+
+    def _start(self, values: Mapping[str, Any]) -> Frame:
+        """Start a run in a new folder, or go on with the one that the folder holds."""
+        folder = Path(values["folder"])
+        trainer = resume_trainer(folder) if values["resume"] else _new_trainer(values, folder)
+        run = LiveRun(id=values["run"], trainer=trainer, recorder=Recorder(folder, trainer))
+        if values["resume"]:
+            trim_metrics(folder, trainer.next_step)
+        else:
+            run.recorder.checkpoint()
+        self._runs[run.id] = run
+        self._turns.append(run.id)
+        self._tell(run)
+        return Frame(values={"next_step": trainer.next_step})
+
+    def _control(self, values: Mapping[str, Any]) -> Frame:
+        """Pause, single-step, resume or stop a run."""
+        run = self._find(values["run"])
+        getattr(self, f"_{values['action']}")(run)
+        self._tell(run)
+        return Frame(values={})
+
+    def _pause(self, run: LiveRun) -> None:
+        if run.status == "running":
+            run.status = "paused"
+            run.recorder.checkpoint()
+
+    def _resume(self, run: LiveRun) -> None:
+        if run.status == "paused":
+            run.status = "running"
+
+    def _step(self, run: LiveRun) -> None:
+        if run.status == "paused":
+            self._advance(run)
+
+    def _stop(self, run: LiveRun) -> None:
+        if run.status in ("running", "paused"):
+            run.status = "stopped"
+            run.recorder.checkpoint()
+
+    def _generate(self, values: Mapping[str, Any]) -> Frame:
+        """Write on from a prompt."""
+        settings = SampleConfig(**values["settings"])
+        if settings.n_tokens > MOST_GENERATED:
+            raise TextError(
+                f"n_tokens={settings.n_tokens} must be at most {MOST_GENERATED}; ask for fewer."
+            )
+        found = self._model(values)
+        prompt = found.tokenizer.encode(_checked_prompt(values["prompt"]))
+        said = [next_token.token for next_token in generate(found.model, prompt, settings)]
+        return Frame(values={"text": found.tokenizer.decode([*prompt, *said])})
+
+    def _trace(self, values: Mapping[str, Any]) -> Frame:
+        """Read a text and hand out the activations asked for, without their batch axis."""
+        found = self._model(values)
+        tokens = found.tokenizer.encode(_checked_prompt(values["text"]))[
+            : found.model.config.context
+        ]
+        with torch.no_grad(), record(found.model, *values["patterns"]) as seen:
+            found.model.eval()(torch.from_numpy(tokens)[None])
+        arrays = {path: tensor[0].numpy() for path, tensor in seen.items()}
+        return Frame(
+            values={"tokens": [found.tokenizer.token_text(int(token)) for token in tokens]},
+            arrays={**arrays, "ids": tokens},
+        )
+
+    def _model(self, values: Mapping[str, Any]) -> TrainedModel:
+        """The model of a live run as it stands, or that of a folder."""
+        if run := self._runs.get(values["run"]):
+            trainer = run.trainer
+            return TrainedModel(
+                model=trainer.model,
+                tokenizer=trainer.corpus.tokenizer,
+                setup=Setup(model=trainer.model.config, training=trainer.config),
+                next_step=trainer.next_step,
+            )
+        return load_model(Path(values["folder"]))
+
+    def _find(self, run_id: str) -> LiveRun:
+        if run_id not in self._runs:
+            raise CheckpointError("This run is not live; resume it from its last checkpoint.")
+        return self._runs[run_id]
+
+    def _next_running(self) -> LiveRun | None:
+        """The running run that has waited longest; it goes to the end of the line."""
+        for _ in range(len(self._turns)):
+            self._turns.append(self._turns.pop(0))
+            run = self._runs[self._turns[-1]]
+            if run.status == "running":
+                return run
+        return None
+
+    def _train_a_slice(self, run: LiveRun) -> None:
+        end = time.monotonic() + SLICE_SECONDS
+        while run.status == "running" and time.monotonic() < end:
+            self._advance(run)
+        if run.status != "running" or time.monotonic() - run.told_at > NEWS_SECONDS:
+            self._tell(run)
+
+    def _advance(self, run: LiveRun) -> None:
+        """Do one step; a run that cannot go on ends with a sentence."""
+        try:
+            run.rows.append(run.recorder.keep(next(run.trainer)))
+            if run.trainer.next_step > run.trainer.config.steps:
+                self._finish(run)
+        except UserError as error:
+            self._fail(run, str(error))
+
+    def _finish(self, run: LiveRun) -> None:
+        run.recorder.checkpoint()
+        run.status = "finished"
+
+    def _fail(self, run: LiveRun, why: str) -> None:
+        run.status = "failed"
+        run.rows.append({"message": why})
+
+    def _tell(self, run: LiveRun) -> None:
+        self._send(Frame(values={"news": run.id, "status": run.status, "rows": run.rows}))
+        run.rows = []
+        run.told_at = time.monotonic()
+
+
+def _new_trainer(values: Mapping[str, Any], folder: Path) -> Trainer:
+    setup = Setup.from_dict(values["setup"])
+    check_setup(setup)
+    corpus = own_text(values["text"]) if setup.corpus == OWN_TEXT else find_corpus(setup.corpus)
+    trainer = new_trainer(setup, corpus)
+    start_folder(folder, setup, trainer, corpus)
+    return trainer
+
+
+def _checked_prompt(prompt: str) -> str:
+    if not 0 < len(prompt) <= MOST_PROMPT_CHARACTERS:
+        raise TextError(
+            f"The prompt has {len(prompt):,} characters; it must have between 1 and "
+            f"{MOST_PROMPT_CHARACTERS:,}: change it and try again."
+        )
+    return prompt
+
+
+def main() -> None:
+    """Serve over standard input and output, on one thread, with manners."""
+    if hasattr(os, "nice"):
+        os.nice(10)
+    torch.set_num_threads(1)
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
+        Worker(sys.stdin.buffer, answers).serve()
+
+
+if __name__ == "__main__":
+    main()

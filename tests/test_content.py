@@ -1,0 +1,168 @@
+"""Every option and every setting is explained, in few words, and every card has its option."""
+
+import re
+from dataclasses import fields
+
+import pytest
+
+from explorer import content
+from tiny_llama.config import ModelConfig
+from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
+from tiny_llama.tokenizers import TOKENIZERS
+from tiny_llama.train_config import TrainConfig
+
+OPTIONS = {**MENU, **CHOICES, **TRAINING_CHOICES, "tokenizer": TOKENIZERS}
+EVERY_OPTION = [(slot, option) for slot, options in OPTIONS.items() for option in options]
+SETTINGS = [
+    field.name
+    for config in (ModelConfig, TrainConfig)
+    for field in fields(config)
+    if field.name not in OPTIONS
+]
+PAGES = ["home", "train"]
+EVERY_TEXT = [
+    *(("cards", *names) for names in EVERY_OPTION),
+    *(("cards", "setting", name) for name in SETTINGS),
+    *(("pages", name) for name in PAGES),
+]
+
+ARXIV = r"\d{4}\.\d{4,5}"
+PAPER = rf"Paper: \S.* \d{{4}}, \S.*, arXiv:{ARXIV}"
+PAPERS_OF_TOKENIZERS = {"sentencepiece": ["1808.06226"]}
+"""The table of tokenizers names no papers."""
+
+
+def text_of(names):
+    return content.page(names[1]) if names[0] == "pages" else content.card(*names[1:])
+
+
+def words(text):
+    """Words of the prose; displayed formulas do not count."""
+    return re.sub(r"\$\$.*?\$\$", " ", text, flags=re.DOTALL).split()
+
+
+def papers_on_the_menu(slot, option):
+    if slot == "tokenizer":
+        return PAPERS_OF_TOKENIZERS.get(option, [])
+    entry = OPTIONS[slot][option]
+    return re.findall(ARXIV, entry if isinstance(entry, str) else entry.paper)
+
+
+@pytest.mark.parametrize(("slot", "option"), EVERY_OPTION)
+def test_every_option_has_a_card_of_at_most_120_words(slot, option):
+    assert 30 <= len(words(content.card(slot, option))) <= 120
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_is_explained_in_one_or_two_sentences(name):
+    text = content.setting(name)
+    assert len(words(text)) <= 60
+    assert "\n" not in text
+    assert 1 <= len(re.findall(r"[.!?](?= |$)", text)) <= 2
+
+
+def test_a_tokenizer_that_learns_and_every_choice_of_the_menu_show_a_formula():
+    without = {names for names in EVERY_OPTION if "$$" not in content.card(*names)}
+    assert without == {("tokenizer", "characters"), ("tokenizer", "bytes")}
+
+
+def test_no_text_is_left_over_from_an_option_that_is_gone():
+    folder = content.HERE
+    files = [*(folder / "cards").rglob("*"), *(folder / "pages").rglob("*")]
+    found = {
+        file.relative_to(folder).with_suffix("").parts: file.suffix
+        for file in files
+        if file.is_file()
+    }
+    assert found == dict.fromkeys(EVERY_TEXT, ".md")
+
+
+@pytest.mark.parametrize(("slot", "option"), EVERY_OPTION)
+def test_a_card_cites_the_paper_that_the_menu_names(slot, option):
+    lines = content.card(slot, option).splitlines()
+    expected = papers_on_the_menu(slot, option)
+    assert re.findall(ARXIV, "\n".join(lines)) == expected
+    cited = [line for line in lines if line.startswith("Paper:")]
+    assert len(cited) == len(expected)
+    assert all(re.fullmatch(PAPER, line) for line in cited)
+
+
+@pytest.mark.parametrize(("slot", "option"), EVERY_OPTION)
+def test_a_card_goes_from_plain_words_to_formula_to_users_to_paper(slot, option):
+    kinds = [kind(part) for part in content.card(slot, option).split("\n\n")]
+    order = ["words", "formula", "symbols", "users", "paper"]
+    assert kinds[0] == "words"
+    assert kinds == sorted(kinds, key=order.index)
+    assert ("formula" in kinds) == ("symbols" in kinds)
+    assert all(kinds.count(once) <= 1 for once in ("words", "symbols", "users", "paper"))
+
+
+@pytest.mark.parametrize("names", EVERY_TEXT, ids="/".join)
+def test_formulas_are_closed_and_stand_alone(names):
+    text = text_of(names)
+    fences = [line for line in text.splitlines() if "$$" in line]
+    assert len(fences) % 2 == 0
+    assert set(fences) <= {"$$"}
+    inline = re.sub(r"\$\$.*?\$\$", "", text, flags=re.DOTALL)
+    assert all(line.count("$") % 2 == 0 for line in inline.splitlines())
+    for formula in re.findall(r"\$\$.*?\$\$|\$[^$\n]+\$", text, flags=re.DOTALL):
+        bare = formula.replace("\\{", "").replace("\\}", "")
+        assert bare.count("{") == bare.count("}")
+        assert formula.count("\\left") - formula.count("\\leftarrow") == formula.count(
+            "\\right"
+        ) - (formula.count("\\rightarrow"))
+
+
+@pytest.mark.parametrize("names", EVERY_TEXT, ids="/".join)
+def test_texts_are_calm_and_clean(names):
+    text = text_of(names)
+    prose = " ".join(words(text))
+    assert text == text.strip()
+    assert "!" not in prose
+    assert "\t" not in text
+    assert "<" not in prose, "a page might take it for HTML"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_with_one_paragraph(name):
+    assert "\n" not in content.page(name)
+    assert len(words(content.page(name))) <= 150
+
+
+@pytest.mark.parametrize(
+    ("slot", "option"),
+    [
+        ("norm", "batchnorm"),
+        ("nothing", "rmsnorm"),
+        ("", ""),
+        ("norm", ""),
+        ("norm", "rmsnorm.md"),
+        ("norm", "../norm/rmsnorm"),
+        ("..", "pages/home"),
+        ("norm/rmsnorm", ""),
+        ("/etc", "passwd"),
+        ("norm", "rmsnorm\0"),
+    ],
+)
+def test_a_name_that_is_not_on_the_menu_is_a_key_error_and_never_a_path(slot, option):
+    with pytest.raises(KeyError):
+        content.card(slot, option)
+
+
+@pytest.mark.parametrize("name", ["rmsnorm", "../cards/norm/rmsnorm", "home.md", ""])
+def test_unknown_pages_and_settings_are_key_errors(name):
+    with pytest.raises(KeyError):
+        content.page(name)
+    with pytest.raises(KeyError):
+        content.setting(name)
+
+
+def kind(part):
+    """Which part of a card a paragraph is."""
+    if part.startswith("$$"):
+        return "formula"
+    if part.startswith("Used by: "):
+        return "users"
+    if part.startswith("Paper: "):
+        return "paper"
+    return "symbols" if part.startswith("$") else "words"

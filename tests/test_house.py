@@ -1,0 +1,92 @@
+"""The rules of the house: who may import whom, and what the web server must not hold."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("tiny_llama", "explorer", "pages")
+FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+NEEDS_NO_TORCH = ["config", "train_config", "sample_config", "fields", "errors", "menu"]
+NEEDS_NO_TORCH += ["presets", "cost", "setup", "tokenizers", "corpora"]
+WORKER = ROOT / "explorer" / "engine" / "worker.py"
+
+
+def imported(path: Path, *, at_top: bool = False) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if at_top else ast.walk(tree)
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def packages(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imported(path)}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_room_imports_only_what_it_may(path):
+    ours = packages(path)
+    if room(path) == "tiny_llama":
+        assert not ours & {"streamlit", "plotly", "explorer"}
+    if room(path) == "explorer" and path != WORKER:
+        assert "torch" not in ours
+    if room(path) == "pages":
+        assert ours <= {"streamlit", "explorer", "tiny_llama"}
+    if "figures" in path.parts:
+        assert ours <= {"numpy", "plotly", "explorer", "collections", "dataclasses", "typing"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_stand_at_the_top(path):
+    assert imported(path) == imported(path, at_top=True)
+
+
+def test_nothing_is_ever_unpickled():
+    banned = {"pickle", "torch.load", "shelve", "joblib", "marshal"}
+    for path in FILES:
+        assert not imported(path) & banned, path
+        assert "torch.load(" not in path.read_text(encoding="utf-8"), path
+
+
+def in_a_fresh_python(code: str) -> None:
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120)
+
+
+@pytest.mark.parametrize("name", NEEDS_NO_TORCH)
+def test_what_counts_and_describes_needs_no_pytorch(name):
+    in_a_fresh_python(f"import sys, tiny_llama.{name}; assert 'torch' not in sys.modules")
+
+
+def test_the_library_needs_no_web_page():
+    in_a_fresh_python(
+        "import sys, tiny_llama.__main__; assert not {'streamlit', 'plotly'} & set(sys.modules)"
+    )
+
+
+def test_the_web_server_holds_no_tensors_after_every_page_was_opened():
+    in_a_fresh_python(
+        "import sys\n"
+        "from streamlit.testing.v1 import AppTest\n"
+        "app = AppTest.from_file('explorer/app.py', default_timeout=60).run()\n"
+        "for page in ('home', 'train'):\n"
+        "    app.switch_page(f'../pages/{page}.py').run()\n"
+        "    assert not app.exception, app.exception\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+
+
+def test_the_pages_opened_above_are_all_there_are():
+    names = {path.stem for path in (ROOT / "pages").glob("*.py")}
+    assert names == {"home", "train"}
