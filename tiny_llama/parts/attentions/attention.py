@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from tiny_llama.parts.attentions.cache import LayerCache
+from tiny_llama.parts.linear import Linear
 from tiny_llama.parts.positions.base import Position
 from tiny_llama.tap import Tap
 
@@ -41,8 +42,9 @@ class Attention(nn.Module):
         super().__init__()
         self.n_heads, self.n_kv_heads, self.d_head = n_heads, n_kv_heads, d_head
         self.window, self.softcap, self.dropout = window, softcap, dropout
-        self.to_qkv = nn.Linear(d_model, (n_heads + 2 * n_kv_heads) * d_head, bias=qkv_bias)
-        self.to_output = nn.Linear(n_heads * d_head, d_model, bias=output_bias)
+        self.widths = [n_heads * d_head, n_kv_heads * d_head, n_kv_heads * d_head]
+        self.to_qkv = Linear(d_model, sum(self.widths), bias=qkv_bias)
+        self.to_output = Linear(n_heads * d_head, d_model, bias=output_bias)
         self.query_norm, self.key_norm = make_head_norm(d_head), make_head_norm(d_head)
         self.query, self.key, self.value = Tap(), Tap(), Tap()
         self.rotated_query, self.rotated_key = Tap(), Tap()
@@ -65,39 +67,54 @@ class Attention(nn.Module):
         q, k = self.rotated_query(q), self.rotated_key(k)
         if cache is not None:
             k, v = cache.extend(k, v, start)
-        k, v = (
-            repeat(z, "b g s e -> b (g r) s e", r=self.n_heads // self.n_kv_heads) for z in (k, v)
-        )
         heads = self.heads(self._read(q, k, v, position.bias(x.shape[1], start), start))
         return self.to_output(rearrange(heads, "b h t e -> b t (h e)"))
 
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries `b h t e`, keys and values `b g t e`, from one matrix product."""
-        qkv = rearrange(self.to_qkv(x), "b t (n e) -> b n t e", e=self.d_head)
-        q, k, v = qkv.split([self.n_heads, self.n_kv_heads, self.n_kv_heads], dim=1)
+        kinds = self.to_qkv(x).split(self.widths, dim=-1)
+        q, k, v = (rearrange(z, "b t (n e) -> b n t e", e=self.d_head) for z in kinds)
         return self.query(self.query_norm(q)), self.key(self.key_norm(k)), self.value(v)
 
     def _read(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, start: int) -> Tensor:
         """What each head of each token takes home, `b h t e`."""
-        dropout = self.dropout if self.training else 0.0
         if self._step_by_step:
-            return F.dropout(self._pattern(q, k, bias, start), dropout, self.training) @ v
-        if bias is None and start == 0 and (self.window is None or self.window >= q.shape[2]):
-            return F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout)
-        hidden = _hidden(q.shape[2], start, self.window, q.device)
-        mask = ~hidden if bias is None else bias.masked_fill(hidden, -torch.inf)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+            return self._read_step_by_step(q, k, v, bias, start)
+        n_readers, n_sources = q.shape[2], k.shape[2]
+        reads_all = bias is None and (self.window is None or self.window >= n_sources)
+        needs_mask = not reads_all or (start > 0 and n_readers > 1)
+        return F.scaled_dot_product_attention(
+            q,
+            k,
+            v,
+            attn_mask=self._mask(q, bias, start) if needs_mask else None,
+            is_causal=not needs_mask and n_readers > 1,
+            dropout_p=self.dropout if self.training else 0.0,
+            enable_gqa=self.n_kv_heads < self.n_heads,
+        )
+
+    def _read_step_by_step(
+        self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, start: int
+    ) -> Tensor:
+        """The same, with every step in sight."""
+        k, v = (
+            repeat(z, "b g s e -> b (g r) s e", r=self.n_heads // self.n_kv_heads) for z in (k, v)
+        )
+        return F.dropout(self._pattern(q, k, bias, start), self.dropout, self.training) @ v
 
     def _pattern(self, q: Tensor, k: Tensor, bias: Tensor | None, start: int) -> Tensor:
         """How much each token reads from each source, `b h t s`; rows sum to 1."""
-        scores = self.scores(q @ k.mT / self.d_head**0.5)
+        scores = self.scores((q / self.d_head**0.5) @ k.mT)
         if self.softcap is not None:
             scores = self.softcap * torch.tanh(scores / self.softcap)
-        if bias is not None:
-            scores = scores + bias
-        hidden = _hidden(q.shape[2], start, self.window, q.device)
-        scores = self.masked_scores(scores.masked_fill(hidden, -torch.inf))
+        scores = self.masked_scores(scores + self._mask(q, bias, start))
         return self.pattern(scores.softmax(dim=-1))
+
+    def _mask(self, q: Tensor, bias: Tensor | None, start: int) -> Tensor:
+        """What to add to the scores of the readers `q`: `t s`, or `1 h t s` with a bias."""
+        mask = _hide(q.shape[2], start, self.window, q.device, q.dtype)
+        # The fused attention is slow with three axes, so there are four.
+        return mask if bias is None else (bias + mask).unsqueeze(0)
 
     @property
     def _step_by_step(self) -> bool:
@@ -106,9 +123,14 @@ class Attention(nn.Module):
 
 
 @lru_cache(maxsize=32)
-def _hidden(n_readers: int, start: int, window: int | None, device: torch.device) -> Tensor:
-    """Which sources a reader must not read, `t s`: the future, and what lies before its window."""
+@torch.inference_mode(False)
+def _hide(
+    n_readers: int, start: int, window: int | None, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """0 where a reader may read, -inf in the future and before its window, `t s`."""
     reader = torch.arange(start, start + n_readers, device=device)[:, None]
     source = torch.arange(start + n_readers, device=device)
-    future = source > reader
-    return future if window is None else future | (source <= reader - window)
+    hidden = source > reader
+    if window is not None:
+        hidden |= source <= reader - window
+    return torch.zeros(hidden.shape, dtype=dtype, device=device).masked_fill(hidden, -torch.inf)

