@@ -6,23 +6,20 @@ import pytest
 import torch
 
 from tiny_llama.checkpoint import (
-    METRICS,
     MODEL,
-    SETUP,
     load_model,
     load_snapshot,
     new_trainer,
-    read_metrics,
     resume_trainer,
     snapshot_steps,
     start_folder,
-    trim_metrics,
 )
 from tiny_llama.corpora import own_text
 from tiny_llama.errors import CheckpointError, ConfigError, UserError
 from tiny_llama.menu import TRAINING_CHOICES
+from tiny_llama.metrics import METRICS, read_metrics, trim_metrics
 from tiny_llama.recording import Recorder
-from tiny_llama.setup import OWN_TEXT, Setup
+from tiny_llama.setup import OWN_TEXT, SETUP, Setup
 from tiny_llama.train_config import TrainConfig
 
 TEXT = own_text("the cat sat on the mat and the dog ran to the log. " * 60)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tiny_llama.__main__ import main
-from tiny_llama.checkpoint import read_metrics
+from tiny_llama.metrics import read_metrics
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--set", "d_model=16", "--set", "n_layers=1", "--set", "n_heads=2", "--set", "context=16"]

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import EVERY_CHOICE
+from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import (
+    activation_bytes,
     count_parameters,
     forward_flops,
     kv_cache_bytes_per_token,
@@ -19,6 +21,7 @@ from tiny_llama.cost import (
     training_memory,
 )
 from tiny_llama.model import TinyLlama
+from tiny_llama.parts.attentions.attention import _hide
 from tiny_llama.parts.attentions.cache import Cache
 from tiny_llama.presets import PRESETS
 from tiny_llama.tap import record
@@ -145,6 +148,40 @@ def test_training_memory_is_what_tensors_take(small, optimizer):
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     gradients = sum(p.grad.numel() * p.grad.element_size() for p in model.parameters())
     assert asdict(memory) == {"weights": weights, "gradients": gradients, "optimizer": n_bytes}
+
+
+def bytes_kept_for_backward(model: TinyLlama, tokens: torch.Tensor) -> int:
+    """Sum the storages that autograd holds on to, each once, beyond those of the model."""
+    lasting = {t.untyped_storage().data_ptr() for t in [*model.parameters(), *model.buffers()]}
+    lasting |= {
+        _hide(tokens.shape[1], 0, w, tokens.device, torch.float32).data_ptr() for w in WINDOWS
+    }
+    kept = []  # alive, so that no two storages can share an address
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        logits = model(tokens).flatten(0, 1)
+        cross_entropy(logits, tokens.flatten())
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in kept}
+    return sum(n_bytes for place, n_bytes in storages.items() if place not in lasting)
+
+
+WINDOWS = (None, 3)
+
+
+@pytest.mark.parametrize(("slot", "choice"), EVERY_CHOICE)
+@pytest.mark.parametrize("qk_norm", [False, True])
+@pytest.mark.parametrize("n_kv_heads", [2, 4])
+def test_activation_memory_is_what_autograd_keeps(small, slot, choice, qk_norm, n_kv_heads):
+    config = replace(small, **{slot: choice}, qk_norm=qk_norm, n_kv_heads=n_kv_heads)
+    tokens = torch.zeros(3, 12, dtype=torch.long)
+    measured = bytes_kept_for_backward(TinyLlama(config), tokens)
+    assert activation_bytes(config, batch_size=3, n_tokens=12) == measured
+
+
+def test_activation_memory_of_a_usual_step_is_what_autograd_keeps():
+    config = ModelConfig(n_layers=2)
+    tokens = torch.zeros(8, config.context, dtype=torch.long)
+    measured = bytes_kept_for_backward(TinyLlama(config), tokens)
+    assert activation_bytes(config, batch_size=8, n_tokens=config.context) == measured
 
 
 @pytest.mark.parametrize("n_kv_heads", [1, 2, 4])

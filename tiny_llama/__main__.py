@@ -18,7 +18,6 @@ from tiny_llama.checkpoint import (
     new_trainer,
     resume_trainer,
     start_folder,
-    trim_metrics,
 )
 from tiny_llama.corpora import CORPORA, read_text_file
 from tiny_llama.data import TokenizedText, all_windows
@@ -26,6 +25,7 @@ from tiny_llama.errors import ConfigError, UserError
 from tiny_llama.generation import generate
 from tiny_llama.hugging_face import write_hugging_face
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
+from tiny_llama.metrics import trim_metrics
 from tiny_llama.presets import PRESETS, find_preset
 from tiny_llama.recording import Recorder
 from tiny_llama.sample_config import SampleConfig
@@ -175,6 +175,9 @@ def _cost(options: argparse.Namespace) -> None:
         "training_flops_per_text": cost.training_flops(config, config.context),
         "six_n_d_per_text": cost.six_n_d(config, config.context),
         **{f"{name}_bytes_fp32": n for name, n in asdict(memory).items()},
+        "activation_bytes_per_text_fp32": cost.activation_bytes(
+            config, batch_size=1, n_tokens=config.context
+        ),
         "kv_cache_bytes_per_token_fp32": cost.kv_cache_bytes_per_token(config),
         "context": config.context,
     }

@@ -11,7 +11,6 @@ leaves the old one whole.
     snapshots/           weights at chosen steps, half precision
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,19 +26,13 @@ from tiny_llama.corpora import CORPORA, Corpus, TextCorpus, own_text
 from tiny_llama.cost import parameter_shapes
 from tiny_llama.data import tokenize
 from tiny_llama.errors import CheckpointError, TextError
-from tiny_llama.files import read_json, write_json, write_whole, writing
+from tiny_llama.files import write_json, write_whole, writing
 from tiny_llama.model import TinyLlama
-from tiny_llama.setup import OWN_TEXT, Setup
+from tiny_llama.setup import OWN_TEXT, SETUP, Setup, load_setup
 from tiny_llama.tokenizers import Tokenizer, load_tokenizer
 from tiny_llama.training import StepReport, Trainer
 
-SETUP, TEXT, MODEL, METRICS, SNAPSHOTS = (
-    "setup.json",
-    "text.txt",
-    "model.safetensors",
-    "metrics.jsonl",
-    "snapshots",
-)
+TEXT, MODEL, SNAPSHOTS = "text.txt", "model.safetensors", "snapshots"
 _MEMORY = "optimizer."
 
 
@@ -155,17 +148,6 @@ def load_model(folder: Path) -> TrainedModel:
     )
 
 
-def load_setup(folder: Path) -> Setup:
-    """Read the setup of a run folder; see `load_model`."""
-    path = folder / SETUP
-    if not path.is_file():
-        raise CheckpointError(
-            f"The folder {folder.name!r} holds no run: {SETUP} is missing; choose a folder that "
-            f"training has written."
-        )
-    return Setup.from_dict(read_json(path))
-
-
 def build_model(config: ModelConfig, tensors: Mapping[str, Tensor]) -> TinyLlama:
     """Build a model with given weights; tensors of other names are passed over.
 
@@ -189,14 +171,17 @@ def build_model(config: ModelConfig, tensors: Mapping[str, Tensor]) -> TinyLlama
 
 
 def report_row(report: StepReport) -> dict[str, Any]:
-    """A report as a row of `metrics.jsonl`: plain values, without weights and what is empty."""
+    """A report as a row of `metrics.jsonl`: plain values, without weights and what is empty.
+
+    Numbers are kept to six digits: the rows of long runs would weigh more than their models.
+    """
     row: dict[str, Any] = {
         "step": report.step,
         "n_tokens": report.n_tokens,
         "loss": report.loss,
         "learning_rate": report.learning_rate,
         "gradient_norm": report.gradient_norm,
-        "seconds": round(report.seconds, 6),
+        "seconds": report.seconds,
         "sample": report.sample,
     }
     if report.held_out:
@@ -206,37 +191,7 @@ def report_row(report: StepReport) -> dict[str, Any]:
             "bits_per_byte": report.held_out.bits_per_byte,
             "accuracy": report.held_out.accuracy,
         }
-    return {name: value for name, value in row.items() if value is not None}
-
-
-def add_metrics(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """Write rows at the end of a run's metrics.
-
-    Raises:
-        CheckpointError: if the disk is full or the folder cannot be written.
-    """
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    with writing(folder), (folder / METRICS).open("a", encoding="utf-8") as file:
-        file.write(lines)
-
-
-def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Read the rows of a run, passing over a last line that a crash has torn."""
-    path = folder / METRICS
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return rows
-
-
-def trim_metrics(folder: Path, next_step: int) -> None:
-    """Forget the rows of steps that will be done again: those since the last checkpoint."""
-    rows = [row for row in read_metrics(folder) if row.get("step", next_step) < next_step]
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    write_whole(folder / METRICS, lines.encode())
+    return {name: _short(value) for name, value in row.items() if value is not None}
 
 
 def save_snapshot(folder: Path, step: int, weights: Mapping[str, Tensor]) -> None:
@@ -297,6 +252,10 @@ def _corpus_of(folder: Path, setup: Setup) -> Corpus:
         raise CheckpointError(
             f"The text of this run, {TEXT}, is missing; start a new run with the text."
         ) from None
+
+
+def _short(value: object) -> object:
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _next_step(metadata: Mapping[str, str]) -> int:

@@ -22,7 +22,7 @@ class ModelConfig:
 
     vocab_size: int = 64
     """Number of tokens; the tokenizer decides it when a model is trained."""
-    context: int = 64
+    context: int = 128
     """Longest text in tokens that the model is trained on."""
     n_layers: int = 4
     d_model: int = 64
@@ -54,7 +54,8 @@ class ModelConfig:
     logit_softcap: float | None = None
     """Squashes logits into ±this by tanh (Gemma 2: 30); None: off."""
     dropout: float = 0.0
-    init_std: float = 0.02
+    init_std: float = 0.08
+    """GPT-2's 0.02 suits wide models; narrow ones learn faster from larger weights."""
     scaled_residual_init: bool = True
     """Whether projections into the residual stream start smaller by 1/sqrt(2 n_layers) (GPT-2)."""
 

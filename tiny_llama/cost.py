@@ -110,6 +110,26 @@ def training_memory(
     )
 
 
+def activation_bytes(config: ModelConfig, *, batch_size: int, n_tokens: int) -> int:
+    """Bytes that the forward pass of a training step keeps for the backward pass, in float32.
+
+    Exact for this library's model without dropout and soft-caps, whose own copies are not
+    counted, while nobody watches its activations. Each tensor counts once, however often it is
+    used; weights, and tables and masks that are shared by all steps, count elsewhere or not.
+
+    Args:
+        config: the model.
+        batch_size: texts a step.
+        n_tokens: tokens a text.
+    """
+    n = batch_size * n_tokens
+    layer = _attention_kept(config, n, n_tokens) + _feed_forward_kept(config, n)
+    last_norm = _norm_kept(config, n) if config.norm_placement == "pre" else 0
+    logits = n * config.vocab_size
+    ids = 2 * n  # of 8 bytes each
+    return 4 * (ids + config.n_layers * layer + last_norm + n * config.d_model + logits + 1)
+
+
 def kv_cache_bytes_per_token(config: ModelConfig, *, bytes_per_number: int = 4) -> int:
     """Bytes of keys and values that generation keeps of each token, over all layers."""
     if not config.has_attention:
@@ -154,6 +174,44 @@ def _feed_forward_shapes(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
 def _norm_shapes(config: ModelConfig, path: str, width: int) -> Iterator[tuple[str, Shape]]:
     for name in ("weight", "bias")[: NORM[config.norm].n_vectors]:
         yield f"{path}.{name}", (width,)
+
+
+def _attention_kept(config: ModelConfig, n: int, n_tokens: int) -> int:
+    """Numbers that one attention and its norm keep of `n` tokens in texts of `n_tokens`."""
+    if not config.has_attention:
+        return 0
+    queries, keys = config.n_heads * config.head_width, config.kv_heads * config.head_width
+    position = POSITION[config.position]
+    kept = _norm_kept(config, n) + n * config.d_model  # what the norm and the projection read
+    kept += n * (queries + 2 * keys)  # the projection, of which the values are a part
+    if position.turns:
+        kept += 2 * n_tokens * queries  # cos and sin, a row a head
+    if position.turns or _has_head_norm(config):
+        kept += n * (queries + keys)
+    if _has_head_norm(config):
+        statistics = NORM[config.norm].n_statistics
+        kept += n * statistics * (config.n_heads + config.kv_heads)
+    if position.adds_bias:
+        kept += config.n_heads * n_tokens * n_tokens
+    return kept + n * (queries + config.n_heads)  # the heads, and a sum a softmax
+
+
+def _feed_forward_kept(config: ModelConfig, n: int) -> int:
+    """Numbers that one feed-forward and its norm keep of `n` tokens."""
+    if not config.has_feed_forward:
+        return 0
+    hidden = FEED_FORWARD[config.feed_forward].n_kept * config.hidden_width
+    return _norm_kept(config, n) + n * (config.d_model + hidden)
+
+
+def _norm_kept(config: ModelConfig, n: int) -> int:
+    """Numbers that a norm keeps of `n` tokens: its input and its statistics."""
+    statistics = NORM[config.norm].n_statistics
+    return n * (config.d_model + statistics) if statistics else 0
+
+
+def _has_head_norm(config: ModelConfig) -> bool:
+    return config.qk_norm and config.norm != "none"
 
 
 def _component(path: str) -> str:

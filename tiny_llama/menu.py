@@ -28,16 +28,22 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True)
 class NormOption(Option):
-    """A norm, and how many vectors of the model's width it learns."""
+    """A norm: how many vectors of the model's width it learns, and what its gradient needs."""
 
     n_vectors: int
+    n_statistics: int
+    """Numbers a token that training keeps for the gradient, besides the token's vector."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PositionOption(Option):
-    """A position scheme, and whether it learns a table of one row a position."""
+    """A position scheme: where order comes in, and whether it learns a row a position."""
 
     has_table: bool = False
+    turns: bool = False
+    """Whether queries and keys are turned, so that training keeps copies of them."""
+    adds_bias: bool = False
+    """Whether scores get a bias for each head, reader and source."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +56,11 @@ class AttentionOption(Option):
 
 @dataclass(frozen=True, kw_only=True)
 class FeedForwardOption(Option):
-    """A feed-forward network, and how many matrices it has: 3 with a gate, 2 without."""
+    """A feed-forward network: 3 matrices with a gate, 2 without, and what its gradient needs."""
 
     n_matrices: int
+    n_kept: int
+    """Activations of the hidden width that training keeps for the gradient."""
 
 
 _NORMS, _POSITIONS = "tiny_llama.parts.norms", "tiny_llama.parts.positions"
@@ -60,17 +68,28 @@ _ATTENTIONS, _FEED_FORWARDS = "tiny_llama.parts.attentions", "tiny_llama.parts.f
 
 NORM: Mapping[str, NormOption] = {
     "rmsnorm": NormOption(
-        where=f"{_NORMS}.rms:RMSNorm", title="RMSNorm", paper="1910.07467", n_vectors=1
+        where=f"{_NORMS}.rms:RMSNorm",
+        title="RMSNorm",
+        paper="1910.07467",
+        n_vectors=1,
+        n_statistics=1,
     ),
     "layernorm": NormOption(
-        where=f"{_NORMS}.layer:LayerNorm", title="LayerNorm", paper="1607.06450", n_vectors=2
+        where=f"{_NORMS}.layer:LayerNorm",
+        title="LayerNorm",
+        paper="1607.06450",
+        n_vectors=2,
+        n_statistics=2,
     ),
-    "none": NormOption(where=f"{_NORMS}.none:NoNorm", title="No norm", n_vectors=0),
+    "none": NormOption(where=f"{_NORMS}.none:NoNorm", title="No norm", n_vectors=0, n_statistics=0),
 }
 
 POSITION: Mapping[str, PositionOption] = {
     "rope": PositionOption(
-        where=f"{_POSITIONS}.rope:Rope", title="Rotary embeddings (RoPE)", paper="2104.09864"
+        where=f"{_POSITIONS}.rope:Rope",
+        title="Rotary embeddings (RoPE)",
+        paper="2104.09864",
+        turns=True,
     ),
     "learned": PositionOption(
         where=f"{_POSITIONS}.learned:Learned",
@@ -83,7 +102,9 @@ POSITION: Mapping[str, PositionOption] = {
         title="Sinusoidal positions",
         paper="1706.03762",
     ),
-    "alibi": PositionOption(where=f"{_POSITIONS}.alibi:Alibi", title="ALiBi", paper="2108.12409"),
+    "alibi": PositionOption(
+        where=f"{_POSITIONS}.alibi:Alibi", title="ALiBi", paper="2108.12409", adds_bias=True
+    ),
     "none": PositionOption(
         where=f"{_POSITIONS}.base:Position", title="No positions", paper="2203.16634"
     ),
@@ -112,16 +133,20 @@ ATTENTION: Mapping[str, AttentionOption] = {
 
 FEED_FORWARD: Mapping[str, FeedForwardOption] = {
     name: FeedForwardOption(
-        where=f"{_FEED_FORWARDS}.{where}", title=title, paper=paper, n_matrices=n_matrices
+        where=f"{_FEED_FORWARDS}.{where}",
+        title=title,
+        paper=paper,
+        n_matrices=n_matrices,
+        n_kept=n_kept,
     )
-    for name, where, title, paper, n_matrices in (
-        ("swiglu", "gated:SwiGLU", "SwiGLU", "2002.05202", 3),
-        ("geglu", "gated:GeGLU", "GeGLU", "2002.05202", 3),
-        ("reglu", "gated:ReGLU", "ReGLU", "2002.05202", 3),
-        ("gelu", "plain:GELU", "GELU", "1606.08415", 2),
-        ("relu", "plain:ReLU", "ReLU", "1706.03762", 2),
-        ("relu_squared", "plain:ReLUSquared", "Squared ReLU", "2109.08668", 2),
-        ("none", "none:NoFeedForward", "No feed-forward", "", 0),
+    for name, where, title, paper, n_matrices, n_kept in (
+        ("swiglu", "gated:SwiGLU", "SwiGLU", "2002.05202", 3, 4),
+        ("geglu", "gated:GeGLU", "GeGLU", "2002.05202", 3, 4),
+        ("reglu", "gated:ReGLU", "ReGLU", "2002.05202", 3, 3),
+        ("gelu", "plain:GELU", "GELU", "1606.08415", 2, 2),
+        ("relu", "plain:ReLU", "ReLU", "1706.03762", 2, 1),
+        ("relu_squared", "plain:ReLUSquared", "Squared ReLU", "2109.08668", 2, 2),
+        ("none", "none:NoFeedForward", "No feed-forward", "", 0, 0),
     )
 }
 

@@ -34,23 +34,24 @@ def find_preset(name: str) -> Preset:
 
 def _tiny() -> dict[str, Preset]:
     llama = ModelConfig()
-    gpt3 = replace(llama, **_GPT3, window=16)
+    gpt3 = replace(llama, **_GPT3)
     return {
         "tiny-llama": Preset(title="Tiny LLaMA", config=llama, is_tiny=True),
         "small-llama": Preset(
             title="Small LLaMA",
-            config=replace(llama, d_model=96, n_layers=6, n_heads=6, context=96),
+            config=replace(llama, d_model=96, n_layers=6, n_heads=6),
             is_tiny=True,
         ),
         "medium-llama": Preset(
             title="Medium LLaMA",
-            config=replace(llama, d_model=128, n_layers=8, n_heads=8, context=128),
+            config=replace(llama, d_model=128, n_layers=8, n_heads=8),
             is_tiny=True,
         ),
         "tiny-gpt3": Preset(title="Tiny GPT-3", config=gpt3, is_tiny=True),
     }
 
 
+_REAL: dict[str, Any] = {"init_std": 0.02}
 _LLAMA: dict[str, Any] = {"hidden_multiple": 256, "norm_eps": 1e-5, "vocab_size": 32_000}
 _GPT: dict[str, Any] = {
     "norm": "layernorm",
@@ -80,7 +81,7 @@ def _real(  # one row of a table reads best on one line
     title: str, d_model: int, n_layers: int, n_heads: int, shared: Mapping[str, Any], **own: Any
 ) -> Preset:
     sizes: dict[str, Any] = {"d_model": d_model, "n_layers": n_layers, "n_heads": n_heads}
-    return Preset(title=title, config=ModelConfig(**{**shared, **own}, **sizes))
+    return Preset(title=title, config=ModelConfig(**_REAL, **{**shared, **own}, **sizes))
 
 
 def _llama_1() -> dict[str, Preset]:

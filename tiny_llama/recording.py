@@ -4,7 +4,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tiny_llama.checkpoint import add_metrics, report_row, save_checkpoint, save_snapshot
+from tiny_llama.checkpoint import report_row, save_checkpoint, save_snapshot
+from tiny_llama.metrics import add_metrics
 from tiny_llama.training import StepReport, Trainer
 
 

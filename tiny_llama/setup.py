@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Self
 
 from tiny_llama.config import ModelConfig
-from tiny_llama.errors import ConfigError
+from tiny_llama.errors import CheckpointError, ConfigError
 from tiny_llama.fields import make_config, parse_field
+from tiny_llama.files import read_json
 from tiny_llama.tokenizers import TOKENIZERS
 from tiny_llama.train_config import TrainConfig
 
+SETUP = "setup.json"
 OWN_TEXT = "own-text"
 """The corpus of a run on its user's own text, which no table can hold."""
 
@@ -77,6 +80,21 @@ class Setup:
                 raise ConfigError(f"{name}={parts.get(name)!r} must be a table of settings.")
             parts[name] = make_config(config, parts[name])
         return make_config(cls, parts)
+
+
+def load_setup(folder: Path) -> Setup:
+    """Read the setup of a run folder.
+
+    Raises:
+        UserError: if there is none, or it is damaged or cannot be built.
+    """
+    path = folder / SETUP
+    if not path.is_file():
+        raise CheckpointError(
+            f"The folder {folder.name!r} holds no run: {SETUP} is missing; choose a folder that "
+            f"training has written."
+        )
+    return Setup.from_dict(read_json(path))
 
 
 OWN_FIELDS = ("corpus", "tokenizer", "vocab_size")

@@ -19,12 +19,12 @@ class TrainConfig:
     """
 
     steps: int = 1000
-    batch_size: int = 16
+    batch_size: int = 8
     """Texts a step, each of the model's context in tokens."""
     seed: int = 0
     """Draws the starting weights, the order of the data, and dropout."""
     optimizer: str = "adamw"
-    learning_rate: float = 3e-3
+    learning_rate: float = 6e-3
     warmup_steps: int = 50
     schedule: str = "cosine"
     weight_decay: float = 0.1
