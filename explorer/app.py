@@ -8,7 +8,7 @@ from explorer import session
 
 PAGES = Path(__file__).resolve().parent.parent / "pages"
 
-st.set_page_config(page_title="Tiny LLaMA Explorer", page_icon=":material/genetics:", layout="wide")
+st.set_page_config(page_title="Tiny LLaMA Explorer", page_icon="🦙", layout="wide")
 page = st.navigation(
     {
         "Meet": [

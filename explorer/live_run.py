@@ -7,6 +7,7 @@ import streamlit as st
 from explorer import session
 from explorer.components.live_chart import Line, live_chart
 from explorer.engine.client import Action, EngineError, Run
+from explorer.engine.shipped import shipped_run
 from tiny_llama.cost import count_parameters
 from tiny_llama.errors import UserError
 from tiny_llama.sample_config import SampleConfig
@@ -30,11 +31,30 @@ def show() -> None:
         return
     run = session.current_run()
     if run is None:
-        st.info("Nothing is trained yet: press Train, and the curve and a text appear here.")
+        _recorded()
         return
     polls = run.status in ("starting", "running")
     st.fragment(_panel, run_every=REFRESH_SECONDS if polls else None)(run.id, polls)
     _prompt(run)
+
+
+def _recorded() -> None:
+    """Show how a shipped model was trained, and its text beside an untrained model's."""
+    run = shipped_run()
+    setup = run.setup
+    st.info(
+        f"Nothing is trained yet: press Train to see your own. **Recorded** below: "
+        f"{count_parameters(setup.model):,} parameters on {setup.corpus}, "
+        f"{setup.training.steps:,} steps, trained by this project's own script."
+    )
+    _numbers(run)
+    _curve(run)
+    st.subheader("What it writes", anchor=False)
+    before, after = st.columns(2)
+    with before:
+        _sample(*run.samples[0])
+    with after:
+        _sample(*run.samples[-1])
 
 
 def _panel(run_id: str, polls: bool) -> None:
@@ -99,7 +119,8 @@ def _numbers(run: Run) -> None:
             st.metric("Accuracy", _last(run, "accuracy", "{:.0%}"))
         else:
             st.metric("Bits per byte", _last(run, "bits_per_byte", "{:.2f}"))
-        st.metric("Tokens a second", _tokens_per_second(run))
+        if run.status != "recorded":  # another machine's speed says nothing about this one
+            st.metric("Tokens a second", _tokens_per_second(run))
         st.metric("Parameters", f"{count_parameters(run.setup.model):,}")
 
 

@@ -13,8 +13,10 @@ _OWNER = "owner_secret"
 
 @st.cache_resource(show_spinner=False)
 def engine() -> Engine:
-    """The one engine of this server; its worker starts with the first question."""
-    return Engine()
+    """The one engine of this server, its worker starting while the first page is read."""
+    engine = Engine()
+    engine.warm_up()
+    return engine
 
 
 def owner() -> str:

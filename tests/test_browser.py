@@ -138,7 +138,7 @@ def paused_step(page: Page) -> int:
 
 def test_text_of_a_student_is_shown_as_text(address, page):
     page.goto(address + "/train?corpus=own-text&steps=5")
-    expect(page.get_by_text("Your own text is empty")).to_be_visible()
+    expect(page.get_by_text("The text is too short")).to_be_visible()
     box = page.get_by_label("Paste a text")
     box.fill("<script>document.title='owned'</script><b>שלום 😀</b> " * 40)
     box.press("Control+Enter")

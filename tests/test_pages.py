@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer import controls, session
 from explorer.engine.client import Engine
+from explorer.engine.shipped import shipped_run
 from tiny_llama.errors import TextError
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
 from tiny_llama.setup import OWN_TEXT, Setup
@@ -80,6 +81,14 @@ def test_a_link_sets_what_it_names(name, word):
     app = open_page("train", **{name: word}, steps="1", n_layers="1")
     run = session.engine().poll(train(app).query_params["run"])
     assert run.setup == Setup().with_values({name: word, "steps": "1", "n_layers": "1"})
+
+
+def test_before_anything_is_trained_a_recorded_run_is_shown_and_says_so():
+    app = open_page("train")
+    run = shipped_run()
+    assert "Recorded" in app.info[0].value
+    assert [code.value for code in app.code] == [run.samples[0][1], run.samples[-1][1]]
+    assert not {"run_pause", "run_stop"} & {button.key for button in app.button}
 
 
 @pytest.mark.parametrize(

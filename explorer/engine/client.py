@@ -159,6 +159,10 @@ class Engine:
         arrays = dict(frame.arrays)
         return Trace(tokens=frame.values["tokens"], ids=arrays.pop("ids"), activations=arrays)
 
+    def warm_up(self) -> None:
+        """Start the worker now, so that nobody waits for PyTorch to be imported."""
+        self._process()
+
     @property
     def worker_pid(self) -> int:
         """The process id of the worker, which is started if need be."""
@@ -196,7 +200,7 @@ class Engine:
         if run is None:
             return
         for row in news["rows"]:
-            _take_row(run, row)
+            take_row(run, row)
         run.status = news["status"]
 
     def _note_death(self) -> None:
@@ -300,7 +304,8 @@ def _forget_from(run: Run, step: int) -> None:
     run.step = min(run.step, max(0, step - 1))
 
 
-def _take_row(run: Run, row: Mapping[str, Any]) -> None:
+def take_row(run: Run, row: Mapping[str, Any]) -> None:
+    """Note a row of `metrics.jsonl`, or a message of the worker, in what is known of a run."""
     if "message" in row:
         run.message = row["message"]
         return

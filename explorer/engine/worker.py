@@ -26,11 +26,11 @@ from tiny_llama.checkpoint import (
     new_trainer,
     resume_trainer,
     start_folder,
-    trim_metrics,
 )
 from tiny_llama.corpora import own_text
 from tiny_llama.errors import CheckpointError, TextError, UserError
 from tiny_llama.generation import generate
+from tiny_llama.metrics import trim_metrics
 from tiny_llama.recording import Recorder
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.setup import OWN_TEXT, Setup

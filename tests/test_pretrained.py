@@ -1,0 +1,100 @@
+"""The shipped models are what their recorded lines made, and can be used at once."""
+
+import re
+import shlex
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+import tiny_llama
+from tiny_llama.__main__ import _parser, _setup
+from tiny_llama.checkpoint import (
+    MODEL,
+    build_model,
+    load_model,
+    load_snapshot,
+    load_tensors,
+    new_trainer,
+    snapshot_steps,
+)
+from tiny_llama.corpora import CORPORA
+from tiny_llama.generation import generate
+from tiny_llama.metrics import read_metrics
+from tiny_llama.sample_config import SampleConfig
+
+FOLDER = Path(tiny_llama.__file__).parent / "pretrained"
+SHIPPED = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
+README = (FOLDER / "README.md").read_text(encoding="utf-8")
+LINES = {
+    Path(shlex.split(line)[-1]).name: shlex.split(line)[3:]
+    for line in re.findall(r"^python -m tiny_llama train .*$", README, flags=re.M)
+}
+
+
+def test_every_shipped_model_has_its_line_and_every_line_its_model():
+    assert sorted(LINES) == SHIPPED
+    assert len(SHIPPED) >= 2
+
+
+def test_together_they_are_small():
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 8_000_000
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_line_says_what_its_model_was_made_with(name):
+    found, said = load_model(FOLDER / name).setup, _setup(_parser().parse_args(LINES[name]))
+    assert found.training == said.training
+    assert found.corpus == said.corpus
+    wanted = {**said.as_dict()["model"], "vocab_size": found.model.vocab_size}
+    assert found.as_dict()["model"] == wanted
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_recorded_steps_happen_again(name):
+    """To the digits that other processors share; the same machine repeats all of them."""
+    recorded = read_metrics(FOLDER / name)
+    again = list(islice(new_trainer(load_model(FOLDER / name).setup), 4))
+    for report, row in zip(again[1:], recorded[1:], strict=False):
+        assert report.loss == pytest.approx(row["loss"], rel=1e-3)
+        assert report.gradient_norm == pytest.approx(row["gradient_norm"], rel=1e-2)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_shipped_weights_have_the_recorded_held_out_loss(name):
+    found, last = load_model(FOLDER / name), read_metrics(FOLDER / name)[-1]
+    assert last["step"] == found.setup.training.steps == found.next_step - 1
+    run = new_trainer(found.setup)
+    tensors, _ = load_tensors(FOLDER / name / MODEL)
+    run.model.load_state_dict(build_model(found.setup.model, tensors).state_dict())
+    assert run.evaluate().loss == pytest.approx(last["held_out_loss"], rel=1e-3)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_snapshots_start_untrained_and_end_trained(name):
+    found = load_model(FOLDER / name)
+    steps = snapshot_steps(FOLDER / name)
+    assert steps == sorted(found.setup.training.snapshot_steps)
+    if steps:
+        last = load_snapshot(FOLDER / name, steps[-1]).embedding.weight
+        assert last.allclose(found.model.embedding.weight, rtol=1e-2, atol=1e-3)
+
+
+def test_the_model_of_tales_writes_words_that_the_tales_have():
+    found = load_model(FOLDER / "tales-llama")
+    known = set(re.findall(r"[a-z]+", CORPORA["tales"].text().lower()))
+    prompt = found.tokenizer.encode("Once")
+    settings = SampleConfig(n_tokens=600, temperature=0.8, seed=1)
+    said = [each.token for each in generate(found.model, prompt, settings)]
+    words = re.findall(r"[a-z]+", found.tokenizer.decode([*prompt, *said]).lower())[:-1]
+    assert sum(word in known for word in words) / len(words) > 0.97
+
+
+def test_the_model_of_repeats_has_learned_to_repeat():
+    assert read_metrics(FOLDER / "repeat-llama")[-1]["accuracy"] > 0.9
+
+
+def test_the_two_models_of_tales_are_matched():
+    llama, gpt3 = (load_model(FOLDER / name) for name in ("tales-llama", "tales-gpt3"))
+    assert llama.setup.training.steps == gpt3.setup.training.steps
+    assert llama.model.n_parameters() == pytest.approx(gpt3.model.n_parameters(), rel=0.02)
