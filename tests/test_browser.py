@@ -84,6 +84,8 @@ def metric(page: Page, label: str) -> str:
 
 
 def wait_for_loss(page: Page) -> float:
+    """The loss of the student's own run, once it has one: a recorded one may stand there before."""
+    expect(page.get_by_text(re.compile(r"(Training|Finished): step [1-9]"))).to_be_visible()
     value = page.get_by_test_id("stMetric").filter(has_text="Training loss")
     expect(value.get_by_test_id("stMetricValue")).to_have_text(re.compile(r"\d\.\d"))
     return float(metric(page, "Training loss"))
