@@ -166,7 +166,7 @@ def _sample(step: int, text: str) -> None:
 
 def _prompt(run: Run) -> None:
     """Let the model, as it stands, go on from the student's words."""
-    if run.status in ("starting", "failed"):
+    if run.status == "failed":
         return
     with st.form("prompt", border=False):
         prompt = st.text_input(

@@ -42,6 +42,7 @@ def wait_until(engine, run_id, *statuses, seconds=60):
 def test_a_run_trains_to_its_end_and_says_what_it_did(engine):
     run = wait_until(engine, engine.start(SETUP, owner="me", text=TEXT), "finished")
     assert list(run.series["loss"].steps) == list(range(1, 41))
+    assert run.setup.model.vocab_size == len(set(TEXT)) + 1
     losses = run.series["loss"].values
     assert losses[-1] < losses[0]
     assert [step for step, _ in run.samples] == [0, 40]

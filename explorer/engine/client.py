@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
@@ -62,6 +62,7 @@ class Run:
 
     id: str
     setup: Setup
+    """The vocabulary is that of the tokenizer as soon as the run has one."""
     owner: str
     """Secret of the student who started it; nobody else may steer it."""
     folder: Path
@@ -174,6 +175,8 @@ class Engine:
             self._worker.close()
 
     def _model(self, run_id: str) -> dict[str, Any]:
+        if self.runs[run_id].status == "starting":
+            raise EngineError("This run is still being prepared; try again in a moment.")
         return {"run": run_id, "folder": str(self.runs[run_id].folder)}
 
     def _launch(self, run: Run, values: Mapping[str, Any]) -> None:
@@ -292,6 +295,8 @@ def _note_start(run: Run, done: "Future[Frame]") -> None:
     if error := values.get("error"):
         run.status, run.message = "failed", error
     else:
+        model = replace(run.setup.model, vocab_size=values["vocab_size"])
+        run.setup = replace(run.setup, model=model)
         _forget_from(run, values["next_step"])
 
 

@@ -131,8 +131,8 @@ class Worker:
             run.recorder.checkpoint()
         self._runs[run.id] = run
         self._turns.append(run.id)
-        self._tell(run)
-        return Frame(values={"next_step": trainer.next_step})
+        vocab_size = trainer.corpus.tokenizer.vocab_size
+        return Frame(values={"next_step": trainer.next_step, "vocab_size": vocab_size})
 
     def _control(self, values: Mapping[str, Any]) -> Frame:
         """Pause, single-step, resume or stop a run."""
@@ -221,7 +221,8 @@ class Worker:
     def _advance(self, run: LiveRun) -> None:
         """Do one step; a run that cannot go on ends with a sentence."""
         try:
-            run.rows.append(run.recorder.keep(next(run.trainer)))
+            if (report := next(run.trainer, None)) is not None:
+                run.rows.append(run.recorder.keep(report))
             if run.trainer.next_step > run.trainer.config.steps:
                 self._finish(run)
         except UserError as error:
