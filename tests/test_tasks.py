@@ -17,7 +17,7 @@ def is_right(name: str, example: Example) -> bool:
         case "reverse":
             return all(a == b for a, b in zip(said, reversed(asked), strict=True))
         case "repeat":
-            return asked == "\n" + said
+            return asked == f"\n{said}\n"
         case "sort":
             return sorted(asked) == list(said)
         case "addition" | "modular-addition":

@@ -30,11 +30,11 @@ class OwnText(TextCorpus):
 def own_text(data: bytes | str, title: str = "Your text") -> TextCorpus:
     """Check a text and make a corpus of it.
 
-    A byte order mark is dropped and line ends become "\\n". Control characters, NUL among them,
-    are kept: they are unusual, but UTF-8.
+    A byte order mark is dropped and line ends become "\\n"; any other character is kept, but for
+    NUL: only programs, pictures and UTF-16 without its mark hold it, and they may well be UTF-8.
 
     Raises:
-        TextError: if it is too short, too long, or not UTF-8.
+        TextError: if it is too short, too long, blank, not UTF-8, or not text.
     """
     if isinstance(data, str):
         data = data.encode("utf-8", "replace")  # lone surrogates have no place in UTF-8
@@ -48,6 +48,13 @@ def own_text(data: bytes | str, title: str = "Your text") -> TextCorpus:
             f"This is no UTF-8 text: byte {error.start:,} ({data[error.start]:#04x}) does not fit; "
             f"save the file as UTF-8 text and try again."
         ) from None
+    if "\0" in text:
+        raise TextError(
+            f"This is no text: character {text.index(chr(0)):,} is NUL, as in programs, pictures "
+            f"and UTF-16; save the file as UTF-8 text and try again."
+        )
+    if not text.strip():
+        raise TextError("The text is blank; write or choose one with words in it.")
     return OwnText(text.replace("\r\n", "\n").replace("\r", "\n"), title)
 
 
@@ -62,8 +69,11 @@ def read_text_file(path: Path) -> TextCorpus:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise TextError(
-            f"The text file {path.name!r} cannot be read ({error.strerror}); check its name."
+            f"The text file {path.name!r} cannot be read ({error.strerror or error}); "
+            f"check its name."
         ) from None
+    except ValueError:  # a NUL in the name
+        raise TextError(f"No file can be called {path.name!r}; check its name.") from None
     if len(data) > MOST_BYTES:
         raise TextError(f"The text file {path.name!r} is too long: {_CHARACTER_LIMIT}.")
     return own_text(data, title=path.name)

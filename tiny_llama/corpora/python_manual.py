@@ -1,6 +1,7 @@
 """The Python language reference, which every CPython carries: real English prose, offline."""
 
 import importlib
+import re
 
 from tiny_llama.corpora.base import TextCorpus
 from tiny_llama.errors import TextError
@@ -28,4 +29,13 @@ class PythonManual(TextCorpus):
             raise TextError(
                 "This Python comes without its manual (pydoc_data.topics); choose another corpus."
             ) from None
-        return "\n\n".join(topics[name].strip() for name in sorted(topics)) + "\n"
+        return each_paragraph_once("\n\n".join(topics[name] for name in sorted(topics)))
+
+
+def each_paragraph_once(text: str) -> str:
+    """Drop every paragraph that has stood before.
+
+    Whole sections stand under several names; the held-out part would be what was trained on.
+    """
+    paragraphs = (paragraph.strip("\n") for paragraph in re.split(r"\n\s*\n", text))
+    return "\n\n".join(paragraph for paragraph in dict.fromkeys(paragraphs) if paragraph) + "\n"

@@ -16,7 +16,7 @@ KINDS = (
     *("lamb", "mole", "mouse", "otter", "owl", "pig", "rabbit"),
 )
 NATURES = ("little", "small", "young", "kind", "happy", "funny", "brave", "shy")
-FRIEND_NATURES = ("old", "kind", "big", "wise", "happy", "little")
+FRIEND_NATURES = ("old", "kind", "big", "wise", "young", "little")
 PLACES = (
     "by the sea",
     "by the river",

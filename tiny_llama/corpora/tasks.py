@@ -61,9 +61,12 @@ class Repeat(Task):
     alphabet = alphabet_of(ascii_lowercase + "\n")
 
     def example(self, rng: Random) -> Example:
-        """Draw 8 to 24 letters, to be repeated once; every letter of the repeat can be known."""
+        """Draw 8 to 24 letters, to be repeated once.
+
+        The line end between says that the repeat begins, so that every letter of it can be known.
+        """
         letters = "".join(rng.choices(ascii_lowercase, k=rng.randint(8, 24)))
-        return Example(prompt=f"\n{letters}", answer=letters)
+        return Example(prompt=f"\n{letters}\n", answer=letters)
 
 
 class Sort(Task):
@@ -82,18 +85,18 @@ class Sort(Task):
 
 
 class Addition(Task):
-    """Add two numbers of up to three digits; the carries are the hard part."""
+    """Add two numbers of two digits; the carries are the hard part."""
 
     name = "addition"
     title = "Addition"
-    description = "Add two numbers below 1000: “47+385=432”."
+    description = "Add two numbers below 100: “07+58=065”."
     source = _SOURCE
     alphabet = alphabet_of(digits + "+=\n")
 
     def example(self, rng: Random) -> Example:
-        """Draw two numbers; short ones are as likely as long ones."""
-        one, other = (rng.randrange(10 ** rng.randint(1, 3)) for _ in range(2))
-        return Example(prompt=f"{one}+{other}=", answer=f"{one + other}\n")
+        """Draw two numbers, 10,000 exercises in all; each digit has its place, to learn in time."""
+        one, other = rng.randrange(100), rng.randrange(100)
+        return Example(prompt=f"{one:02}+{other:02}=", answer=f"{one + other:03}\n")
 
 
 class ModularAddition(Task):

@@ -2,8 +2,9 @@
 
 import hashlib
 import os
+import time
 import urllib.request
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -14,6 +15,9 @@ HOME = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshak
 SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
 MOST_BYTES = 2_000_000
 PATIENCE_SECONDS = 10
+"""How long the server may say nothing."""
+MOST_SECONDS = 60
+"""How long the whole may take: a server that drips is given up, too."""
 
 
 class TinyShakespeare(TextCorpus):
@@ -42,13 +46,11 @@ class TinyShakespeare(TextCorpus):
     def _fetch(self) -> bytes:
         try:
             with urllib.request.urlopen(self.home, timeout=PATIENCE_SECONDS) as answer:
-                data: bytes = answer.read(MOST_BYTES)
+                data = _read_in_time(answer)
         except (OSError, HTTPException) as error:
-            if isinstance(error, HTTPError):
-                error.close()
             raise TextError(
-                f"Tiny Shakespeare could not be fetched ({error}); connect to the internet once, "
-                f"or choose another corpus: the others need none."
+                f"Tiny Shakespeare could not be fetched ({_reason(error)}); connect to the "
+                f"internet once, or choose another corpus: the others need none."
             ) from None
         if not self._is_known(data):
             found = hashlib.sha256(data).hexdigest()
@@ -66,6 +68,26 @@ def cache_folder() -> Path:
     """Where fetched texts are kept: under `XDG_CACHE_HOME`, or `~/.cache`."""
     usual = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(usual) / "tiny-llama"
+
+
+def _read_in_time(answer: HTTPResponse) -> bytes:
+    """Read what comes, but neither more nor longer than is allowed."""
+    data, deadline = b"", time.monotonic() + MOST_SECONDS
+    # read1 comes back with what is there; read would wait for all of it.
+    while len(data) < MOST_BYTES and (piece := answer.read1(65_536)):
+        data += piece
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not finished after {MOST_SECONDS} seconds")
+    return data
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the angle brackets that urllib puts around it."""
+    if isinstance(error, HTTPError):
+        error.close()
+        return f"HTTP {error.code}"
+    reason = getattr(error, "reason", error)
+    return getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
 
 
 def _read(path: Path) -> bytes | None:
