@@ -73,8 +73,9 @@ class Attention(nn.Module):
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries `b h t e`, keys and values `b g t e`, from one matrix product."""
         kinds = self.to_qkv(x).split(self.widths, dim=-1)
-        q, k, v = (rearrange(z, "b t (n e) -> b n t e", e=self.d_head) for z in kinds)
-        return self.query(self.query_norm(q)), self.key(self.key_norm(k)), self.value(v)
+        q, k, v = (rearrange(z, "b t (n e) -> b t n e", e=self.d_head) for z in kinds)
+        q, k, v = (z.transpose(1, 2) for z in (self.query_norm(q), self.key_norm(k), v))
+        return self.query(q), self.key(k), self.value(v)
 
     def _read(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, start: int) -> Tensor:
         """What each head of each token takes home, `b h t e`."""

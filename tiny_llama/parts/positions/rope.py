@@ -1,10 +1,7 @@
 """Rotary position embeddings (Su et al. 2021, arXiv:2104.09864), the positions of LLaMA."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from tiny_llama.parts.positions.base import Position
 
@@ -34,12 +31,11 @@ class Rope(Position):
         end = start + q.shape[2]
         if end > len(self.cos):
             self._fill_tables(end, q.device)
-        # Every head gets a row of its own: a product with equal shapes is three times as fast.
+        # A row for each head: a product of like shapes is three times as fast as one that repeats.
         cos, sin = (
             table[start:end, None].repeat(1, q.shape[1], 1) for table in (self.cos, self.sin)
         )
-        turn = Turn.apply if torch.is_grad_enabled() else _turn
-        return turn(q, cos, sin), turn(k, cos[:, : k.shape[1]], sin[:, : k.shape[1]])
+        return _turn(q, cos, sin), _turn(k, cos[:, : k.shape[1]], sin[:, : k.shape[1]])
 
     def frequencies(self) -> Tensor:
         """Radians that each pair turns a position, `e/2`, fastest first."""
@@ -57,29 +53,13 @@ class Rope(Position):
         self.register_buffer("sin", torch.cat([-sin, sin], -1).to(device), persistent=False)
 
 
-class Turn(torch.autograd.Function):
-    """Rotates the pairs (i, i + e/2) of `b h t e` by the angles of the tables `t h e`.
+def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate the pairs (i, i + e/2) of `b h t e` by the tables `t h e`.
 
-    Backward is the same turn the other way round, hence no slower and with nothing to keep.
+    Each coordinate is mixed with the other one of its pair, row by row in `b t h e`, the order in
+    which a projection lies in memory.
     """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """Turn forward."""
-        ctx.save_for_backward(cos, sin)
-        return _turn(x, cos, sin)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
-        """Turn back."""
-        cos, sin = ctx.saved_tensors
-        return _turn(g, cos, sin, direction=-1), None, None
-
-
-def _turn(x: Tensor, cos: Tensor, sin: Tensor, direction: int = 1) -> Tensor:
-    """x cos + swapped(x) sin, row by row in `b t h e`, the order in which projections lie."""
-    x = x.transpose(1, 2).contiguous()
+    x = x.transpose(1, 2)
     first, second = x.chunk(2, -1)
-    swapped = torch.cat((second, first), -1)
-    return (x * cos).addcmul_(swapped, sin, value=direction).transpose(1, 2)
+    others = torch.cat((second, first), -1)
+    return torch.addcmul(x * cos, others, sin).transpose(1, 2)
