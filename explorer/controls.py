@@ -13,6 +13,7 @@ import streamlit as st
 from explorer import content
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, Task, own_text
+from tiny_llama.corpora.own_text import MOST_BYTES
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
 from tiny_llama.presets import PRESETS, find_preset
 from tiny_llama.setup import OWN_TEXT, Setup
@@ -99,7 +100,11 @@ def details(chosen: Basics) -> Setup:
 
 def _own_text() -> str | bytes:
     pasted = st.text_area(
-        "Paste a text of 1 kB to 5 MB", key="own_text", persist_state="session", height=150
+        "Paste a text of 1 kB to 5 MB",
+        key="own_text",
+        persist_state="session",
+        height=150,
+        max_chars=MOST_BYTES,
     )
     uploaded = st.file_uploader("or upload one (UTF-8)", type=["txt", "md", "csv", "py"])
     return uploaded.getvalue() if uploaded else str(pasted)

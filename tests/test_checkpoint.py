@@ -10,6 +10,7 @@ from tiny_llama.checkpoint import (
     load_model,
     load_snapshot,
     new_trainer,
+    prepare_corpus,
     resume_trainer,
     snapshot_steps,
     start_folder,
@@ -17,9 +18,9 @@ from tiny_llama.checkpoint import (
 from tiny_llama.corpora import own_text
 from tiny_llama.errors import CheckpointError, ConfigError, UserError
 from tiny_llama.menu import TRAINING_CHOICES
-from tiny_llama.metrics import METRICS, read_metrics, trim_metrics
+from tiny_llama.metrics import METRICS, add_metrics, read_metrics, trim_metrics
 from tiny_llama.recording import Recorder
-from tiny_llama.setup import OWN_TEXT, SETUP, Setup
+from tiny_llama.setup import OWN_TEXT, SETUP, Setup, load_setup
 from tiny_llama.train_config import TrainConfig
 
 TEXT = own_text("the cat sat on the mat and the dog ran to the log. " * 60)
@@ -33,7 +34,7 @@ def setup(small):
 
 def record(folder, setup, n_reports):
     """Train in a folder and stop after some reports, as a crash would without the last line."""
-    run = new_trainer(setup, TEXT)
+    run = new_trainer(setup, prepare_corpus(setup, TEXT))
     start_folder(folder, setup, run, TEXT)
     recorder = Recorder(folder, run)
     for report in islice(run, n_reports):
@@ -47,7 +48,10 @@ def record(folder, setup, n_reports):
 def test_a_run_resumed_from_its_folder_goes_on_bit_for_bit(tmp_path, setup, optimizer, tokenizer):
     training = replace(TRAINING, optimizer=optimizer)
     setup = replace(setup, training=training, tokenizer=tokenizer)
-    whole = {r.step: (r.loss, r.held_out, r.sample) for r in new_trainer(setup, TEXT)}
+    whole = {
+        r.step: (r.loss, r.held_out, r.sample)
+        for r in new_trainer(setup, prepare_corpus(setup, TEXT))
+    }
     record(tmp_path, setup, 12)
     again = resume_trainer(tmp_path)
     assert again.next_step == 12
@@ -100,6 +104,30 @@ def test_weights_alone_make_a_model_but_no_resumed_run(tmp_path, setup):
         resume_trainer(tmp_path)
 
 
+def test_a_longer_run_is_remembered_and_a_done_one_says_so(tmp_path, setup):
+    record(tmp_path, setup, 21)
+    with pytest.raises(CheckpointError, match="has done its 20 steps"):
+        resume_trainer(tmp_path)
+    with pytest.raises(CheckpointError, match="has done its 20 steps"):
+        resume_trainer(tmp_path, steps=5)
+    assert load_setup(tmp_path).training.steps == 20
+    assert resume_trainer(tmp_path, steps=30).next_step == 21
+    assert load_setup(tmp_path).training.steps == 30
+
+
+def test_sgd_without_momentum_needs_no_memory(tmp_path, setup):
+    plain = replace(setup, training=replace(TRAINING, optimizer="sgd", beta1=0.0))
+    record(tmp_path, plain, 5)
+    assert resume_trainer(tmp_path).next_step == 5
+
+
+def test_texts_with_rare_line_marks_are_whole_rows(tmp_path):
+    rows = [{"step": i, "sample": f"a{mark}b"} for i, mark in enumerate("\u2028\u2029\x85\x0b\r")]
+    add_metrics(tmp_path, rows)
+    trim_metrics(tmp_path, 99)
+    assert read_metrics(tmp_path) == rows
+
+
 def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path, setup):
     record(tmp_path, setup, 2)
     with pytest.raises(CheckpointError, match="already holds a run"):
@@ -123,6 +151,9 @@ def damage(path, content):
         (SETUP, b"[" * 100_000),
         (SETUP, b'{"model": {"d_model": "64"}, "training": {}}'),
         (SETUP, b'{"model": {"d_model": 999999999999}, "training": {}}'),
+        (SETUP, b'{"model": {}, "training": {}, "tokenizer": []}'),
+        (SETUP, b'{"model": {}, "training": {}, "corpus": []}'),
+        (SETUP, b'{"model": {}, "training": {}, "vocab_size": 0}'),
         (SETUP, b'{"model": {"oops": 1}, "training": {}}'),
         ("tokenizer.json", b"{}"),
     ],
@@ -160,7 +191,7 @@ def test_a_folder_without_a_run_is_named(tmp_path):
 
 def test_a_disk_that_cannot_be_written_is_one_sentence(tmp_path, setup):
     (tmp_path / "file").write_text("in the way")
-    run = new_trainer(setup, TEXT)
+    run = new_trainer(setup, prepare_corpus(setup, TEXT))
     with pytest.raises(CheckpointError, match="cannot be written"):
         start_folder(tmp_path / "file" / "run", setup, run, TEXT)
 

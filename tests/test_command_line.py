@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -142,6 +143,14 @@ def test_lists_name_what_can_be_chosen(what, capsys):
         (["export", "nowhere", "x", "--format", "hf"], "holds no run"),
         (["export", "a", "b", "--format", "onnx"], "onnx"),
         (["list", "secrets"], "secrets"),
+        (["list", "menu", "--threads", "99999999999"], "at most 1024"),
+        (["train", "--steps", "5", "--out", "x", "--preset", "llama-1-65b"], "counting only"),
+        (["train", "--steps", "5", "--out", "x" * 300], "cannot be"),
+        (["sample", "x" * 300, "--prompt", "a"], "cannot be"),
+        (
+            ["train", "--steps", "5", "--out", "x", "--set", "batch_size=100000"],
+            "12,800,000 tokens a step",
+        ),
     ],
 )
 def test_a_mistake_is_answered_with_one_sentence(arguments, word, capsys, tmp_path, monkeypatch):
@@ -182,6 +191,31 @@ def test_hostile_prompts_are_answered(run, capsys, prompt):
     said = capsys.readouterr()
     assert code == (0 if prompt else 2)
     assert "Traceback" not in said.err
+
+
+def test_any_temperature_can_be_asked_for(run, capsys):
+    for temperature in ("1e-40", "0", "100"):
+        assert main(["sample", run, "--prompt", "The", "--temperature", temperature]) == 0
+
+
+@pytest.mark.parametrize("evaluate_every", [0, 1])
+def test_weights_that_overflow_end_a_run_with_a_sentence(tmp_path, capsys, evaluate_every):
+    wild = ["norm=none", "n_layers=8", "learning_rate=1000", "warmup_steps=0", "gradient_clip=0"]
+    line = ["train", "--corpus", "copy", "--steps", "3", "--out", str(tmp_path / "run")]
+    line += [word for value in [*wild, "sample_every=1"] for word in ("--set", value)]
+    assert main([*line, "--set", f"evaluate_every={evaluate_every}", "--json"]) == 2
+    said = capsys.readouterr()
+    assert "learning rate" in said.err
+    assert "NaN" not in said.out
+
+
+def test_a_terminal_that_lacks_characters_gets_others(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("шалом 🦙 " * 200, encoding="utf-8")
+    line = [sys.executable, "-m", "tiny_llama", "train", "--text", path, *SMALL, "--steps", "1"]
+    line += ["--out", tmp_path / "run"]
+    plain = os.environ | {"PYTHONIOENCODING": "cp1252"}
+    subprocess.run(line, check=True, cwd=ROOT, capture_output=True, env=plain)
 
 
 def test_a_used_folder_is_not_overwritten(run, text, capsys):

@@ -1,15 +1,17 @@
 import os
 import signal
+import tempfile
 import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from explorer.engine import client
 from explorer.engine.client import Engine, EngineError
 from explorer.engine.frames import Frame, read_frame, write_frame
 from explorer.engine.limits import MOST_PARAMETERS, check_setup
-from explorer.engine.store import is_run_id, new_run_id
+from explorer.engine.store import is_run_id, new_run_id, runs_folder
 from tiny_llama.config import ModelConfig
 from tiny_llama.errors import ConfigError, UserError
 from tiny_llama.sample_config import SampleConfig
@@ -122,6 +124,89 @@ def test_a_run_that_blows_up_ends_with_a_sentence(engine):
     assert "learning rate" in wait_until(engine, run_id, "failed").message
 
 
+def test_a_run_that_blows_up_leaves_the_others_alone(engine):
+    healthy = engine.start(ENDLESS, owner="me", text=TEXT)
+    wait_until(engine, healthy, "running")
+    worker = engine.worker_pid
+    deep = replace(MODEL, norm="none", n_layers=8)
+    wild = TrainConfig(steps=1, learning_rate=1000.0, gradient_clip=0.0, warmup_steps=0)
+    run_id = engine.start(replace(SETUP, model=deep, training=wild), owner="me", text=TEXT)
+    assert "learning rate" in wait_until(engine, run_id, "failed", "finished").message
+    assert engine.worker_pid == worker
+    engine.control(healthy, "stop", owner="me")
+    wait_until(engine, healthy, "stopped")
+
+
+def test_a_vocabulary_that_makes_a_model_too_large_is_noticed(engine):
+    many = "".join(chr(0x4E00 + i) for i in range(4000))
+    wide = replace(SETUP, model=ModelConfig(d_model=512, n_layers=1, n_heads=4, context=16))
+    check_setup(wide)
+    run_id = engine.start(wide, owner="me", text=many)
+    assert "parameters" in wait_until(engine, run_id, "failed").message
+
+
+def test_others_train_while_a_long_text_is_prepared(engine):
+    quick = engine.start(ENDLESS, owner="me", text=TEXT)
+    wait_until(engine, quick, "running")
+    slow = replace(SETUP, tokenizer="sentencepiece")
+    words = "".join(f"{i * 7919 % 100_003:x} " for i in range(300_000))
+    run_id, before = engine.start(slow, owner="me", text=words), engine.poll(quick).step
+    assert engine.generate(quick, "the", SampleConfig(n_tokens=1))
+    wait_until(engine, run_id, "running", "finished")
+    assert engine.poll(quick).step > before
+    for each in (quick, run_id):
+        if engine.poll(each).is_live:
+            engine.control(each, "stop", owner="me")
+
+
+def test_ctrl_c_in_the_terminal_is_not_for_the_worker(engine):
+    run_id = engine.start(ENDLESS, owner="me", text=TEXT)
+    run = wait_until(engine, run_id, "running")
+    os.kill(engine.worker_pid, signal.SIGINT)
+    step = run.step
+    while run.step == step:
+        assert run.status == "running"
+        time.sleep(0.02)
+    engine.control(run_id, "stop", owner="me")
+    wait_until(engine, run_id, "stopped")
+
+
+def test_a_worker_that_does_not_answer_is_a_sentence(engine, monkeypatch):
+    run_id = engine.start(ENDLESS, owner="me", text=TEXT)
+    wait_until(engine, run_id, "running")
+    monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.2)
+    os.kill(engine.worker_pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(EngineError, match="too busy"):
+            engine.generate(run_id, "the", SampleConfig())
+    finally:
+        os.kill(engine.worker_pid, signal.SIGCONT)
+    monkeypatch.undo()
+    engine.control(run_id, "stop", owner="me")
+
+
+def test_a_run_started_after_a_crash_does_not_share_its_fate(tmp_path):
+    engine = Engine(tmp_path)
+    first = engine.start(ENDLESS, owner="me", text=TEXT)
+    wait_until(engine, first, "running")
+    os.kill(engine.worker_pid, signal.SIGKILL)
+    wait_until(engine, first, "interrupted")
+    second = engine.start(SETUP, owner="me", text=TEXT)
+    assert wait_until(engine, second, "finished").message == ""
+    engine.close()
+
+
+def test_pasted_texts_are_for_this_user_alone(tmp_path, monkeypatch):
+    monkeypatch.delenv("TINY_LLAMA_RUNS", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = runs_folder()
+    assert folder.stat().st_mode & 0o077 == 0
+    assert runs_folder() == folder
+    folder.chmod(0o777)
+    assert runs_folder() != folder
+    assert runs_folder().stat().st_mode & 0o077 == 0
+
+
 def test_a_killed_worker_costs_no_run_more_than_its_last_checkpoint(tmp_path):
     engine = Engine(tmp_path)
     run_id = engine.start(ENDLESS, owner="me", text=TEXT)
@@ -148,9 +233,11 @@ def test_a_killed_worker_costs_no_run_more_than_its_last_checkpoint(tmp_path):
     ("setup", "words"),
     [
         (replace(SETUP, model=ModelConfig(d_model=4096, n_heads=1)), f"{MOST_PARAMETERS:,}"),
-        (replace(SETUP, model=ModelConfig(n_layers=10_000, d_model=8)), "parameters"),
-        (replace(SETUP, model=ModelConfig(context=1024)), "context=1024"),
-        (replace(SETUP, training=TrainConfig(batch_size=5000)), "tokens a step"),
+        (replace(SETUP, model=ModelConfig(n_layers=10_000, d_model=8)), "n_layers=10,000"),
+        (replace(SETUP, model=ModelConfig(context=1024)), "context=1,024"),
+        (replace(SETUP, training=TrainConfig(batch_size=20_000)), "MB of activations"),
+        (replace(SETUP, model=ModelConfig(d_model=256, context=512)), "billion operations"),
+        (replace(SETUP, model=ModelConfig(dropout=0.1, context=512, n_heads=32)), "MB of act"),
         (replace(SETUP, training=TrainConfig(steps=60_000)), "steps=60,000"),
         (replace(SETUP, training=TrainConfig(n_snapshots=101)), "n_snapshots=101"),
     ],

@@ -1,11 +1,15 @@
 """The command line: `python -m tiny_llama train | sample | eval | cost | export | list`."""
 
 import argparse
+import io
 import json
+import signal
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from threading import Event
 from typing import Any, NoReturn
 
 import torch
@@ -16,6 +20,7 @@ from tiny_llama.checkpoint import (
     find_corpus,
     load_model,
     new_trainer,
+    prepare_corpus,
     resume_trainer,
     start_folder,
 )
@@ -36,19 +41,36 @@ from tiny_llama.training import Trainer, evaluate
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code: 0, or 2 for a mistake that the user can mend."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may not know every character
     try:
         options = _parser().parse_args(arguments)
         torch.set_num_threads(options.threads)
         options.run(options)
     except UserError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("Stopped.\n")
-        return 130
+        return _refuse(str(error))
     except BrokenPipeError:
         sys.stderr.close()
+    except OSError as error:
+        return _refuse(f"{error.filename or 'A file'} cannot be used ({error.strerror}).")
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+            raise
+        return _refuse("There is not enough memory for this; take a smaller model or batch.")
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped.\n")
+        return STOPPED
     return 0
+
+
+STOPPED = 130
+"""The usual exit code of a program that was interrupted by hand."""
+
+
+def _refuse(sentence: str) -> int:
+    sys.stderr.write(sentence + "\n")
+    return 2
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -57,16 +79,36 @@ def _train(options: argparse.Namespace) -> None:
     if not options.resume:
         recorder.checkpoint()
     show = _show_rows if options.json else _show_progress
-    try:
-        show(trainer, recorder)
-    except KeyboardInterrupt:
-        recorder.checkpoint()
+    with _stop_between_steps() as stopped:
+        try:
+            show(trainer, recorder, stopped)
+        except UserError:
+            recorder.flush()
+            raise
+        is_done = trainer.next_step > trainer.config.steps
+        recorder.checkpoint(with_memory=not (is_done and options.weights_only))
+    if not is_done:
         sys.stderr.write(f"Stopped before step {trainer.next_step}; --resume goes on from there.\n")
-        raise
-    except UserError:
-        recorder.flush()
-        raise
-    recorder.checkpoint(with_memory=not options.weights_only)
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _stop_between_steps() -> Iterator[Event]:
+    """Let Ctrl-C wait for the step that is being done, since half a step cannot be resumed.
+
+    A second Ctrl-C does not wait; the last checkpoint then stays as it is.
+    """
+    stopped = Event()
+
+    def stop(*_: object) -> None:
+        stopped.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _new_run(options: argparse.Namespace) -> Trainer:
@@ -74,7 +116,7 @@ def _new_run(options: argparse.Namespace) -> Trainer:
         raise ConfigError("train needs --steps N, the number of steps; add it.")
     setup = _setup(options)
     corpus = read_text_file(options.text) if options.text else find_corpus(setup.corpus)
-    trainer = new_trainer(setup, corpus)
+    trainer = new_trainer(setup, prepare_corpus(setup, corpus))
     start_folder(options.out, setup, trainer, corpus)
     return trainer
 
@@ -100,16 +142,21 @@ def _setup(options: argparse.Namespace) -> Setup:
     values |= {name: str(value) for name, value in own.items() if value is not None}
     if options.text:
         values["corpus"] = OWN_TEXT
-    setup = Setup(model=find_preset(options.preset or "tiny-llama").config)
-    return setup.with_values(values)
+    name = options.preset or "tiny-llama"
+    if not (preset := find_preset(name)).is_tiny:
+        tiny = ", ".join(each for each, preset in PRESETS.items() if preset.is_tiny)
+        raise ConfigError(f"preset={name!r} is for counting only; to train, choose {tiny}.")
+    return Setup(model=preset.config).with_values(values)
 
 
-def _show_rows(trainer: Trainer, recorder: Recorder) -> None:
+def _show_rows(trainer: Trainer, recorder: Recorder, stopped: Event) -> None:
     for report in trainer:
         _write_json(recorder.keep(report))
+        if stopped.is_set():
+            return
 
 
-def _show_progress(trainer: Trainer, recorder: Recorder) -> None:
+def _show_progress(trainer: Trainer, recorder: Recorder, stopped: Event) -> None:
     total, done = trainer.config.steps, max(0, trainer.next_step - 1)
     with tqdm(total=total, initial=done, unit="step", mininterval=0.5) as bar:
         held_out = ""
@@ -122,6 +169,8 @@ def _show_progress(trainer: Trainer, recorder: Recorder) -> None:
                 bar.update()
             if report.sample:
                 bar.write(f"--- after step {report.step}: {held_out}\n{report.sample}\n")
+            if stopped.is_set():
+                return
 
 
 def _sample(options: argparse.Namespace) -> None:
@@ -265,7 +314,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_list(commands.add_parser("list", help="show what can be chosen"))
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="one JSON object a line")
-        command.add_argument("--threads", type=_count, default=1, help="processor threads (1)")
+        command.add_argument("--threads", type=_threads, default=1, help="processor threads (1)")
     return parser
 
 
@@ -275,7 +324,11 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text", type=Path, help="a UTF-8 text file to train on instead")
     parser.add_argument("--preset", help="a name out of `list presets` (tiny-llama)")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
-    parser.add_argument("--steps", type=_count, help="number of training steps")
+    parser.add_argument(
+        "--steps",
+        type=_count,
+        help="steps in all; on --resume, another number than before changes the schedule",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the run")
     parser.add_argument("--seed", type=int, help="draws weights and data (0)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
@@ -326,6 +379,15 @@ def _count(word: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{word} must be at least 1")
     return number
+
+
+def _threads(word: str) -> int:
+    if (number := _count(word)) > MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"{word} must be at most {MOST_THREADS}")
+    return number
+
+
+MOST_THREADS = 1024
 
 
 if __name__ == "__main__":

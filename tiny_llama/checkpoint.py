@@ -24,7 +24,7 @@ from torch import Tensor
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, Corpus, TextCorpus, own_text
 from tiny_llama.cost import parameter_shapes
-from tiny_llama.data import tokenize
+from tiny_llama.data import TokenizedCorpus, tokenize
 from tiny_llama.errors import CheckpointError, TextError
 from tiny_llama.files import write_json, write_whole, writing
 from tiny_llama.model import TinyLlama
@@ -58,20 +58,40 @@ def find_corpus(name: str) -> Corpus:
     return CORPORA[name]
 
 
-def new_trainer(setup: Setup, corpus: Corpus | None = None) -> Trainer:
-    """Build tokenizer, model and trainer of a new run.
+def prepare_corpus(setup: Setup, corpus: Corpus | None = None) -> TokenizedCorpus:
+    """Fetch or make the text and train the tokenizer: the slow part of starting a run.
+
+    Args:
+        setup: what to run.
+        corpus: the user's own text, where `setup.corpus` is that.
+
+    Raises:
+        UserError: if the text or the tokenizer cannot be had as wanted.
+    """
+    corpus = corpus or find_corpus(setup.corpus)
+    return tokenize(corpus, setup.tokenizer, vocab_size=setup.vocab_size)
+
+
+def with_vocabulary(setup: Setup, corpus: TokenizedCorpus) -> Setup:
+    """Put into a setup what only the tokenizer knows: its kind and the size of its vocabulary."""
+    tokenizer = corpus.tokenizer
+    model = replace(setup.model, vocab_size=tokenizer.vocab_size)
+    return replace(setup, model=model, tokenizer=tokenizer.name)
+
+
+def new_trainer(setup: Setup, corpus: TokenizedCorpus | None = None) -> Trainer:
+    """Build model and trainer of a new run.
 
     Args:
         setup: what to run; the tokenizer decides the model's vocabulary.
-        corpus: the user's own text, where `setup.corpus` is that.
+        corpus: the text in tokens; None: prepare it.
 
     Raises:
         UserError: if the text, the model or the tokenizer cannot be had as wanted.
     """
-    corpus = corpus or find_corpus(setup.corpus)
-    tokens = tokenize(corpus, setup.tokenizer, vocab_size=setup.vocab_size)
-    config = replace(setup.model, vocab_size=tokens.tokenizer.vocab_size)
-    return Trainer(TinyLlama(config, seed=setup.training.seed), tokens, setup.training)
+    corpus = corpus or prepare_corpus(setup)
+    config = with_vocabulary(setup, corpus).model
+    return Trainer(TinyLlama(config, seed=setup.training.seed), corpus, setup.training)
 
 
 def start_folder(folder: Path, setup: Setup, trainer: Trainer, corpus: Corpus | None) -> None:
@@ -84,12 +104,11 @@ def start_folder(folder: Path, setup: Setup, trainer: Trainer, corpus: Corpus | 
         raise CheckpointError(
             f"The folder {folder.name!r} already holds a run; resume it or choose another folder."
         )
-    known = replace(setup, model=trainer.model.config, tokenizer=trainer.corpus.tokenizer.name)
     with writing(folder):
         trainer.corpus.tokenizer.save(folder)
     if setup.corpus == OWN_TEXT and isinstance(corpus, TextCorpus):
         write_whole(folder / TEXT, corpus.text().encode())
-    write_json(folder / SETUP, known.as_dict())
+    write_json(folder / SETUP, with_vocabulary(setup, trainer.corpus).as_dict())
 
 
 def save_checkpoint(folder: Path, trainer: Trainer, *, with_memory: bool = True) -> None:
@@ -105,7 +124,8 @@ def resume_trainer(folder: Path, *, steps: int | None = None) -> Trainer:
 
     Args:
         folder: a run folder.
-        steps: a new number of steps in all; None: as the run was set up.
+        steps: a new number of steps in all, kept from now on; it stretches or shortens the
+            learning rate's schedule. None: as the run was set up.
 
     Raises:
         UserError: if the folder does not hold a run that can go on.
@@ -114,6 +134,12 @@ def resume_trainer(folder: Path, *, steps: int | None = None) -> Trainer:
     training = found.setup.training
     if steps is not None:
         training = replace(training, steps=steps)
+    if found.next_step > training.steps:
+        raise CheckpointError(
+            f"This run has done its {found.next_step - 1:,} steps already; give a larger number "
+            f"of steps to go on."
+        )
+    write_json(folder / SETUP, replace(found.setup, training=training).as_dict())
     tokens = tokenize(_corpus_of(folder, found.setup), found.tokenizer)
     trainer = Trainer(found.model, tokens, training)
     tensors, _ = load_tensors(folder / MODEL)

@@ -78,7 +78,7 @@ class TokenizedText(TokenizedCorpus):
 
     def __init__(self, name: str, text: str, tokenizer: Tokenizer) -> None:
         self.name, self.tokenizer = name, tokenizer
-        self.tokens = torch.from_numpy(tokenizer.encode(text))
+        self.tokens = torch.from_numpy(tokenizer.encode(text)).int()
         self.prompt = _first_words(text)
 
     def batch(self, *, batch_size: int, context: int, seed: int, step: int) -> Batch:
@@ -95,7 +95,7 @@ class TokenizedText(TokenizedCorpus):
 
     def _windows(self, starts: np.ndarray, context: int) -> Batch:
         places = torch.from_numpy(starts)[:, None] + torch.arange(context + 1)
-        rows = self.tokens[places]
+        rows = self.tokens[places].long()
         return Batch(inputs=rows[:, :-1], targets=rows[:, 1:])
 
     def _split(self, context: int) -> int:
@@ -115,6 +115,7 @@ def all_windows(tokens: Tensor, context: int) -> Batch:
 
     The first token is only read. The last window is filled up with tokens that do not count.
     """
+    tokens = tokens.long()
     n_rows = -(-(len(tokens) - 1) // context)
     missing = n_rows * context - (len(tokens) - 1)
     inputs = F.pad(tokens[:-1], (0, missing))

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tiny_llama.errors import TextError
+from tiny_llama.errors import TextError, TrainingError
 from tiny_llama.model import TinyLlama
 from tiny_llama.parts.attentions.cache import Cache
 from tiny_llama.sample_config import SampleConfig
@@ -46,6 +46,7 @@ def generate(
 
     Raises:
         TextError: if the prompt has no token.
+        TrainingError: if the weights have overflowed, so that there is nothing to draw from.
     """
     if not len(prompt):
         raise TextError("The prompt is empty; write at least one character to go on from.")
@@ -55,6 +56,7 @@ def generate(
         reader.push(int(token))
     for _ in range(config.n_tokens):
         logits = reader.next_logits()
+        _check_finite(logits)
         probabilities = next_probabilities(logits, config)
         token = int(torch.multinomial(probabilities, 1, generator=draw))
         yield NextToken(token=token, logits=logits, probabilities=probabilities)
@@ -65,11 +67,20 @@ def next_probabilities(logits: Tensor, config: SampleConfig) -> Tensor:
     """Turn logits `v` into what the next token is drawn from, `v`: temperature, then filters."""
     if config.temperature == 0:
         return torch.nn.functional.one_hot(logits.argmax(), len(logits)).to(logits.dtype)
-    probabilities = (logits / config.temperature).softmax(-1)
+    # The largest becomes 0, so that no temperature can make it overflow.
+    probabilities = ((logits - logits.max()) / config.temperature).softmax(-1)
     for keep in (_keep_top_k, _keep_top_p, _keep_min_p):
         probabilities = torch.where(keep(probabilities, config), probabilities, 0.0)
         probabilities = probabilities / probabilities.sum()
     return probabilities
+
+
+def _check_finite(logits: Tensor) -> None:
+    if not logits.isfinite().all():
+        raise TrainingError(
+            "The model's scores are no finite numbers: its weights have grown too large in "
+            "training; train it again with a lower learning rate or a longer warm-up."
+        )
 
 
 class _Reader:

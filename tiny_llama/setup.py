@@ -22,7 +22,7 @@ class Setup:
     """All that a run is started with; with the seed inside, it says what the run will do.
 
     Raises:
-        ConfigError: if the tokenizer is not on the list.
+        ConfigError: if the tokenizer is not on the list, or a value is of the wrong kind.
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -33,6 +33,14 @@ class Setup:
     """How many tokens are wanted, where the tokenizer lets one choose; None: its default."""
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.tokenizer, str) and isinstance(self.corpus, str)):
+            raise ConfigError("corpus and tokenizer must be words; correct them.")
+        if self.vocab_size is not None and not (
+            type(self.vocab_size) is int and self.vocab_size > 1
+        ):
+            raise ConfigError(
+                f"vocab_size={self.vocab_size!r} must be a whole number of at least 2; correct it."
+            )
         if self.tokenizer not in TOKENIZERS:
             choices = " or ".join(TOKENIZERS)
             raise ConfigError(f"tokenizer={self.tokenizer!r} is not on the list; choose {choices}.")

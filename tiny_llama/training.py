@@ -13,7 +13,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from tiny_llama.cost import is_muon_matrix
 from tiny_llama.data import IGNORED, Batch, TokenizedCorpus
-from tiny_llama.errors import CheckpointError, TrainingError
+from tiny_llama.errors import CheckpointError, ConfigError, TrainingError
 from tiny_llama.generation import generate
 from tiny_llama.model import TinyLlama
 from tiny_llama.sample_config import SampleConfig
@@ -80,11 +80,13 @@ class Trainer(Iterator[StepReport]):
 
     Raises:
         TextError: if the text is too short for the model's context.
+        ConfigError: if a step would read more tokens than any machine can hold.
         TrainingError: by the step in which loss or gradient is no finite number any more.
     """
 
     def __init__(self, model: TinyLlama, corpus: TokenizedCorpus, config: TrainConfig) -> None:
         self.model, self.corpus, self.config = model, corpus, config
+        _check_step_size(config.batch_size, model.config.context)
         self.optimizers = make_optimizers(model, config)
         self.next_step = 0
         context = model.config.context
@@ -104,6 +106,9 @@ class Trainer(Iterator[StepReport]):
         seconds = time.perf_counter() - began if step else 0.0
         self.next_step += 1
         config = self.config
+        held_out = self.evaluate() if config.evaluates_at(step) else None
+        if held_out:
+            self._check_finite(step, "held-out loss", held_out.loss)
         return StepReport(
             step=step,
             n_tokens=step * config.batch_size * self.model.config.context,
@@ -111,7 +116,7 @@ class Trainer(Iterator[StepReport]):
             learning_rate=config.learning_rate_at(step) if step else 0.0,
             gradient_norm=gradient_norm,
             seconds=seconds,
-            held_out=self.evaluate() if config.evaluates_at(step) else None,
+            held_out=held_out,
             sample=self.sample() if config.samples_at(step) else None,
             snapshot=self.snapshot() if config.snapshots_at(step) else None,
         )
@@ -153,7 +158,7 @@ class Trainer(Iterator[StepReport]):
                 found = {
                     k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)
                 }
-                _check_state(path, parameter, found, next_step)
+                self._check_state(path, parameter, found, next_step)
                 optimizer.state[parameter] = {key: value.clone() for key, value in found.items()}
         self.next_step = next_step
 
@@ -178,22 +183,33 @@ class Trainer(Iterator[StepReport]):
         loss.backward()
         gradient_norm = clip_grad_norm_(self.model.parameters(), config.gradient_clip or inf)
         found = float(loss.detach()), float(gradient_norm)
-        self._check_finite(step, *found)
+        self._check_finite(step, "loss", found[0])
+        self._check_finite(step, "gradient", found[1])
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate_at(step)
             optimizer.step()
         return found
 
-    def _check_finite(self, step: int, loss: float, gradient_norm: float) -> None:
-        for name, value in (("loss", loss), ("gradient", gradient_norm)):
-            if not isfinite(value):
-                raise TrainingError(
-                    f"Training ended at step {step}: the {name} became {value}, no finite number; "
-                    f"the usual cause is a learning rate that is too high "
-                    f"(it was {self.config.learning_rate_at(step):g}), no norm, or no gradient "
-                    f"clipping; lower the learning rate or lengthen the warm-up and start again."
-                )
+    def _check_finite(self, step: int, name: str, value: float) -> None:
+        if not isfinite(value):
+            raise TrainingError(
+                f"Training ended at step {step}: the {name} became {value}, no finite number; the "
+                f"usual cause is a learning rate that is too high (it was "
+                f"{self.config.learning_rate_at(step):g}), no norm, or no gradient clipping; lower "
+                f"the learning rate or lengthen the warm-up and start again."
+            )
+
+    def _check_state(
+        self, path: str, parameter: Tensor, found: Mapping[str, Tensor], next_step: int
+    ) -> None:
+        fits = all(value.shape in (parameter.shape, torch.Size([])) for value in found.values())
+        forgets = self.config.optimizer == "sgd" and self.config.beta1 == 0
+        if not fits or (next_step > 1 and not found and not forgets):
+            raise CheckpointError(
+                f"The optimizer's memory of {path} does not fit this run; resume with the setup "
+                f"that the checkpoint was trained with."
+            )
 
     def _named(self, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
         names = {id(parameter): path for path, parameter in self.model.named_parameters()}
@@ -273,14 +289,17 @@ def _decay_groups(parameters: Sequence[Tensor], config: TrainConfig) -> list[dic
     ]
 
 
+MOST_TOKENS_A_STEP = 2**22
+"""More would fill the memory of any machine that this library is meant for."""
+
+
+def _check_step_size(batch_size: int, context: int) -> None:
+    if batch_size * context > MOST_TOKENS_A_STEP:
+        raise ConfigError(
+            f"batch_size={batch_size} times context={context} are {batch_size * context:,} tokens "
+            f"a step; at most {MOST_TOKENS_A_STEP:,} are allowed: lower one of them."
+        )
+
+
 def _dropout_seed(seed: int, step: int) -> int:
     return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _check_state(path: str, parameter: Tensor, found: Mapping[str, Tensor], step: int) -> None:
-    fits = all(value.shape in (parameter.shape, torch.Size([])) for value in found.values())
-    if not fits or (step > 1 and not found):
-        raise CheckpointError(
-            f"The optimizer's memory of {path} does not fit this run; resume with the setup that "
-            f"the checkpoint was trained with."
-        )

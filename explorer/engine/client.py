@@ -39,6 +39,10 @@ SERIES = (
 """What is kept of each report to draw, by name as in `metrics.jsonl`."""
 
 
+PATIENCE_SECONDS = 60
+"""How long a page waits for an answer at the most."""
+
+
 class EngineError(UserError):
     """The worker could not do what was asked; says why in one sentence."""
 
@@ -70,6 +74,8 @@ class Run:
     message: str = ""
     step: int = 0
     series: dict[str, Series] = field(default_factory=lambda: {name: Series() for name in SERIES})
+    worker: object = None
+    """The process that has it; another one may follow after a crash."""
     samples: list[tuple[int, str]] = field(default_factory=list)
     """Texts that the model wrote, each with the step after which it did."""
 
@@ -116,7 +122,7 @@ class Engine:
         run_id = new_run_id()
         run = Run(id=run_id, setup=setup, owner=owner, folder=self.folder / run_id)
         self.runs[run_id] = run
-        self._launch(run, {"setup": setup.as_dict(), "text": text, "resume": False})
+        self._launch(run, text=text, resume=False)
         return run_id
 
     def poll(self, run_id: str) -> Run | None:
@@ -136,7 +142,7 @@ class Engine:
             raise EngineError("This run belongs to another student; start your own to steer it.")
         if run.status == "interrupted":
             if action == "resume":
-                self._launch(run, {"setup": None, "text": None, "resume": True})
+                self._launch(run, text=None, resume=True)
             return
         self._ask("control", {"run": run_id, "action": action})
 
@@ -179,14 +185,19 @@ class Engine:
             raise EngineError("This run is still being prepared; try again in a moment.")
         return {"run": run_id, "folder": str(self.runs[run_id].folder)}
 
-    def _launch(self, run: Run, values: Mapping[str, Any]) -> None:
+    def _launch(self, run: Run, *, text: str | None, resume: bool) -> None:
         """Send a run to the worker without waiting for its text and tokenizer to be prepared."""
         run.status, run.message = "starting", ""
-        whole = {**values, "run": run.id, "folder": str(run.folder)}
-        self._process().ask("start", whole).add_done_callback(lambda done: _note_start(run, done))
+        run.worker = worker = self._process()
+        values = {"setup": run.setup.as_dict(), "text": text, "resume": resume}
+        values |= {"run": run.id, "folder": str(run.folder)}
+        worker.ask("start", values).add_done_callback(lambda done: _note_start(run, done))
 
     def _ask(self, operation: str, values: Mapping[str, Any]) -> Frame:
-        frame = self._process().ask(operation, values).result(timeout=120)
+        try:
+            frame = self._process().ask(operation, values).result(timeout=PATIENCE_SECONDS)
+        except TimeoutError:
+            raise EngineError("The worker is too busy to answer; try again in a moment.") from None
         if error := frame.values.get("error"):
             raise EngineError(error)
         return frame
@@ -206,9 +217,9 @@ class Engine:
             take_row(run, row)
         run.status = news["status"]
 
-    def _note_death(self) -> None:
-        for run in self.runs.values():
-            if run.is_live:
+    def _note_death(self, worker: "_WorkerProcess") -> None:
+        for run in list(self.runs.values()):
+            if run.worker is worker and run.is_live:
                 run.status = "interrupted"
                 run.message = (
                     "The worker process ended unexpectedly; resume to go on from the last "
@@ -279,7 +290,7 @@ class _WorkerProcess:
         answers.close()
         self._process.wait(timeout=30)
         if not self._closing:
-            self._on_death()
+            self._on_death(self)
 
     def _close_requests(self) -> None:
         """Send no more; what a dead worker did not read is lost anyway."""

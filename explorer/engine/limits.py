@@ -3,16 +3,20 @@
 from collections.abc import Iterator
 
 from tiny_llama.config import ModelConfig
-from tiny_llama.cost import count_parameters
+from tiny_llama.cost import activation_bytes, count_parameters, training_flops
 from tiny_llama.errors import ConfigError
 from tiny_llama.setup import Setup
 
 MOST_PARAMETERS = 5_000_000
 """Training holds 16 bytes a parameter (weight, gradient, two averages): 80 MB a run."""
+MOST_LAYERS = 64
+"""Deeper ones of this width hardly train, and every layer costs some 50 calls of PyTorch a step."""
 MOST_CONTEXT = 512
-"""Attention grows with its square: at 512 a layer's patterns take 4 MB a head and text batch."""
-MOST_TOKENS_A_STEP = 16_384
-"""So that one step stays within a second or so and runs can take turns."""
+"""A pattern grows with its square: one head's takes 1 MB a text at 512."""
+MOST_ACTIVATION_BYTES = 300_000_000
+"""What one step may hold besides; runs take turns, so only one at a time does."""
+MOST_STEP_FLOPS = 40_000_000_000
+"""A second or two of one core, during which nobody else's run moves and no question is answered."""
 MOST_STEPS = 50_000
 """Some hours of one core; metrics stay under 10 MB."""
 MOST_SNAPSHOTS = 100
@@ -25,6 +29,8 @@ MOST_PROMPT_CHARACTERS = 10_000
 def check_setup(setup: Setup) -> None:
     """Refuse a setup that this app cannot carry.
 
+    Asked twice: before a run starts, and once the tokenizer has said how large the vocabulary is.
+
     Raises:
         ConfigError: with every reason, each as name, value and rule.
     """
@@ -34,14 +40,21 @@ def check_setup(setup: Setup) -> None:
 
 def _problems(setup: Setup) -> Iterator[str]:
     model, training = setup.model, setup.training
-    if (n_parameters := _n_parameters(model)) > MOST_PARAMETERS:
+    for name, most in (("n_layers", MOST_LAYERS), ("context", MOST_CONTEXT)):
+        if (value := getattr(model, name)) > most:
+            yield f"{name}={value:,} must be at most {most}"
+            return  # the rest would only say the same in larger numbers
+    if (n_parameters := count_parameters(model)) > MOST_PARAMETERS:
         yield f"the model has {n_parameters:,} parameters, at most {MOST_PARAMETERS:,} are allowed"
-    if model.context > MOST_CONTEXT:
-        yield f"context={model.context} must be at most {MOST_CONTEXT}"
-    if (n_tokens := training.batch_size * model.context) > MOST_TOKENS_A_STEP:
+    if (n_bytes := _step_bytes(model, training.batch_size)) > MOST_ACTIVATION_BYTES:
         yield (
-            f"batch_size x context = {n_tokens:,} tokens a step must be at most "
-            f"{MOST_TOKENS_A_STEP:,}"
+            f"a step would hold {n_bytes / 1e6:,.0f} MB of activations, at most "
+            f"{MOST_ACTIVATION_BYTES / 1e6:,.0f} are allowed: lower batch_size or context"
+        )
+    if (flops := training.batch_size * training_flops(model, model.context)) > MOST_STEP_FLOPS:
+        yield (
+            f"a step would take {flops / 1e9:,.0f} billion operations, at most "
+            f"{MOST_STEP_FLOPS / 1e9:,.0f} are allowed: lower batch_size, context or the model"
         )
     if training.steps > MOST_STEPS:
         yield f"steps={training.steps:,} must be at most {MOST_STEPS:,}"
@@ -49,6 +62,10 @@ def _problems(setup: Setup) -> Iterator[str]:
         yield f"n_snapshots={training.n_snapshots} must be at most {MOST_SNAPSHOTS}"
 
 
-def _n_parameters(model: ModelConfig) -> int:
-    """Count without listing the layers of an absurd model."""
-    return MOST_PARAMETERS + 1 if model.n_layers > 1000 else count_parameters(model)
+def _step_bytes(model: ModelConfig, batch_size: int) -> int:
+    """Bytes that a step keeps; dropout and soft-caps make attention keep its patterns, too."""
+    kept = activation_bytes(model, batch_size=batch_size, n_tokens=model.context)
+    if model.dropout or model.attention_softcap:
+        patterns = batch_size * model.n_heads * model.context**2 * model.n_layers
+        kept += 4 * 4 * patterns  # scores, probabilities, what dropout left, and its mask
+    return kept

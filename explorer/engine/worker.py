@@ -7,6 +7,7 @@ its input ends, so it never outlives the web server.
 
 import os
 import queue
+import signal
 import sys
 import threading
 import time
@@ -21,19 +22,21 @@ from explorer.engine.frames import Frame, read_frame, write_frame
 from explorer.engine.limits import MOST_GENERATED, MOST_PROMPT_CHARACTERS, check_setup
 from tiny_llama.checkpoint import (
     TrainedModel,
-    find_corpus,
     load_model,
     new_trainer,
+    prepare_corpus,
     resume_trainer,
     start_folder,
+    with_vocabulary,
 )
-from tiny_llama.corpora import own_text
+from tiny_llama.corpora import Corpus, own_text
+from tiny_llama.data import TokenizedCorpus
 from tiny_llama.errors import CheckpointError, TextError, UserError
 from tiny_llama.generation import generate
 from tiny_llama.metrics import trim_metrics
 from tiny_llama.recording import Recorder
 from tiny_llama.sample_config import SampleConfig
-from tiny_llama.setup import OWN_TEXT, Setup
+from tiny_llama.setup import Setup
 from tiny_llama.tap import record
 from tiny_llama.training import Trainer
 
@@ -66,11 +69,10 @@ class Worker:
 
     def __init__(self, requests: BinaryIO, answers: BinaryIO) -> None:
         self._requests, self._answers = requests, answers
-        self._waiting: queue.Queue[Frame | None] = queue.Queue()
+        self._waiting: queue.Queue[Frame | Callable[[], None] | None] = queue.Queue()
         self._runs: dict[str, LiveRun] = {}
         self._turns: list[str] = []
         self._operations: Mapping[str, Callable[[Mapping[str, Any]], Frame]] = {
-            "start": self._start,
             "control": self._control,
             "generate": self._generate,
             "trace": self._trace,
@@ -83,8 +85,7 @@ class Worker:
             if run := self._next_running():
                 self._train_a_slice(run)
         for run in self._runs.values():
-            if run.status in ("running", "paused"):
-                run.recorder.checkpoint()
+            run.recorder.checkpoint()
 
     def _listen(self) -> None:
         while (frame := read_frame(self._requests)) is not None:
@@ -101,34 +102,68 @@ class Worker:
                 return True
             if frame is None:
                 return False
-            self._answer(frame)
+            if isinstance(frame, Frame):
+                self._answer(frame)
+            else:
+                frame()
             idle = False
 
     def _answer(self, request: Frame) -> None:
-        values = request.values
+        if request.values["operation"] == "start":
+            threading.Thread(target=self._prepare, args=(request,), daemon=True).start()
+            return
+        operation = self._operations[request.values["operation"]]
+        self._reply(request, lambda: operation(request.values))
+
+    def _reply(self, request: Frame, work: Callable[[], Frame]) -> None:
+        """Do what was asked and send what was found, or a sentence that says why not."""
         try:
-            answer = self._operations[values["operation"]](values)
-        except UserError as error:
-            answer = Frame(values={"error": str(error)})
+            answer = work()
         except Exception as error:  # a fault of ours must not take the other runs along
-            sys.stderr.write(f"{values['operation']} failed: {error!r}\n")
-            answer = Frame(values={"error": f"The worker could not do this ({error})."})
-        self._send(
-            Frame(values={**answer.values, "request": values["request"]}, arrays=answer.arrays)
-        )
+            answer = Frame(values={"error": _sentence(error)})
+        values = {**answer.values, "request": request.values["request"]}
+        self._send(Frame(values=values, arrays=answer.arrays))
 
     def _send(self, frame: Frame) -> None:
         write_frame(self._answers, frame)
 
-    def _start(self, values: Mapping[str, Any]) -> Frame:
+    def _prepare(self, request: Frame) -> None:
+        """Get a new run's text and tokenizer ready beside the training of others.
+
+        This runs in a thread of its own and draws nothing at random; the rest of the start waits
+        for its turn.
+        """
+        values = request.values
+        try:
+            setup = Setup.from_dict(values["setup"])
+            corpus = own_text(values["text"]) if values["text"] is not None else None
+            tokens = None if values["resume"] else prepare_corpus(setup, corpus)
+        except Exception as error:
+            why = error
+            self._waiting.put(lambda: self._reply(request, lambda: _raise(why)))
+            return
+        self._waiting.put(
+            lambda: self._reply(request, lambda: self._start(values, setup, corpus, tokens))
+        )
+
+    def _start(
+        self,
+        values: Mapping[str, Any],
+        setup: Setup,
+        corpus: Corpus | None,
+        tokens: TokenizedCorpus | None,
+    ) -> Frame:
         """Start a run in a new folder, or go on with the one that the folder holds."""
         folder = Path(values["folder"])
-        trainer = resume_trainer(folder) if values["resume"] else _new_trainer(values, folder)
-        run = LiveRun(id=values["run"], trainer=trainer, recorder=Recorder(folder, trainer))
-        if values["resume"]:
+        if tokens is None:
+            trainer = resume_trainer(folder)
             trim_metrics(folder, trainer.next_step)
         else:
-            run.recorder.checkpoint()
+            check_setup(with_vocabulary(setup, tokens))
+            trainer = new_trainer(setup, tokens)
+            start_folder(folder, setup, trainer, corpus)
+        run = LiveRun(id=values["run"], trainer=trainer, recorder=Recorder(folder, trainer))
+        run.recorder.checkpoint()
         self._runs[run.id] = run
         self._turns.append(run.id)
         vocab_size = trainer.corpus.tokenizer.vocab_size
@@ -219,36 +254,38 @@ class Worker:
             self._tell(run)
 
     def _advance(self, run: LiveRun) -> None:
-        """Do one step; a run that cannot go on ends with a sentence."""
+        """Do one step; a run that cannot go on ends with a sentence, the others go on."""
         try:
             if (report := next(run.trainer, None)) is not None:
                 run.rows.append(run.recorder.keep(report))
             if run.trainer.next_step > run.trainer.config.steps:
-                self._finish(run)
-        except UserError as error:
-            self._fail(run, str(error))
-
-    def _finish(self, run: LiveRun) -> None:
-        run.recorder.checkpoint()
-        run.status = "finished"
-
-    def _fail(self, run: LiveRun, why: str) -> None:
-        run.status = "failed"
-        run.rows.append({"message": why})
+                run.recorder.checkpoint()
+                run.status = "finished"
+        except Exception as error:
+            run.status = "failed"
+            run.rows.append({"message": _sentence(error)})
 
     def _tell(self, run: LiveRun) -> None:
         self._send(Frame(values={"news": run.id, "status": run.status, "rows": run.rows}))
         run.rows = []
         run.told_at = time.monotonic()
+        if run.status not in ("running", "paused"):  # its folder holds all that is still needed
+            del self._runs[run.id]
+            self._turns.remove(run.id)
 
 
-def _new_trainer(values: Mapping[str, Any], folder: Path) -> Trainer:
-    setup = Setup.from_dict(values["setup"])
-    check_setup(setup)
-    corpus = own_text(values["text"]) if setup.corpus == OWN_TEXT else find_corpus(setup.corpus)
-    trainer = new_trainer(setup, corpus)
-    start_folder(folder, setup, trainer, corpus)
-    return trainer
+def _sentence(error: Exception) -> str:
+    """What a page may show of an error; what a user cannot mend goes to the log as well."""
+    if isinstance(error, UserError):
+        return str(error)
+    sys.stderr.write(f"worker: {error!r}\n")
+    if isinstance(error, MemoryError) or "allocate memory" in str(error):
+        return "There was not enough memory for this; take a smaller model, context or batch size."
+    return f"The worker could not do this ({type(error).__name__}); try other settings."
+
+
+def _raise(error: Exception) -> Frame:
+    raise error
 
 
 def _checked_prompt(prompt: str) -> str:
@@ -262,6 +299,7 @@ def _checked_prompt(prompt: str) -> str:
 
 def main() -> None:
     """Serve over standard input and output, on one thread, with manners."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's; its end is ours
     if hasattr(os, "nice"):
         os.nice(10)
     torch.set_num_threads(1)
