@@ -1,8 +1,11 @@
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from explorer.engine.client import Engine, EngineError
 from explorer.engine.frames import Frame, read_frame, write_frame
 from explorer.engine.limits import MOST_PARAMETERS, check_setup
 from explorer.engine.store import is_run_id, new_run_id, runs_folder
+from tiny_llama.checkpoint import load_model
 from tiny_llama.config import ModelConfig
 from tiny_llama.errors import ConfigError, UserError
 from tiny_llama.sample_config import SampleConfig
@@ -194,6 +198,37 @@ def test_a_run_started_after_a_crash_does_not_share_its_fate(tmp_path):
     second = engine.start(SETUP, owner="me", text=TEXT)
     assert wait_until(engine, second, "finished").message == ""
     engine.close()
+
+
+SERVER = """
+import sys, time
+from pathlib import Path
+from explorer.engine.client import Engine
+from test_engine import ENDLESS, TEXT, wait_until
+engine = Engine(Path(sys.argv[1]))
+run_id = engine.start(ENDLESS, owner="me", text=TEXT)
+wait_until(engine, run_id, "running")
+while engine.poll(run_id).step < 20:
+    time.sleep(0.02)
+print(run_id, engine.poll(run_id).step, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_killed_server_takes_its_worker_along_which_saves_its_runs(tmp_path):
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, tmp_path],
+        cwd=Path(__file__).parent,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    run_id, step = server.stdout.readline().split()
+    server.kill()
+    _, said = server.communicate(timeout=60)  # the worker holds stderr open until it has ended
+    assert "Traceback" not in said
+    assert load_model(tmp_path / run_id).next_step >= int(step)
 
 
 def test_pasted_texts_are_for_this_user_alone(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -125,7 +126,8 @@ class Worker:
         self._send(Frame(values=values, arrays=answer.arrays))
 
     def _send(self, frame: Frame) -> None:
-        write_frame(self._answers, frame)
+        with suppress(BrokenPipeError):  # the server has gone, which its requests will end with
+            write_frame(self._answers, frame)
 
     def _prepare(self, request: Frame) -> None:
         """Get a new run's text and tokenizer ready beside the training of others.
@@ -303,7 +305,7 @@ def main() -> None:
     if hasattr(os, "nice"):
         os.nice(10)
     torch.set_num_threads(1)
-    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
+    with suppress(BrokenPipeError), os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
         Worker(sys.stdin.buffer, answers).serve()
 

@@ -42,8 +42,7 @@ class Attention(nn.Module):
         super().__init__()
         self.n_heads, self.n_kv_heads, self.d_head = n_heads, n_kv_heads, d_head
         self.window, self.softcap, self.dropout = window, softcap, dropout
-        self.widths = [n_heads * d_head, n_kv_heads * d_head, n_kv_heads * d_head]
-        self.to_qkv = Linear(d_model, sum(self.widths), bias=qkv_bias)
+        self.to_qkv = Linear(d_model, (n_heads + 2 * n_kv_heads) * d_head, bias=qkv_bias)
         self.to_output = Linear(n_heads * d_head, d_model, bias=output_bias)
         self.query_norm, self.key_norm = make_head_norm(d_head), make_head_norm(d_head)
         self.query, self.key, self.value = Tap(), Tap(), Tap()
@@ -72,8 +71,8 @@ class Attention(nn.Module):
 
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries `b h t e`, keys and values `b g t e`, from one matrix product."""
-        kinds = self.to_qkv(x).split(self.widths, dim=-1)
-        q, k, v = (rearrange(z, "b t (n e) -> b t n e", e=self.d_head) for z in kinds)
+        qkv = rearrange(self.to_qkv(x), "b t (n e) -> b t n e", e=self.d_head)
+        q, k, v = qkv.split([self.n_heads, self.n_kv_heads, self.n_kv_heads], dim=2)
         q, k, v = (z.transpose(1, 2) for z in (self.query_norm(q), self.key_norm(k), v))
         return self.query(q), self.key(k), self.value(v)
 

@@ -23,7 +23,7 @@ class Rope(Position):
         super().__init__(
             d_model=d_model, n_heads=n_heads, d_head=d_head, context=context, theta=theta
         )
-        self.d_head, self.theta = d_head, theta
+        self.n_heads, self.d_head, self.theta = n_heads, d_head, theta
         self._fill_tables(context, torch.get_default_device())
 
     def rotate(self, q: Tensor, k: Tensor, start: int = 0) -> tuple[Tensor, Tensor]:
@@ -31,10 +31,7 @@ class Rope(Position):
         end = start + q.shape[2]
         if end > len(self.cos):
             self._fill_tables(end, q.device)
-        # A row for each head: a product of like shapes is three times as fast as one that repeats.
-        cos, sin = (
-            table[start:end, None].repeat(1, q.shape[1], 1) for table in (self.cos, self.sin)
-        )
+        cos, sin = self.cos[start:end], self.sin[start:end]
         return _turn(q, cos, sin), _turn(k, cos[:, : k.shape[1]], sin[:, : k.shape[1]])
 
     def frequencies(self) -> Tensor:
@@ -44,13 +41,19 @@ class Rope(Position):
 
     @torch.inference_mode(False)  # else what generation fills could never be trained with
     def _fill_tables(self, n_positions: int, device: torch.device) -> None:
-        """Precompute cos and sin, `t e`; sin carries the minus sign of a rotation's first half."""
+        """Precompute cos and sin, `t h e`; sin carries the minus sign of a rotation's first half.
+
+        Each head has a row of its own, though all are alike: a product of tables as wide as the
+        queries is three times as fast as one that repeats a narrow table head by head.
+        """
         angle = torch.outer(
             torch.arange(n_positions, dtype=torch.float64, device="cpu"), self.frequencies()
         )
         cos, sin = angle.cos().float(), angle.sin().float()
-        self.register_buffer("cos", torch.cat([cos, cos], -1).to(device), persistent=False)
-        self.register_buffer("sin", torch.cat([-sin, sin], -1).to(device), persistent=False)
+        tables = {"cos": torch.cat([cos, cos], -1), "sin": torch.cat([-sin, sin], -1)}
+        for name, table in tables.items():
+            for_every_head = table.to(device)[:, None].repeat(1, self.n_heads, 1)
+            self.register_buffer(name, for_every_head, persistent=False)
 
 
 def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -59,7 +62,7 @@ def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     Each coordinate is mixed with the other one of its pair, row by row in `b t h e`, the order in
     which a projection lies in memory.
     """
-    x = x.transpose(1, 2)
+    x = x.transpose(1, 2).contiguous()
     first, second = x.chunk(2, -1)
     others = torch.cat((second, first), -1)
     return torch.addcmul(x * cos, others, sin).transpose(1, 2)

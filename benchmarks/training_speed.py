@@ -1,0 +1,194 @@
+"""How fast a whole training step is, beside Hugging Face's LLaMA, nanoGPT and the machine itself.
+
+    python benchmarks/training_speed.py [--seconds 30] [--patience 600]
+
+writes `training_speed.json` and the table at the end of `README.md`, both beside this file.
+"""
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from statistics import median
+
+import torch
+import transformers
+from contenders import (
+    HUGGING_FACE,
+    NANO_GPT,
+    OURS,
+    OURS_AS_GPT,
+    SHAPES,
+    Contender,
+    Shape,
+    contenders,
+)
+from measuring import matrix_product_peaks, median_ratio, take_turns
+from where_time_goes import where_time_goes
+
+HERE = Path(__file__).parent
+MARK = "<!-- What follows is written by training_speed.py. -->\n"
+THREADS = (1, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What one contender reached at one shape on some threads."""
+
+    shape: str
+    threads: int
+    name: str
+    n_parameters: int
+    tokens_per_second: float
+    """In the middle of all rounds."""
+    best_tokens_per_second: float
+    """In the quickest round."""
+    share_of_peak: float
+    """FLOPs of the step's matrix products, per second in the quickest round, of the peak's."""
+    times_ours: float
+    """How many times as long as ours it takes, in the middle of all rounds."""
+    times_ours_as_gpt: float
+    rounds: int
+
+
+def main() -> None:
+    """Measure everything, write it down."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=30, help="of each shape and thread count")
+    parser.add_argument("--patience", type=float, default=600, help="seconds to wait for quiet")
+    chosen = parser.parse_args()
+    peaks, rows, parts = {}, [], {}
+    for threads in THREADS:
+        torch.set_num_threads(threads)
+        peaks[threads] = matrix_product_peaks()
+        print(f"{threads} threads: {peaks[threads]} GFLOP/s", flush=True)
+        for shape in SHAPES:
+            everyone = list(contenders(shape))
+            times = take_turns(
+                {contender.name: contender.step for contender in everyone},
+                seconds=chosen.seconds,
+                patience=chosen.patience,
+            )
+            rows += rows_of(shape, everyone, threads, times, max(peaks[threads].values()))
+            print(*rows[-len(everyone) :], sep="\n", flush=True)
+            if threads == 1:
+                parts[shape.name] = where_time_goes(everyone[0].step, n_steps=20)
+    write({"recorded": setting(), "peaks": peaks, "parts": parts}, rows)
+
+
+def rows_of(
+    shape: Shape,
+    everyone: Sequence[Contender],
+    threads: int,
+    times: dict[str, list[float]],
+    peak: float,
+) -> list[Row]:
+    """What the times say of each contender."""
+    return [
+        Row(
+            shape=shape.name,
+            threads=threads,
+            name=contender.name,
+            n_parameters=contender.n_parameters,
+            tokens_per_second=shape.n_tokens / median(times[contender.name]),
+            best_tokens_per_second=shape.n_tokens / min(times[contender.name]),
+            share_of_peak=contender.flops / min(times[contender.name]) / 1e9 / peak,
+            times_ours=median_ratio(times[contender.name], times[OURS]),
+            times_ours_as_gpt=median_ratio(times[contender.name], times[OURS_AS_GPT]),
+            rounds=len(times[contender.name]),
+        )
+        for contender in everyone
+    ]
+
+
+def setting() -> dict[str, str]:
+    """When and on what."""
+    return {
+        "date": date.today().isoformat(),
+        "machine": f"{os.cpu_count()} cores, no GPU",
+        "processor": str(torch.cpu.get_capabilities().get("cpu_name", platform.processor())),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+
+
+def write(found: dict[str, dict], rows: Sequence[Row]) -> None:
+    """Save all numbers as JSON and the table at the end of the README."""
+    numbers = {**found, "rows": [asdict(row) for row in rows]}
+    (HERE / "training_speed.json").write_text(json.dumps(numbers, indent=2) + "\n")
+    readme = HERE / "README.md"
+    prose = readme.read_text().partition(MARK)[0]
+    sections = [headline(found), *(table(shape, rows) for shape in SHAPES), time_table(found)]
+    readme.write_text(prose + MARK + "\n" + "\n\n".join(sections) + "\n")
+
+
+def headline(found: dict[str, dict]) -> str:
+    """When, on what, and what the machine can do at most."""
+    made = found["recorded"]
+    peaks = "; ".join(
+        f"on {threads} thread{'s' * (threads > 1)} {best['oneDNN']:.0f} by oneDNN and "
+        f"{best['MKL']:.0f} by MKL"
+        for threads, best in found["peaks"].items()
+    )
+    return (
+        f"## Recorded results\n\n"
+        f"Recorded on {made['date']} on {made['machine']} (shared with other work; processor "
+        f"{made['processor']}), with Python {made['python']}, PyTorch {made['torch']} and "
+        f"transformers {made['transformers']}. Largest speed of big float32 matrix products, in "
+        f"GFLOP/s: {peaks}."
+    )
+
+
+def table(shape: Shape, rows: Sequence[Row]) -> str:
+    """One shape's contenders, on every number of threads."""
+    config = shape.config
+    at = {(row.name, row.threads): row for row in rows if row.shape == shape.name}
+    columns = [f"tokens/s, {t} thr. | × ours | of peak" for t in THREADS]
+    lines = [
+        f"### {shape.name}: width {config.d_model}, {config.n_layers} layers, {config.n_heads} "
+        f"heads, {shape.batch_size} texts of {config.context} tokens",
+        "",
+        "| | parameters | " + " | ".join(columns) + " |",
+        "| --- | ---: |" + " ---: | ---: | ---: |" * len(THREADS),
+    ]
+    for name in dict.fromkeys(name for name, _ in at):
+        cells = " | ".join(
+            f"{at[name, t].tokens_per_second:,.0f} | {1 / at[name, t].times_ours:.2f} | "
+            f"{at[name, t].share_of_peak:.0%}"
+            for t in THREADS
+        )
+        lines.append(f"| {name} | {at[name, 1].n_parameters:,} | {cells} |")
+    gains = [
+        f"{at[HUGGING_FACE, t].times_ours:.2f} times as fast as Hugging Face, "
+        f"{at[NANO_GPT, t].times_ours:.2f} times as fast as nanoGPT "
+        f"(as a GPT {at[NANO_GPT, t].times_ours_as_gpt:.2f} times)"
+        for t in THREADS
+    ]
+    sentence = f"Ours is {gains[0]} on one thread, and {gains[1]} on two."
+    return "\n".join([*lines, "", sentence])
+
+
+def time_table(found: dict[str, dict]) -> str:
+    """Which part of ours takes which share of a step, by shape."""
+    parts = found["parts"]
+    totals = {shape: sum(times.values()) for shape, times in parts.items()}
+    lines = [
+        "### Where the time of ours goes, on one thread",
+        "",
+        "| | " + " | ".join(parts) + " |",
+        "| --- |" + " ---: |" * len(parts),
+    ]
+    for part in next(iter(parts.values())):
+        shares = [f"{times[part] / totals[shape]:.1%}" for shape, times in parts.items()]
+        lines.append(f"| {part} | " + " | ".join(shares) + " |")
+    milliseconds = " | ".join(f"{total:.1f} ms" for total in totals.values())
+    return "\n".join([*lines, f"| a step under the profiler | {milliseconds} |"])
+
+
+if __name__ == "__main__":
+    main()
