@@ -104,7 +104,7 @@ def _own_text() -> str | bytes:
         key="own_text",
         persist_state="session",
         height=150,
-        max_chars=MOST_BYTES,
+        max_chars=MOST_BYTES + 1,  # what is longer is cut here, and then refused as too long
     )
     uploaded = st.file_uploader("or upload one (UTF-8)", type=["txt", "md", "csv", "py"])
     return uploaded.getvalue() if uploaded else str(pasted)

@@ -184,8 +184,6 @@ def _attention_kept(config: ModelConfig, n: int, n_tokens: int) -> int:
     position = POSITION[config.position]
     kept = _norm_kept(config, n) + n * config.d_model  # what the norm and the projection read
     kept += n * (queries + 2 * keys)  # the projection, of which the values are a part
-    if position.turns:
-        kept += 2 * n_tokens * queries  # cos and sin, a row a head
     if position.turns or _has_head_norm(config):
         kept += n * (queries + keys)
     if _has_head_norm(config):
