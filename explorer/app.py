@@ -30,5 +30,6 @@ page = st.navigation(
         ],
     }
 )
+session.engine()  # its worker starts while the first page is read, whichever that is
 session.remember_owner()
 page.run()
