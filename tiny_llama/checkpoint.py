@@ -130,7 +130,7 @@ def resume_trainer(folder: Path, *, steps: int | None = None) -> Trainer:
     Raises:
         UserError: if the folder does not hold a run that can go on.
     """
-    found = load_model(folder)
+    found, tensors = _load(folder)
     training = found.setup.training
     if steps is not None:
         training = replace(training, steps=steps)
@@ -142,7 +142,6 @@ def resume_trainer(folder: Path, *, steps: int | None = None) -> Trainer:
     write_json(folder / SETUP, replace(found.setup, training=training).as_dict())
     tokens = tokenize(_corpus_of(folder, found.setup), found.tokenizer)
     trainer = Trainer(found.model, tokens, training)
-    tensors, _ = load_tensors(folder / MODEL)
     memory = {
         name.removeprefix(_MEMORY): value
         for name, value in tensors.items()
@@ -158,6 +157,11 @@ def load_model(folder: Path) -> TrainedModel:
     Raises:
         UserError: if something is missing, damaged or does not fit together.
     """
+    return _load(folder)[0]
+
+
+def _load(folder: Path) -> tuple[TrainedModel, dict[str, Tensor]]:
+    """The model of a run folder, and every tensor that its checkpoint holds, read once."""
     setup = load_setup(folder)
     tokenizer = load_tokenizer(folder)
     if tokenizer.vocab_size != setup.model.vocab_size:
@@ -166,12 +170,13 @@ def load_model(folder: Path) -> TrainedModel:
             f"{setup.model.vocab_size}; take both from the same run."
         )
     tensors, metadata = load_tensors(folder / MODEL)
-    return TrainedModel(
+    found = TrainedModel(
         model=build_model(setup.model, tensors),
         tokenizer=tokenizer,
         setup=setup,
         next_step=_next_step(metadata),
     )
+    return found, tensors
 
 
 def build_model(config: ModelConfig, tensors: Mapping[str, Tensor]) -> TinyLlama:

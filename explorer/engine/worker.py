@@ -78,6 +78,12 @@ class Worker:
             "generate": self._generate,
             "trace": self._trace,
         }
+        self._actions: Mapping[str, Callable[[LiveRun], None]] = {
+            "pause": self._pause,
+            "resume": self._resume,
+            "step": self._step,
+            "stop": self._stop,
+        }
 
     def serve(self) -> None:
         """Work until the input ends; then keep what the runs have learned."""
@@ -174,7 +180,7 @@ class Worker:
     def _control(self, values: Mapping[str, Any]) -> Frame:
         """Pause, single-step, resume or stop a run."""
         run = self._find(values["run"])
-        getattr(self, f"_{values['action']}")(run)
+        self._actions[values["action"]](run)
         self._tell(run)
         return Frame(values={})
 
