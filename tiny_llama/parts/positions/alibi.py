@@ -14,14 +14,9 @@ class Alibi(Position):
 
     slopes: Tensor
 
-    def __init__(
-        self, *, d_model: int, n_heads: int, d_head: int, context: int, theta: float
-    ) -> None:
-        super().__init__(
-            d_model=d_model, n_heads=n_heads, d_head=d_head, context=context, theta=theta
-        )
-        self.n_heads = n_heads
-        self.register_buffer("slopes", torch.tensor(head_slopes(n_heads)), persistent=False)
+    def prepare(self) -> None:
+        """Make the heads' slopes."""
+        self.register_buffer("slopes", torch.tensor(head_slopes(self.n_heads)), persistent=False)
 
     def bias(self, n_readers: int, start: int = 0) -> Tensor:
         """Return -slope * distance, `h t s`."""

@@ -19,6 +19,12 @@ class Position(nn.Module):
         self, *, d_model: int, n_heads: int, d_head: int, context: int, theta: float
     ) -> None:
         super().__init__()
+        self.d_model, self.n_heads, self.d_head = d_model, n_heads, d_head
+        self.context, self.theta = context, theta
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Make what the option needs, such as a table; called once its numbers are known."""
 
     def embed(self, x: Tensor, start: int = 0) -> Tensor:
         """Add order to the embedded tokens `b t d`, before the first block."""

@@ -9,14 +9,10 @@ from tiny_llama.parts.positions.base import Position
 class Learned(Position):
     """Adds a learned vector for each position; positions past the table do not exist."""
 
-    def __init__(
-        self, *, d_model: int, n_heads: int, d_head: int, context: int, theta: float
-    ) -> None:
-        super().__init__(
-            d_model=d_model, n_heads=n_heads, d_head=d_head, context=context, theta=theta
-        )
-        self.longest = context
-        self.table = nn.Parameter(torch.empty(context, d_model))
+    def prepare(self) -> None:
+        """Make the table that is learned."""
+        self.longest = self.context
+        self.table = nn.Parameter(torch.empty(self.context, self.d_model))
 
     def embed(self, x: Tensor, start: int = 0) -> Tensor:
         """Add the rows of the table to `b t d`."""

@@ -17,14 +17,9 @@ class Rope(Position):
     cos: Tensor
     sin: Tensor
 
-    def __init__(
-        self, *, d_model: int, n_heads: int, d_head: int, context: int, theta: float
-    ) -> None:
-        super().__init__(
-            d_model=d_model, n_heads=n_heads, d_head=d_head, context=context, theta=theta
-        )
-        self.n_heads, self.d_head, self.theta = n_heads, d_head, theta
-        self._fill_tables(context, torch.get_default_device())
+    def prepare(self) -> None:
+        """Make the tables of angles."""
+        self._fill_tables(self.context, torch.get_default_device())
 
     def rotate(self, q: Tensor, k: Tensor, start: int = 0) -> tuple[Tensor, Tensor]:
         """Turn queries and keys `b h t e` by their positions."""

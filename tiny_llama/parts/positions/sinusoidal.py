@@ -14,14 +14,9 @@ class Sinusoidal(Position):
 
     waves: Tensor
 
-    def __init__(
-        self, *, d_model: int, n_heads: int, d_head: int, context: int, theta: float
-    ) -> None:
-        super().__init__(
-            d_model=d_model, n_heads=n_heads, d_head=d_head, context=context, theta=theta
-        )
-        self.d_model = d_model
-        self._fill_table(context, torch.get_default_device())
+    def prepare(self) -> None:
+        """Make the table of waves."""
+        self._fill_table(self.context, torch.get_default_device())
 
     def embed(self, x: Tensor, start: int = 0) -> Tensor:
         """Add the waves at each position to `b t d`."""
