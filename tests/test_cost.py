@@ -159,7 +159,7 @@ def bytes_kept_for_backward(model: TinyLlama, tokens: torch.Tensor) -> int:
     kept = []  # alive, so that no two storages can share an address
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
         logits = model(tokens).flatten(0, 1)
-        cross_entropy(logits, tokens.flatten())
+        cross_entropy(logits, tokens.flatten().clone())
     storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in kept}
     return sum(n_bytes for place, n_bytes in storages.items() if place not in lasting)
 

@@ -7,6 +7,7 @@ leaves the old one whole.
     tokenizer.json       and tokenizer.model where SentencePiece is used
     text.txt             the user's own text, where that is the corpus
     model.safetensors    weights, and in a checkpoint the optimizers' memory and the next step
+    model.before.safetensors   the checkpoint before, in case the last one is damaged
     metrics.jsonl        one JSON object a report
     snapshots/           weights at chosen steps, half precision
 """
@@ -28,11 +29,11 @@ from tiny_llama.data import TokenizedCorpus, tokenize
 from tiny_llama.errors import CheckpointError, TextError
 from tiny_llama.files import write_json, write_whole, writing
 from tiny_llama.model import TinyLlama
-from tiny_llama.setup import OWN_TEXT, SETUP, Setup, load_setup
+from tiny_llama.setup import OWN_TEXT, SETUP, TEXT, Setup, load_setup
 from tiny_llama.tokenizers import Tokenizer, load_tokenizer
 from tiny_llama.training import StepReport, Trainer
 
-TEXT, MODEL, SNAPSHOTS = "text.txt", "model.safetensors", "snapshots"
+MODEL, BEFORE, SNAPSHOTS = "model.safetensors", "model.before.safetensors", "snapshots"
 _MEMORY = "optimizer."
 
 
@@ -112,20 +113,55 @@ def start_folder(folder: Path, setup: Setup, trainer: Trainer, corpus: Corpus | 
 
 
 def save_checkpoint(folder: Path, trainer: Trainer, *, with_memory: bool = True) -> None:
-    """Write the weights and, unless they are final, what it takes to go on bit for bit."""
+    """Write the weights and, unless they are final, what it takes to go on bit for bit.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written; the checkpoint before
+            is then as it was.
+    """
     tensors: dict[str, Tensor] = dict(trainer.model.named_parameters())
     if with_memory:
         tensors |= {_MEMORY + name: value for name, value in trainer.state().items()}
-    save_tensors(folder / MODEL, tensors, {"next_step": str(trainer.next_step)})
+    before = folder / BEFORE if with_memory else None
+    save_tensors(folder / MODEL, tensors, {"next_step": str(trainer.next_step)}, before=before)
+    if before is None:
+        (folder / BEFORE).unlink(missing_ok=True)
 
 
-def resume_trainer(folder: Path, *, steps: int | None = None) -> Trainer:
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a run folder has anything to go on from."""
+    return (folder / SETUP).is_file() and any((folder / n).is_file() for n in (MODEL, BEFORE))
+
+
+def is_done(folder: Path) -> bool:
+    """Whether the last whole checkpoint of a run folder is that of its last step.
+
+    Raises:
+        UserError: if the folder cannot be read.
+    """
+    _, metadata = _load_checkpoint(folder)
+    return _next_step(metadata) > load_setup(folder).training.steps
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether the last checkpoint can be read; if not, the one before is taken."""
+    try:
+        load_tensors(folder / MODEL)
+    except CheckpointError:
+        return False
+    return True
+
+
+def resume_trainer(
+    folder: Path, *, steps: int | None = None, corpus: TokenizedCorpus | None = None
+) -> Trainer:
     """Build the trainer of a run folder where its last checkpoint left it.
 
     Args:
         folder: a run folder.
         steps: a new number of steps in all, kept from now on; it stretches or shortens the
             learning rate's schedule. None: as the run was set up.
+        corpus: the run's text in tokens, where the caller has it; None: prepare it.
 
     Raises:
         UserError: if the folder does not hold a run that can go on.
@@ -140,8 +176,8 @@ def resume_trainer(folder: Path, *, steps: int | None = None) -> Trainer:
             f"of steps to go on."
         )
     write_json(folder / SETUP, replace(found.setup, training=training).as_dict())
-    tokens = tokenize(_corpus_of(folder, found.setup), found.tokenizer)
-    trainer = Trainer(found.model, tokens, training)
+    corpus = corpus or tokenize(folder_corpus(folder, found.setup), found.tokenizer)
+    trainer = Trainer(found.model, corpus, training)
     memory = {
         name.removeprefix(_MEMORY): value
         for name, value in tensors.items()
@@ -169,7 +205,7 @@ def _load(folder: Path) -> tuple[TrainedModel, dict[str, Tensor]]:
             f"The tokenizer has {tokenizer.vocab_size} tokens and the model "
             f"{setup.model.vocab_size}; take both from the same run."
         )
-    tensors, metadata = load_tensors(folder / MODEL)
+    tensors, metadata = _load_checkpoint(folder)
     found = TrainedModel(
         model=build_model(setup.model, tensors),
         tokenizer=tokenizer,
@@ -177,6 +213,16 @@ def _load(folder: Path) -> tuple[TrainedModel, dict[str, Tensor]]:
         next_step=_next_step(metadata),
     )
     return found, tensors
+
+
+def _load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The last checkpoint, or the one before where the last is damaged."""
+    try:
+        return load_tensors(folder / MODEL)
+    except CheckpointError:
+        if not (folder / BEFORE).is_file():
+            raise
+    return load_tensors(folder / BEFORE)
 
 
 def build_model(config: ModelConfig, tensors: Mapping[str, Tensor]) -> TinyLlama:
@@ -246,14 +292,20 @@ def load_snapshot(folder: Path, step: int) -> TinyLlama:
     return build_model(load_setup(folder).model, tensors)
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file in one move.
+def save_tensors(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    metadata: dict[str, str],
+    *,
+    before: Path | None = None,
+) -> None:
+    """Write a safetensors file in one move; the one that stood there is kept as `before`, if given.
 
     Raises:
         CheckpointError: if the disk is full or the folder cannot be written.
     """
     whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    write_whole(path, save(whole, metadata))
+    write_whole(path, save(whole, metadata), before=before)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -274,7 +326,13 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from None
 
 
-def _corpus_of(folder: Path, setup: Setup) -> Corpus:
+def folder_corpus(folder: Path, setup: Setup) -> Corpus:
+    """The text of a run: of that name, or the one that lies in its folder.
+
+    Raises:
+        TextError: if there is no text of that name.
+        CheckpointError: if the user's own text is missing.
+    """
     if setup.corpus != OWN_TEXT:
         return find_corpus(setup.corpus)
     try:

@@ -126,7 +126,7 @@ def activation_bytes(config: ModelConfig, *, batch_size: int, n_tokens: int) -> 
     layer = _attention_kept(config, n, n_tokens) + _feed_forward_kept(config, n)
     last_norm = _norm_kept(config, n) if config.norm_placement == "pre" else 0
     logits = n * config.vocab_size
-    ids = 2 * n  # of 8 bytes each
+    ids = 2 * 2 * n  # of 8 bytes each: what is read, and what should come next
     return 4 * (ids + config.n_layers * layer + last_norm + n * config.d_model + logits + 1)
 
 

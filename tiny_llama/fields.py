@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
+from functools import cache
 from reprlib import repr as short
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -37,7 +38,7 @@ def parse_field(config: type, name: str, text: str) -> Any:
     Raises:
         ConfigError: if the text does not say a value of the field's type.
     """
-    kinds = _kinds(config)[name]
+    kinds = field_kinds(config)[name]
     word = text.strip()
     if NoneType in kinds and word.lower() in ("none", "auto", ""):
         return None
@@ -55,7 +56,7 @@ def make_config(config: type[Config], values: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: for unknown names, and whatever the dataclass itself finds.
     """
-    known = set(_kinds(config))
+    known = set(field_kinds(config))
     if unknown := sorted(set(values) - known):
         raise ConfigError(
             f"{config.__name__} has no {', '.join(map(repr, unknown))}; its fields are "
@@ -65,14 +66,15 @@ def make_config(config: type[Config], values: Mapping[str, Any]) -> Config:
 
 
 def _type_problems(config: Any) -> Iterator[str]:
-    for name, kinds in _kinds(type(config)).items():
+    for name, kinds in field_kinds(type(config)).items():
         value = getattr(config, name)
         widened = type(value) is int and float in kinds
         if type(value) not in kinds and not widened:
             yield f"{name}={short(value)} must be {_either(kinds)}"
 
 
-def _kinds(config: type) -> dict[str, tuple[type, ...]]:
+@cache
+def field_kinds(config: Any) -> dict[str, tuple[type, ...]]:
     """The types that each field allows: `int | None` gives (int, NoneType)."""
     hints = get_type_hints(config)
     return {

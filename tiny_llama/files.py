@@ -67,10 +67,11 @@ def read_bytes(path: Path, most: int) -> bytes:
     return content
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, before: Path | None = None) -> None:
     """Write a file beside its place, make sure that it is on disk, then move it there.
 
-    A crash at any moment leaves the old file whole.
+    A crash at any moment leaves the old file whole: in its place or, where it is to be kept as
+    `before`, perhaps already there.
 
     Raises:
         CheckpointError: if the disk is full or the folder cannot be written.
@@ -82,6 +83,8 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if before and path.exists():
+            path.replace(before)
         beside.replace(path)
 
 

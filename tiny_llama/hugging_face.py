@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from tiny_llama.config import ModelConfig
 from tiny_llama.errors import CheckpointError, ConfigError
 from tiny_llama.files import read_json
-from tiny_llama.hugging_face_layouts import LAYOUTS, Layout, one_of
+from tiny_llama.hugging_face_layouts import LAYOUTS, Layout, layout_for, one_of
 from tiny_llama.model import TinyLlama
 from tiny_llama.tokenizers import Tokenizer
 from tiny_llama.tokenizers.hugging_face import read_tokenizer, write_tokenizer_json
@@ -90,22 +90,6 @@ def read_hugging_face(folder: Path) -> tuple[TinyLlama, Tokenizer | None]:
     tokenizer = read_tokenizer(folder) if has_tokenizer else None
     _check_vocabulary(tokenizer, config)
     return model, tokenizer
-
-
-def layout_for(config: ModelConfig) -> Layout:
-    """The class that can express a setup.
-
-    Raises:
-        CheckpointError: if there is none; names all that stands in the way of the nearest one.
-    """
-    nearest = min(LAYOUTS, key=lambda layout: len(list(layout.missing(config))))
-    if missing := list(nearest.missing(config)):
-        raise CheckpointError(
-            f"This model has no equivalent in Hugging Face: the nearest class there, "
-            f"{nearest.class_name}, needs {', '.join(missing)}; train a model with these settings "
-            "to write it in this format."
-        )
-    return nearest
 
 
 def _read_config(path: Path) -> tuple[Layout, ModelConfig]:

@@ -6,11 +6,11 @@ from dataclasses import replace
 from reprlib import repr as short
 from typing import Any, ClassVar
 
-from torch import Tensor
-
 from tiny_llama.config import ModelConfig
 from tiny_llama.errors import CheckpointError
 
+Tensor = Any
+"""PyTorch's; to ask what can be expressed takes none of it."""
 NamePairs = Mapping[str, tuple[str, ...]]
 
 
@@ -285,6 +285,22 @@ class Gpt2Layout(Layout):
 
 LAYOUTS: tuple[Layout, ...] = (LlamaLayout(), Gpt2Layout())
 """The classes that can be written and read; the first wins a draw."""
+
+
+def layout_for(config: ModelConfig) -> Layout:
+    """The class that can express a setup.
+
+    Raises:
+        CheckpointError: if there is none; names all that stands in the way of the nearest one.
+    """
+    nearest = min(LAYOUTS, key=lambda layout: len(list(layout.missing(config))))
+    if missing := list(nearest.missing(config)):
+        raise CheckpointError(
+            f"This model has no equivalent in Hugging Face: the nearest class there, "
+            f"{nearest.class_name}, needs {', '.join(missing)}; train a model with these settings "
+            "to write it in this format."
+        )
+    return nearest
 
 
 def one_of(values: Mapping[str, Any], key: str, names: Mapping[str, tuple[Any, ...]]) -> str:

@@ -1,8 +1,11 @@
 """Recorder: keeps what a run reports in its folder, while whoever drives the run shows it."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from tiny_llama.checkpoint import report_row, save_checkpoint, save_snapshot
 from tiny_llama.metrics import add_metrics
@@ -33,6 +36,7 @@ class Recorder:
         self.folder, self.trainer = folder, trainer
         self.checkpoint_seconds, self.row_seconds = checkpoint_seconds, row_seconds
         self._rows: list[dict[str, Any]] = []
+        self._snapshots: dict[int, Mapping[str, Tensor]] = {}
         self._checkpoint_at = self._rows_at = time.monotonic()
 
     def keep(self, report: StepReport) -> dict[str, Any]:
@@ -41,19 +45,39 @@ class Recorder:
         Raises:
             CheckpointError: if the folder cannot be written.
         """
+        row = self.note(report)
+        self.write_if_due()
+        return row
+
+    def note(self, report: StepReport) -> dict[str, Any]:
+        """Take in a report and return its row; nothing is written before `write_if_due`."""
         row = report_row(report)
         self._rows.append(row)
         if report.snapshot:
-            save_snapshot(self.folder, report.step, report.snapshot)
+            self._snapshots[report.step] = report.snapshot
+        return row
+
+    def write_if_due(self) -> None:
+        """Write what has waited long enough; what cannot be written waits on.
+
+        Raises:
+            CheckpointError: if the folder cannot be written.
+        """
         now = time.monotonic()
         if now - self._checkpoint_at > self.checkpoint_seconds:
             self.checkpoint()
-        elif now - self._rows_at > self.row_seconds:
+        elif now - self._rows_at > self.row_seconds or self._snapshots:
             self.flush()
-        return row
 
     def flush(self) -> None:
-        """Write the rows that wait."""
+        """Write the rows and snapshots that wait.
+
+        Raises:
+            CheckpointError: if the folder cannot be written.
+        """
+        for step, weights in list(self._snapshots.items()):
+            save_snapshot(self.folder, step, weights)
+            del self._snapshots[step]
         add_metrics(self.folder, self._rows)
         self._rows = []
         self._rows_at = time.monotonic()

@@ -1,5 +1,6 @@
 """Setup: all that a run is started with, in plain values: model, training, corpus, tokenizer."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -9,10 +10,12 @@ from tiny_llama.config import ModelConfig
 from tiny_llama.errors import CheckpointError, ConfigError
 from tiny_llama.fields import make_config, parse_field
 from tiny_llama.files import read_json
+from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
 from tiny_llama.tokenizers import TOKENIZERS
 from tiny_llama.train_config import TrainConfig
 
-SETUP = "setup.json"
+SETUP, TEXT = "setup.json", "text.txt"
+"""What a run folder holds of how the run was started: see `tiny_llama.checkpoint`."""
 OWN_TEXT = "own-text"
 """The corpus of a run on its user's own text, which no table can hold."""
 
@@ -51,25 +54,31 @@ class Setup:
         Raises:
             ConfigError: for an unknown name, or a value that does not fit.
         """
-        own: dict[str, Any] = {}
-        model: dict[str, Any] = {}
-        training: dict[str, Any] = {}
-        for name, text in values.items():
-            if name in OWN_FIELDS:
-                own[name] = parse_field(Setup, name, text)
-            elif name in MODEL_FIELDS:
-                model[name] = parse_field(ModelConfig, name, text)
-            elif name in TRAINING_FIELDS:
-                training[name] = parse_field(TrainConfig, name, text)
-            else:
-                known = ", ".join((*OWN_FIELDS, *MODEL_FIELDS, *TRAINING_FIELDS))
-                raise ConfigError(f"{name!r} is no setting; the settings are {known}.")
-        return replace(
-            self,
-            **own,
-            model=replace(self.model, **model),
-            training=replace(self.training, **training),
+        return self.with_settings(
+            {name: parse_field(_owner(name), name, text) for name, text in values.items()}
         )
+
+    def with_settings(self, values: Mapping[str, Any]) -> "Setup":
+        """Change settings by name, whether they are the model's, the training's or our own.
+
+        Raises:
+            ConfigError: for an unknown name, or a value that does not fit.
+        """
+        of: dict[type, dict[str, Any]] = {Setup: {}, ModelConfig: {}, TrainConfig: {}}
+        for name, value in values.items():
+            of[_owner(name)][name] = value
+        model = replace(self.model, **of[ModelConfig])
+        training = replace(self.training, **of[TrainConfig])
+        return replace(self, **of[Setup], model=model, training=training)
+
+    def setting(self, name: str) -> Any:
+        """Return the value of a setting by its name.
+
+        Raises:
+            ConfigError: for an unknown name.
+        """
+        parts = {Setup: self, ModelConfig: self.model, TrainConfig: self.training}
+        return getattr(parts[_owner(name)], name)
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain values, fit for JSON."""
@@ -105,6 +114,85 @@ def load_setup(folder: Path) -> Setup:
     return Setup.from_dict(read_json(path))
 
 
+def changes(before: Setup, after: Setup) -> dict[str, tuple[Any, Any]]:
+    """The settings that differ, each with its two values, in the order of `SETTINGS`.
+
+    A model's vocabulary is none of them: the text and the tokenizer decide it once a run starts,
+    so it says nothing that they do not, and differs between a run and the same one not yet begun.
+    """
+    pairs = {name: (before.setting(name), after.setting(name)) for name in SETTINGS}
+    return {name: (old, new) for name, (old, new) in pairs.items() if old != new}
+
+
+def describe_changes(before: Setup, after: Setup) -> str:
+    """Say in one line what differs, such as `norm: rmsnorm → layernorm, seed: 0 → 1`."""
+    found = [
+        f"{name}: {setting_word(name, old)} → {setting_word(name, new)}"
+        for name, (old, new) in changes(before, after).items()
+    ]
+    return ", ".join(found) or "the same settings"
+
+
+def setting_word(name: str, value: Any) -> str:
+    """A setting's value as `--set` and links take it, numbers as short as they can be."""
+    if value is None:
+        return "none" if name.endswith("softcap") else "auto"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"
+    return str(value)
+
+
+def setup_in_one_line(setup: Setup) -> str:
+    """Name a run by what one knows it by: size, heads, positions, feed-forward, norm and text."""
+    model = setup.model
+    size = f"{_count(model.n_layers, 'layer')} × {model.d_model} wide"
+    slots = ("position", "feed_forward", "norm")
+    parts = ", ".join(_short_title(slot, getattr(model, slot)) for slot in slots)
+    return f"{size}, {_heads(model)}, {parts} · {setup.corpus}"
+
+
+def _heads(model: ModelConfig) -> str:
+    if not model.has_attention:
+        return _short_title("attention", model.attention)
+    kind = "" if model.attention == ModelConfig.attention else f"{model.attention} "
+    shared = "" if model.kv_heads == model.n_heads else f" ({model.kv_heads} K/V)"
+    return _count(model.n_heads, f"{kind}head") + shared
+
+
+def _short_title(slot: str, choice: str) -> str:
+    """An option's title as it stands within a line; where it gives an abbreviation, that alone."""
+    title = MENU[slot][choice].title
+    if abbreviation := re.search(r"\((.+)\)$", title):
+        return abbreviation[1]
+    is_name = title[1:] != title[1:].lower()
+    return title if is_name else title[0].lower() + title[1:]
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _owner(name: str) -> type:
+    """The dataclass that a setting is a field of."""
+    for owner, names in _FIELDS.items():
+        if name in names:
+            return owner
+    raise ConfigError(f"{name!r} is no setting; the settings are {', '.join(SETTINGS)}.")
+
+
 OWN_FIELDS = ("corpus", "tokenizer", "vocab_size")
 MODEL_FIELDS = tuple(f.name for f in fields(ModelConfig) if f.name not in OWN_FIELDS)
 TRAINING_FIELDS = tuple(f.name for f in fields(TrainConfig))
+_FIELDS: Mapping[type, tuple[str, ...]] = {
+    Setup: OWN_FIELDS,
+    ModelConfig: MODEL_FIELDS,
+    TrainConfig: TRAINING_FIELDS,
+}
+SETTINGS = tuple(
+    dict.fromkeys(
+        (*OWN_FIELDS, *MENU, *CHOICES, *MODEL_FIELDS, *TRAINING_CHOICES, *TRAINING_FIELDS)
+    )
+)
+"""Every setting by name, in reading order: the text, the model's parts, its numbers, training."""

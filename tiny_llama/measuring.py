@@ -1,0 +1,108 @@
+"""What a run really takes, measured on the model that trains: the other half of `cost`."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+from torch.utils.flop_counter import FlopCounterMode
+
+from tiny_llama.data import IGNORED, Batch
+from tiny_llama.model import TinyLlama
+from tiny_llama.tap import record
+from tiny_llama.training import Trainer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Counted on tensors that exist; memory in bytes, operations of one training step."""
+
+    parameters: int
+    weights: int
+    gradients: int
+    optimizer: int
+    """What the optimizers keep between steps; 0 before the first."""
+    activations: int
+    """What the forward pass of a step keeps for the backward pass."""
+    step_flops: int
+    """Floating-point operations of the matrix products of a step, as PyTorch counts them."""
+
+
+def measure(trainer: Trainer) -> Measured:
+    """Measure a run between two of its steps; nothing about it changes.
+
+    It runs a step's two passes once more without the update, and one text's passes with attention
+    taken step by step, since PyTorch counts no operations inside its fused kernels.
+    """
+    model, config = trainer.model, trainer.config
+    batch = trainer.corpus.batch(
+        batch_size=config.batch_size, context=model.config.context, seed=config.seed, step=0
+    )
+    activations = _kept_bytes(model, batch)
+    step_flops = config.batch_size * _text_flops(model, batch)
+    parameters = list(model.parameters())
+    return Measured(
+        parameters=sum(parameter.numel() for parameter in parameters),
+        weights=_bytes(parameters),
+        gradients=_bytes(parameters),  # each has one of its size while a step is done
+        optimizer=_bytes(trainer.state().values()),
+        activations=activations,
+        step_flops=step_flops,
+    )
+
+
+def _kept_bytes(model: TinyLlama, batch: Batch) -> int:
+    """Bytes that autograd holds on to, each storage once, beyond what all steps share."""
+    text = Batch(inputs=batch.inputs[:1], targets=batch.targets[:1])
+    first, second = _kept_by_a_pass(model, text), _kept_by_a_pass(model, batch)
+    shared = {tensor.untyped_storage().data_ptr() for tensor in first}  # weights, masks, tables
+    storages = (tensor.untyped_storage() for tensor in second)
+    sizes = {storage.data_ptr(): storage.nbytes() for storage in storages}
+    return sum(n_bytes for place, n_bytes in sizes.items() if place not in shared)
+
+
+def _kept_by_a_pass(model: TinyLlama, batch: Batch) -> list[Tensor]:
+    """The tensors that a forward pass on a copy of the batch keeps; alive, so none can move."""
+    kept: list[Tensor] = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept.append(tensor.detach())  # with its history it would keep itself alive for ever
+        return kept[-1]
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        _loss(model, batch.inputs.clone(), batch.targets.clone())
+    return kept
+
+
+def _text_flops(model: TinyLlama, batch: Batch) -> int:
+    """Operations of both passes on the first text of a batch."""
+    has_attention = model.config.has_attention and model.config.n_layers
+    watched = "blocks.*.attention.scores" if has_attention else "logits"
+    counter = FlopCounterMode(display=False)
+    weights = list(model.parameters())
+    with _without_onednn(), record(model, watched), counter:
+        torch.autograd.grad(_loss(model, batch.inputs[:1], batch.targets[:1]), weights)
+    return counter.get_total_flops()
+
+
+@contextmanager
+def _without_onednn() -> Iterator[None]:
+    """Let every matrix product go through PyTorch's own operators, which alone are counted."""
+    onednn: Any = torch.backends.mkldnn
+    before, onednn.enabled = onednn.enabled, False
+    try:
+        yield
+    finally:
+        onednn.enabled = before
+
+
+def _loss(model: TinyLlama, inputs: Tensor, targets: Tensor) -> Tensor:
+    logits = model(inputs).flatten(0, 1)
+    return F.cross_entropy(logits, targets.flatten(), ignore_index=IGNORED)
+
+
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
