@@ -1,4 +1,4 @@
-"""A chart of a run in progress: each update sends new points only, and the student's zoom stays.
+"""A run in progress, its numbers and its curves: an update is small, and the student's zoom stays.
 
 The browser keeps what it was sent. It is sent a line in full when it is new, and asks for all
 lines again when points are missing: after a reload, or when a page is opened again.
@@ -18,20 +18,33 @@ import streamlit as st
 OVERLAP = 5
 MOST_POINTS = 4000  # a line in full; more could not be told apart on a screen
 
-# How far each line was sent at the last calls, oldest first; its key is the line's run and name.
-Sent = dict[tuple[str, str], deque[int]]
+# How far each line was sent at the last calls, oldest first. Its key is the title of the x axis and
+# the line's run and name: along another axis it is another line, of which nothing was sent yet.
+Sent = dict[tuple[str, str, str], deque[int]]
+
+# What the page keeps free for the chart while its script is on the way. The text below would jump
+# more without it; how high the chart will be depends on the width of the screen.
+_PLACE = '<div class="place" style="height: 28rem"></div>'
+
+
+# A tile: its label, its value, and perhaps a hint that a mouse brings up.
+Number = tuple[str, str] | tuple[str, str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One series. Within a run its history only grows; values that are not finite are not drawn."""
+    """One series. Within a run its history only grows; values that are not finite are not drawn.
+
+    A series that another thread adds to is best given as it is (a list, an `array`): a line takes
+    slices of it, which are safe, where a NumPy view would forbid an `array` to grow.
+    """
 
     name: str  # the same in every run, as "loss": it decides the colour
     title: str  # in the legend
-    steps: Sequence[int] | np.ndarray
+    x: Sequence[float] | np.ndarray  # steps, tokens, seconds: never falling, whole or fractional
     values: Sequence[float] | np.ndarray
     run: str = ""  # the first line's run is the current one; lines of others are paler and dashed
-    smooth: bool = False  # a noisy line: pale, under its moving average; otherwise line and markers
+    smooth: bool = False  # a noisy line: pale, under its moving average; of earlier runs that alone
 
 
 def live_chart(
@@ -43,34 +56,48 @@ def live_chart(
     x_title: str = "Step",
     height: int = 320,
     log_y: bool = False,
-    max_steps: int | None = None,
+    max_x: float | None = None,
+    numbers: Sequence[Number] = (),
 ) -> None:
     """Draw the lines, or what is new of them; call it again as they grow, under the same `key`.
 
-    `alt` says in words what the chart shows, `height` is in pixels, and `max_steps` is the
-    length of the whole run: the x axis then stands still while the lines grow into it.
+    Args:
+        lines: those of the current run first, then of earlier ones, newest first: five earlier
+            runs can still be told apart.
+        key: identifies the chart on the page.
+        y_title: what the values are, with their unit.
+        alt: says in words what the chart shows.
+        x_title: what `Line.x` counts, with its unit if it has one, as "Tokens" or "Seconds"; in
+            lower case it is the word of readings. Under another title the lines are sent again in
+            full and a zoom is dropped.
+        height: of the plot alone, in pixels; the numbers and the legend come on top of it.
+        log_y: whether the y axis is logarithmic.
+        max_x: the end of the whole run: the x axis then stands still while the lines grow into it.
+        numbers: label, value and perhaps a hint for each tile above the chart.
     """
     memory = f"{key}: sent"
     sent: Sent = st.session_state.setdefault(memory, {})
     _component()(
         key=key,
-        height=height,
+        height="content",
         data={
-            "lines": updates(lines, sent),
+            "lines": updates(lines, sent, x_title),
+            "numbers": [list(number) for number in numbers],
             "xTitle": x_title,
             "yTitle": y_title,
             "alt": alt,
+            "height": height,
             "logY": log_y,
-            "maxSteps": max_steps,
+            "maxX": max_x,
         },
         # A callback runs before the page does: with the memory gone, the page sends everything.
         on_resync_change=lambda: st.session_state.pop(memory, None),
     )
 
 
-def updates(lines: Sequence[Line], sent: Sent) -> list[dict[str, Any]]:
+def updates(lines: Sequence[Line], sent: Sent, x_title: str = "") -> list[dict[str, Any]]:
     """What the browser still needs of each line; `sent` is brought up to date."""
-    shown = {(line.run, line.name): line for line in lines}
+    shown = {(x_title, line.run, line.name): line for line in lines}
     for gone in sent.keys() - shown.keys():
         del sent[gone]
     return [
@@ -97,19 +124,17 @@ def moving_average(values: np.ndarray) -> np.ndarray:
 def _component() -> Any:
     # At import it would fail wherever Streamlit does not run, as in a test of `updates`.
     return st.components.v2.component(
-        "explorer.live_chart", js="live_chart.js", css="live_chart.css"
+        "explorer.live_chart", html=_PLACE, js="live_chart.js", css="live_chart.css"
     )
 
 
 def _update(line: Line, sent: deque[int]) -> dict[str, Any]:
     """Points `start` to `end` of a line, or, where `start` is 0, the whole line in place of any."""
-    end = min(len(line.steps), len(line.values))  # another thread may be adding the next point
+    end = min(len(line.x), len(line.values))  # another thread may be adding the next point
     start = sent[0] if sent and sent[-1] <= end <= sent[0] + MOST_POINTS else 0
     if start == 0:
         sent.clear()
     sent.append(end)
-    steps = np.asarray(line.steps[start:end], dtype=np.int64)
-    values = np.asarray(line.values[start:end], dtype=np.float64)
     update = {
         "name": line.name,
         "title": line.title,
@@ -118,13 +143,31 @@ def _update(line: Line, sent: deque[int]) -> dict[str, Any]:
         "start": start,
         "end": end,
     }
-    if len(values) > MOST_POINTS:
-        kept = _worth_drawing(values)
-        if line.smooth:
-            update["averages"] = _short(moving_average(values)[kept])
-        steps, values = steps[kept], values[kept]
-    # Distances between steps are shorter to write than steps.
-    return update | {"steps": np.diff(steps, prepend=0).tolist(), "values": _short(values)}
+    return update | _points(line, start, end)
+
+
+def _points(line: Line, start: int, end: int) -> dict[str, Any]:
+    if start == end:  # a run of the past costs next to nothing
+        return {"x": [], "values": []}
+    x = np.asarray(line.x[start:end])
+    values = np.asarray(line.values[start:end], dtype=np.float64)
+    if len(values) <= MOST_POINTS:
+        return _places(x) | {"values": _short(values)}
+    kept = _worth_drawing(values)
+    points = _places(x[kept]) | {"values": _short(values[kept])}
+    if line.smooth:
+        points["averages"] = _short(moving_average(values)[kept])
+    return points
+
+
+def _places(x: np.ndarray) -> dict[str, Any]:
+    """Distances to the one before for whole numbers, as they are shorter to write; or `x` itself.
+
+    Seven digits show a tenth of a second after ten days.
+    """
+    if np.issubdtype(x.dtype, np.integer):
+        return {"dx": np.diff(x.astype(np.int64), prepend=0).tolist()}
+    return {"x": _short(x, digits=7)}
 
 
 def _worth_drawing(values: np.ndarray) -> np.ndarray:
@@ -138,6 +181,8 @@ def _worth_drawing(values: np.ndarray) -> np.ndarray:
     return np.unique(kept)
 
 
-def _short(values: np.ndarray) -> list[float | None]:
-    """Round to five digits; what is not finite has no place in JSON and becomes None."""
-    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in values.tolist()]
+def _short(values: np.ndarray, digits: int = 5) -> list[float | None]:
+    """Round to some digits; what is not finite has no place in JSON and becomes None."""
+    return [
+        float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values.tolist()
+    ]

@@ -1,17 +1,25 @@
-// A line chart of a run in progress. Python sends new points about twice a second (__init__.py
-// says which); this side keeps them, so nothing is redrawn from scratch and a zoom stays.
+// A line chart of a run in progress, and its numbers. Python sends new points about twice a second
+// (__init__.py says which); this side keeps them, so nothing is redrawn from scratch and a zoom
+// stays.
 //
-// data: { lines: [update], xTitle, yTitle, alt, logY, maxSteps }
-// update: { name, title, run, smooth, start, end, steps, values, averages? } holds points
+// data: { lines: [update], numbers, xTitle, yTitle, alt, height, logY, maxX }
+// numbers: [[label, value, hint?]], each a tile
+// update: { name, title, run, smooth, start, end, x or dx, values, averages? } holds points
 // `start` to `end` of a line, some of them perhaps for the second time; `start` 0 replaces the
-// line. Steps are distances to the one before, the first of them to 0.
+// line. `dx` are distances to the one before, the first of them to 0. Other points than of the
+// x axis that xTitle names are never kept.
 
 const MOST_POINTS = 8000 // of a line; with more, half of them are dropped
 const SUMMARY_EVERY = 10_000 // ms: a screen reader reads the summary out when it changes
 const ASK_EVERY = 2_000 // ms between requests for missing points
-const DASHES = [[], [6, 4], [2, 3], [9, 3, 2, 3]] // current run, then earlier ones
+const DASHES = [[7, 4], [2, 3], [10, 3, 2, 3], [14, 6], [8, 3, 2, 3, 2, 3]] // of earlier runs
 const MARKERS = ["circle", "square", "triangle", "diamond"]
+const SAMPLE = [36, 12] // pixels of a line in the legend, as in the style sheet: two dashes or more
+const TILE = 118 // the least width of a number in pixels: three in a row of a phone
 const OKABE_ITO = "#0072B2,#D55E00,#009E73,#CC79A7,#E69F00,#56B4E9" // where the theme names none
+
+const UNITS = [[1e9, "B"], [1e6, "M"], [1e3, "k"], [0, ""]]
+const EMPTY = "Nothing to show yet"
 
 const charts = new WeakMap() // parentElement -> Chart
 
@@ -31,14 +39,16 @@ export default function liveChart(component) {
 class Chart {
   lines = new Map() // id -> line with all its points, in Python's order
   hidden = new Set() // ids switched off in the legend
-  zoom = null // [first, last] step, or everything
-  cursor = null // the step read off
+  zoom = null // [first, last] x, or everything
+  cursor = null // the x read off
   drag = null // [from, to] in pixels, while a zoom is drawn
   asked = 0
 
   constructor(parent) {
+    this.parent = parent
     this.root = element("div", "chart", parent)
     this.root.hidden = true // the style sheet shows it: never a glimpse of it without style
+    this.numbers = element("dl", "numbers", this.root)
     this.legend = element("div", "legend", this.root, { role: "group", "aria-label": "Lines" })
     this.plot = element("div", "plot", this.root)
     this.canvas = element("canvas", "", this.plot, { role: "img" })
@@ -56,7 +66,10 @@ class Chart {
     this.help.textContent = "← → Home End: move · + −: zoom · 0: everything"
     this.summary = element("p", "summary", this.root, { "aria-live": "polite" })
     this.listen()
-    this.resized = new ResizeObserver(() => this.draw()) // at once: a stretched frame would flicker
+    this.resized = new ResizeObserver(() => {
+      this.arrange()
+      this.draw() // at once: a stretched frame would flicker
+    })
     this.resized.observe(this.plot)
   }
 
@@ -74,9 +87,15 @@ class Chart {
     this.data = data
     this.setTriggerValue = setTriggerValue
     const before = this.currentRun
+    const otherAxis = this.xTitle !== data.xTitle
+    if (otherAxis) this.lines = new Map() // points of another axis are as good as missing
+    this.xTitle = data.xTitle
     this.merge(data.lines)
-    if (this.currentRun !== before) this.zoom = this.cursor = null
+    if (otherAxis || this.currentRun !== before) this.zoom = this.cursor = this.drag = null
     this.theme = readTheme(this.root)
+    this.plot.style.height = `${data.height}px`
+    this.legend.style.maxHeight = `${legendHeight(data.height)}px`
+    this.showNumbers()
     this.canvas.setAttribute("aria-label", data.alt)
     this.slider.setAttribute("aria-label", data.xTitle)
     this.drawLegend()
@@ -115,14 +134,43 @@ class Chart {
     }, ASK_EVERY)
   }
 
-  // -- Legend and words --------------------------------------------------------------------------
+  // -- Numbers, legend and words -----------------------------------------------------------------
+
+  showNumbers() {
+    const { numbers } = this.data
+    while (this.numbers.children.length > numbers.length) this.numbers.lastChild.remove()
+    numbers.forEach(([label, value, hint = ""], i) => {
+      const tile = this.numbers.children[i] ?? this.numberTile()
+      setText(tile.firstChild, label)
+      setText(tile.lastChild, value)
+      tile.title = hint
+    })
+    this.arrange()
+  }
+
+  numberTile() {
+    const tile = element("div", "", this.numbers)
+    element("dt", "", tile)
+    element("dd", "", tile)
+    return tile
+  }
+
+  // As few rows as there can be, and all about equally full. Their text has no say: nothing may
+  // jump when a number becomes longer.
+  arrange() {
+    const count = this.numbers.children.length
+    const most = Math.max(1, Math.floor(this.root.clientWidth / TILE))
+    const columns = Math.ceil(count / Math.ceil(count / most)) || 1
+    this.numbers.style.setProperty("--columns", columns)
+  }
 
   drawLegend() {
     const buttons = new Map([...this.legend.children].map(button => [button.dataset.id, button]))
     for (const line of this.lines.values()) {
       const button = buttons.get(line.id) ?? this.legendButton(line.id)
       buttons.delete(line.id)
-      button.lastChild.textContent = line.title
+      setText(button.lastChild, line.title)
+      button.title = line.title // where it is cut
       button.setAttribute("aria-pressed", !this.hidden.has(line.id))
       drawSample(button.firstChild, line, this.theme)
     }
@@ -138,13 +186,23 @@ class Chart {
       this.drawLegend()
       this.redraw()
     }
+    // Among many lines, the one pointed at is picked out.
+    button.onpointerenter = event => { if (event.pointerType === "mouse") this.pickOut(id) }
+    button.onpointerleave = () => this.pickOut(null)
+    button.onfocus = () => { if (button.matches(":focus-visible")) this.pickOut(id) }
+    button.onblur = () => this.pickOut(null)
     return button
+  }
+
+  pickOut(id) {
+    this.picked = id
+    this.redraw()
   }
 
   summarize() {
     if (this.summarizing) return
-    const lines = [...this.lines.values()].filter(line => line.age === 0 && line.steps.length)
-    const words = lines.map(line => describe(line, this.stepWord())).join(" ") || "No steps yet."
+    const lines = [...this.lines.values()].filter(line => line.age === 0 && line.x.length)
+    const words = lines.map(line => this.describe(line)).join(" ") || `${EMPTY}.`
     if (this.summary.textContent === words) return
     this.summary.textContent = words
     this.summarizing = lines.length && setTimeout(() => {
@@ -153,32 +211,40 @@ class Chart {
     }, SUMMARY_EVERY)
   }
 
+  describe({ title, x, values }) {
+    const [from, to] = [values[0], values.at(-1)].map(value => number(value))
+    const [start, end] = [x[0], x.at(-1)].map(x => `at ${this.xWord()} ${this.place(x)}`)
+    if (from === to) return `${title} is ${to} ${end}.`
+    const verb = values.at(-1) < values[0] ? "fell" : "rose"
+    return `${title} ${verb} from ${from} ${start} to ${to} ${end}.`
+  }
+
   // -- Reading off, zooming ----------------------------------------------------------------------
 
   listen() {
     const { slider } = this
     const at = event => event.clientX - slider.getBoundingClientRect().left
     slider.onpointerdown = event => {
-      if (event.button !== 0 || !this.x) return
+      if (event.button !== 0 || !this.toX) return
       slider.setPointerCapture(event.pointerId)
       this.drag = [at(event), at(event)]
-      this.moveTo(this.nearestStep(at(event)))
+      this.moveTo(this.nearestX(at(event)))
     }
     slider.onpointermove = event => {
       if (this.drag) this.drag[1] = at(event)
-      this.moveTo(this.nearestStep(at(event)))
+      this.moveTo(this.nearestX(at(event)))
     }
     slider.onpointerup = () => {
       const [from, to] = (this.drag ?? [0, 0]).sort((a, b) => a - b)
       this.drag = null
-      if (to - from > 8) this.zoomTo(this.x.invert(from), this.x.invert(to))
+      if (to - from > 8) this.zoomTo(this.toX.invert(from), this.toX.invert(to))
       else this.moveTo(this.cursor)
     }
     slider.onpointercancel = () => { this.drag = null; this.moveTo(null) }
     slider.onpointerleave = event => { if (event.pointerType === "mouse") this.moveTo(null) }
     slider.onblur = () => this.moveTo(null)
     slider.onfocus = () => {
-      if (slider.matches(":focus-visible")) this.moveTo(this.steps().at(-1)) // not by a click
+      if (slider.matches(":focus-visible")) this.moveTo(this.stops().at(-1)) // not by a click
     }
     slider.ondblclick = () => this.zoomTo()
     slider.onkeydown = event => this.key(event)
@@ -187,15 +253,15 @@ class Chart {
 
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return
-    const steps = this.steps()
-    const here = Math.max(0, lowerBound(steps, this.cursor ?? Infinity))
-    const stride = event.shiftKey ? Math.ceil(steps.length / 20) : 1
-    const go = index => this.moveTo(steps[Math.min(Math.max(index, 0), steps.length - 1)])
+    const stops = this.stops()
+    const here = Math.max(0, lowerBound(stops, this.cursor ?? Infinity))
+    const stride = event.shiftKey ? Math.ceil(stops.length / 20) : 1
+    const go = index => this.moveTo(stops[Math.min(Math.max(index, 0), stops.length - 1)])
     const keys = {
       ArrowLeft: () => go(here - stride),
       ArrowRight: () => go(here + stride),
-      PageDown: () => go(here - Math.ceil(steps.length / 10)),
-      PageUp: () => go(here + Math.ceil(steps.length / 10)),
+      PageDown: () => go(here - Math.ceil(stops.length / 10)),
+      PageUp: () => go(here + Math.ceil(stops.length / 10)),
       Home: () => go(0),
       End: () => go(Infinity),
       "+": () => this.zoomBy(0.5),
@@ -209,8 +275,8 @@ class Chart {
     keys[event.key]()
   }
 
-  moveTo(step) {
-    this.cursor = step ?? null
+  moveTo(x) {
+    this.cursor = x ?? null
     cancelAnimationFrame(this.overlayFrame)
     this.overlayFrame = requestAnimationFrame(() => this.drawOverlay())
   }
@@ -225,37 +291,49 @@ class Chart {
     const [start, end] = this.fullRange()
     const to = [Math.max(first, start), Math.min(last, end)]
     const everything = first === undefined || (to[0] <= start && to[1] >= end)
+    const finest = this.isWhole() ? 1 : (end - start) / 10_000
     if (everything) this.zoom = null
-    else if (to[1] - to[0] >= 1) this.zoom = to
+    else if (to[1] - to[0] >= finest) this.zoom = to
     this.redraw()
   }
 
   shown() {
-    return [...this.lines.values()].filter(line => !this.hidden.has(line.id) && line.steps.length)
+    return [...this.lines.values()].filter(line => !this.hidden.has(line.id) && line.x.length)
   }
 
   fullRange() {
-    const lines = [...this.lines.values()].filter(line => line.steps.length)
-    const last = Math.max(this.data.maxSteps ?? 0, ...lines.map(line => line.steps.at(-1)))
-    const first = lines.length ? Math.min(...lines.map(line => line.steps[0])) : 0
-    return [first < last / 20 ? 0 : first, Math.max(last, first + 1)]
+    const lines = [...this.lines.values()].filter(line => line.x.length)
+    const last = Math.max(this.data.maxX ?? 0, ...lines.map(line => line.x.at(-1)))
+    const first = lines.length ? Math.min(...lines.map(line => line.x[0])) : 0
+    return [first < last / 20 ? 0 : first, last > first ? last : first + 1]
   }
 
   range() {
     return this.zoom ?? this.fullRange()
   }
 
-  // All steps in view that have a point, in order.
-  steps() {
-    const [first, last] = this.range()
-    const steps = this.shown().flatMap(line => line.steps.slice(...span(line.steps, first, last)))
-    return [...new Set(steps)].sort((a, b) => a - b)
+  isWhole() {
+    return [...this.lines.values()].every(line => line.whole)
   }
 
-  nearestStep(pixel) {
-    const step = this.x?.invert(pixel)
-    const near = this.shown().map(line => line.steps[nearest(line.steps, step)])
-    return near.sort((a, b) => Math.abs(a - step) - Math.abs(b - step))[0]
+  // Where the keyboard stops: at each point in view of the current run, in order, and after its
+  // last at those of earlier runs. With fractions, runs have hardly any x in common.
+  stops() {
+    const [first, last] = this.range()
+    const stops = test => {
+      const lines = this.shown().filter(test)
+      const all = lines.flatMap(line => line.x.slice(...span(line.x, first, last)))
+      return [...new Set(all)].sort((a, b) => a - b)
+    }
+    const current = stops(line => line.age === 0)
+    const end = current.at(-1) ?? -Infinity
+    return [...current, ...stops(line => line.age > 0).filter(x => x > end)]
+  }
+
+  nearestX(pixel) {
+    const x = this.toX?.invert(pixel)
+    const near = this.shown().map(line => line.x[nearest(line.x, x)])
+    return near.sort((a, b) => Math.abs(a - x) - Math.abs(b - x))[0]
   }
 
   // -- Drawing -----------------------------------------------------------------------------------
@@ -268,6 +346,7 @@ class Chart {
   draw() {
     const { width, height } = this.plot.getBoundingClientRect()
     if (!this.data || !width || !height) return
+    this.parent.querySelector(".place")?.remove() // what kept the place free: see __init__.py
     const { theme, data } = this
     const pen = fit(this.canvas, width, height)
     pen.font = `12px ${theme.font}`
@@ -277,24 +356,37 @@ class Chart {
     const yTicks = lines.length ? ticks(view.low, view.high, height / 50, data.logY) : []
     const yLabels = yTicks.map(tickLabel(yTicks))
     const widest = Math.max(20, ...yLabels.map(label => pen.measureText(label).width))
-    const overhang = Math.max(14, pen.measureText(number(Math.floor(last))).width / 2)
-    const box = { left: widest + 8, right: width - overhang, top: 26, bottom: height - 40 }
+    const left = widest + 8
+    const { xTicks, xLabels, overhang } = this.xAxis(pen, first, last, width - left)
+    const box = { left, right: width - overhang, top: 26, bottom: height - 40 }
     Object.assign(this, { width, height, box })
-    this.x = scale(first, last, box.left, box.right)
-    this.y = scale(view.low, view.high, box.bottom, box.top, data.logY)
-    const xTicks = ticks(first, last, (box.right - box.left) / 80).filter(Number.isInteger)
-    this.drawAxes(pen, box, xTicks, yTicks, yLabels)
+    this.toX = scale(first, last, box.left, box.right)
+    this.toY = scale(view.low, view.high, box.bottom, box.top, data.logY)
+    this.drawAxes(pen, box, [xTicks, xLabels], [yTicks, yLabels])
     if (!lines.length) this.drawEmpty(pen, box)
     this.note.textContent = above(view)
     this.reset.hidden = !this.zoom
 
     pen.rect(box.left - 3, box.top - 3, box.right - box.left + 6, box.bottom - box.top + 6)
     pen.clip()
+    lines.sort((a, b) => b.age - a.age) // the current run on top
     for (const line of lines) this.drawLine(pen, line, first, last)
     this.drawOverlay()
   }
 
-  drawAxes(pen, box, xTicks, yTicks, yLabels) {
+  // As many ticks as there is room for, and how far the last label may reach beyond its tick.
+  xAxis(pen, first, last, width) {
+    let xTicks, xLabels, widest
+    for (let room = 80; ; room = widest + 20) {
+      xTicks = ticks(first, last, width / room)
+      if (this.isWhole()) xTicks = xTicks.filter(Number.isInteger)
+      xLabels = xTicks.map(tickLabel(xTicks))
+      widest = Math.max(0, ...xLabels.map(label => pen.measureText(label).width))
+      if (widest + 20 <= room) return { xTicks, xLabels, overhang: Math.max(14, widest / 2) }
+    }
+  }
+
+  drawAxes(pen, box, [xTicks, xLabels], [yTicks, yLabels]) {
     const { theme, data } = this
     pen.fillStyle = theme.text
     pen.strokeStyle = theme.border
@@ -302,17 +394,16 @@ class Chart {
     pen.textBaseline = "middle"
     pen.textAlign = "right"
     yTicks.forEach((tick, i) => {
-      const y = Math.round(this.y(tick)) + 0.5
+      const y = Math.round(this.toY(tick)) + 0.5
       stroke(pen, [[box.left, y], [box.right, y]])
       pen.fillText(yLabels[i], box.left - 8, y)
     })
     pen.textAlign = "center"
-    const xLabel = tickLabel(xTicks)
-    for (const tick of xTicks) {
-      const x = Math.round(this.x(tick)) + 0.5
+    xTicks.forEach((tick, i) => {
+      const x = Math.round(this.toX(tick)) + 0.5
       stroke(pen, [[x, box.bottom], [x, box.bottom + 4]])
-      pen.fillText(xLabel(tick), x, box.bottom + 13)
-    }
+      pen.fillText(xLabels[i], x, box.bottom + 13)
+    })
     pen.strokeStyle = theme.faintText
     stroke(pen, [[box.left, box.bottom + 0.5], [box.right, box.bottom + 0.5]])
     pen.fillText(data.xTitle, (box.left + box.right) / 2, box.bottom + 31)
@@ -321,19 +412,25 @@ class Chart {
   }
 
   drawLine(pen, line, first, last) {
-    const [from, to] = span(line.steps, first, last)
-    const indexes = range(Math.max(from - 1, 0), Math.min(to + 1, line.steps.length))
-    const points = values => indexes
+    const [from, to] = span(line.x, first, last)
+    const indexes = range(Math.max(from - 1, 0), Math.min(to + 1, line.x.length))
+    const points = (values, every = 1) => indexes
+      .filter(i => i % every === 0 || i === indexes.at(-1))
       .filter(i => !this.data.logY || values[i] > 0)
-      .map(i => [this.x(line.steps[i]), this.y(values[i])])
-    drawSeries(pen, line, this.theme, points(line.values), line.smooth && points(line.averages))
+      .map(i => [this.toX(line.x[i]), this.toY(values[i])])
+    // An average is smooth: a point a pixel shows it, and of six runs the rest takes its time.
+    const every = Math.max(1, Math.floor(indexes.length / this.width))
+    const average = line.smooth && points(line.averages, every)
+    const values = isCalm(line) ? [] : points(line.values)
+    const faint = this.lines.has(this.picked) && this.picked !== line.id
+    drawSeries(pen, { ...line, faint }, this.theme, values, average)
   }
 
   drawEmpty(pen, box) {
-    const some = [...this.lines.values()].some(line => line.steps.length)
+    const some = [...this.lines.values()].some(line => line.x.length)
     pen.textAlign = "center"
     pen.fillStyle = this.theme.faintText
-    const words = some ? "All lines are switched off" : "No steps yet"
+    const words = some ? "All lines are switched off" : EMPTY
     pen.fillText(words, (box.left + box.right) / 2, (box.top + box.bottom) / 2)
   }
 
@@ -355,13 +452,13 @@ class Chart {
     this.describeSlider(lines)
     this.tooltip.hidden = !lines.length
     if (!lines.length) return
-    const x = this.x(this.cursor)
+    const x = this.toX(this.cursor)
     pen.strokeStyle = theme.faintText
     stroke(pen, [[x, box.top], [x, box.bottom]])
     for (const line of lines) {
-      const i = nearest(line.steps, this.cursor)
-      const y = this.y(line.values[i])
-      if (y >= box.top) drawMarker(pen, "circle", this.x(line.steps[i]), y, 4, theme.colour(line))
+      const i = nearest(line.x, this.cursor)
+      const y = this.toY(drawnValues(line)[i])
+      if (y >= box.top) drawMarker(pen, "circle", this.toX(line.x[i]), y, 4, theme.colour(line))
     }
     this.showTooltip(lines, x)
   }
@@ -369,36 +466,45 @@ class Chart {
   showTooltip(lines, x) {
     const { box, tooltip } = this
     tooltip.replaceChildren()
-    element("strong", "", tooltip).textContent = `${this.data.xTitle} ${number(this.cursor)}`
+    element("strong", "", tooltip).textContent = `${this.xTitle} ${this.place(this.cursor)}`
     for (const line of lines) {
       const row = element("span", "row", tooltip)
       drawSample(element("canvas", "", row), line, this.theme)
+      element("span", "title", row).textContent = line.title
       element("span", "", row).textContent = this.reading(line)
     }
-    const width = tooltip.offsetWidth
-    const places = [x + 12, x - 12 - width, box.right - width]
-    const left = places.find(place => place >= 0 && place + width <= box.right) ?? 0
-    tooltip.style.transform = `translate(${left}px, ${box.top}px)`
+    const [left, top] = beside(x, box, tooltip.offsetWidth, tooltip.offsetHeight)
+    tooltip.style.transform = `translate(${left}px, ${top}px)`
   }
 
   reading(line) {
-    const i = nearest(line.steps, this.cursor)
-    const average = line.smooth ? `, average ${number(line.averages[i], 4)}` : ""
-    const elsewhere = line.steps[i] !== this.cursor
-    const where = elsewhere ? ` (${this.stepWord()} ${number(line.steps[i])})` : ""
-    return `${line.title}: ${number(line.values[i], 4)}${average}${where}`
+    const i = nearest(line.x, this.cursor)
+    const average = line.smooth && `average ${number(line.averages[i], 4)}`
+    const value = isCalm(line) ? "" : number(line.values[i], 4)
+    // With fractions each run has its own x: only a distance that can be seen is worth a word.
+    const elsewhere = Math.abs(this.toX(line.x[i]) - this.toX(this.cursor)) > 2
+    const where = elsewhere ? ` (${this.xWord()} ${this.place(line.x[i])})` : ""
+    return [value, average].filter(Boolean).join(", ") + where
   }
 
-  stepWord() {
-    return this.data.xTitle.toLowerCase()
+  xWord() {
+    return this.xTitle.toLowerCase()
+  }
+
+  // An x in words: as exact as the view can show it.
+  place(x) {
+    const [first, last] = this.range()
+    const decimals = size => Math.max(0, Math.round(Math.log10((1000 * size) / (last - first))))
+    if (x >= 1e6 && decimals(1e6) <= 4) return `${fixed(decimals(1e6))(x / 1e6)}M`
+    return this.isWhole() ? x.toLocaleString("en") : fixed(Math.min(decimals(1), 6))(x)
   }
 
   describeSlider(lines) {
-    const [first, last] = this.range()
+    const [min, max] = this.range()
+    const readings = lines.map(line => `${line.title}: ${this.reading(line)}`)
     const text = lines.length
-      ? `${number(this.cursor)}. ${lines.map(line => this.reading(line)).join("; ")}`
-      : this.shown().length ? "Nothing chosen" : "No steps yet"
-    const [min, max] = [Math.ceil(first), Math.floor(last)]
+      ? `${this.place(this.cursor)}. ${readings.join("; ")}`
+      : this.shown().length ? "Nothing chosen" : EMPTY
     for (const [name, value] of Object.entries({ min, max, now: this.cursor ?? max, text })) {
       this.slider.setAttribute(`aria-value${name}`, value)
     }
@@ -408,60 +514,75 @@ class Chart {
 // -- Points --------------------------------------------------------------------------------------
 
 function newLine() {
-  return { end: 0, steps: [], values: [], averages: [] }
+  return { end: 0, whole: true, x: [], values: [], averages: [] }
 }
 
 function addPoints(line, update) {
-  let step = 0
+  let x = 0
   update.values.forEach((value, i) => {
-    step += update.steps[i]
+    x = update.dx ? x + update.dx[i] : update.x[i]
     const index = update.start + i
-    if (index >= line.end) append(line, step, value, index, update.averages?.[i])
+    if (index >= line.end) append(line, x, value, index, update.averages?.[i])
   })
   line.end = Math.max(line.end, update.end)
-  if (line.steps.length > MOST_POINTS) thin(line)
+  if (line.x.length > MOST_POINTS) thin(line)
 }
 
 // The moving average is that of `moving_average` in __init__.py.
-function append(line, step, value, index, average) {
-  if (value === null) return
+function append(line, x, value, index, average) {
+  if (value === null || x === null) return
   const before = line.averages.at(-1) ?? value
-  line.steps.push(step)
+  line.whole &&= Number.isInteger(x)
+  line.x.push(x)
   line.values.push(value)
   line.averages.push(average ?? before + (value - before) / (2 + 0.03 * index))
 }
 
 // Keep both ends, and the lowest and highest value of many stretches of equal length.
 function thin(line) {
-  const { steps, values } = line
-  const width = (steps.at(-1) - steps[0]) / (MOST_POINTS / 4)
+  const { x, values } = line
+  const width = (x.at(-1) - x[0]) / (MOST_POINTS / 4)
   const lowest = new Map(), highest = new Map() // stretch -> index
-  steps.forEach((step, i) => {
-    const stretch = Math.floor((step - steps[0]) / width)
+  x.forEach((place, i) => {
+    const stretch = Math.floor((place - x[0]) / width)
     if (!(values[i] >= values[lowest.get(stretch)])) lowest.set(stretch, i)
     if (!(values[i] <= values[highest.get(stretch)])) highest.set(stretch, i)
   })
-  const kept = new Set([0, ...lowest.values(), ...highest.values(), steps.length - 1])
+  const kept = new Set([0, ...lowest.values(), ...highest.values(), x.length - 1])
   const order = [...kept].sort((a, b) => a - b)
-  for (const name of ["steps", "values", "averages"]) line[name] = order.map(i => line[name][i])
+  for (const name of ["x", "values", "averages"]) line[name] = order.map(i => line[name][i])
 }
 
-function describe({ title, steps, values }, stepWord) {
-  const [from, to] = [values[0], values.at(-1)].map(value => number(value))
-  const [start, end] = [steps[0], steps.at(-1)].map(step => `at ${stepWord} ${number(step)}`)
-  if (from === to) return `${title} is ${to} ${end}.`
-  const verb = values.at(-1) < values[0] ? "fell" : "rose"
-  return `${title} ${verb} from ${from} ${start} to ${to} ${end}.`
+// Whether only its average is shown: one run's noise can be looked through, that of six cannot.
+function isCalm(line) {
+  return line.smooth && line.age > 0
+}
+
+function drawnValues(line) {
+  return isCalm(line) ? line.averages : line.values
+}
+
+// A third of legend and plot at most; half a row at its end shows that there are more.
+function legendHeight(plotHeight, row = 26) {
+  return (Math.floor(plotHeight / 2 / row - 0.5) + 0.5) * row
+}
+
+// Where a tooltip hides nothing that it speaks of: right or left of the cursor, or, on a narrow
+// screen, over the legend, where no finger is in the way either.
+function beside(x, box, width, height) {
+  const within = left => Math.max(0, Math.min(left, box.right - width))
+  if (box.right < 640) return [within(x - width / 2), -2 - height]
+  return [within(x + 12 + width <= box.right ? x + 12 : x - 12 - width), box.top]
 }
 
 function above({ count, high }) {
   return count ? `▲ ${count} ${count === 1 ? "point" : "points"} above ${number(high)}` : ""
 }
 
-// Whether a line says anything about a step: it may have ended before, or begun later.
-function reaches({ steps }, step) {
-  const gap = (steps.at(-1) - steps[0]) / Math.max(steps.length - 1, 1)
-  return step >= steps[0] - gap && step <= steps.at(-1) + gap
+// Whether a line says anything about a place: it may have ended before, or begun later.
+function reaches({ x }, place) {
+  const gap = (x.at(-1) - x[0]) / Math.max(x.length - 1, 1)
+  return place >= x[0] - gap && place <= x.at(-1) + gap
 }
 
 // -- Scales --------------------------------------------------------------------------------------
@@ -476,10 +597,9 @@ function scale(low, high, from, to, log = false) {
 // The y range, and how many points lie above it. Every value in view is inside, unless one in a
 // hundred would press the others into a quarter of the height.
 function visibleValues(lines, first, last, log) {
-  let values = lines.flatMap(line => line.values.slice(...span(line.steps, first, last)))
-  if (log) values = values.filter(value => value > 0)
+  const inView = lines.flatMap(line => drawnValues(line).slice(...span(line.x, first, last)))
+  const values = Float64Array.from(log ? inView.filter(value => value > 0) : inView).sort()
   if (!values.length) return { low: log ? 0.1 : 0, high: 1, count: 0 }
-  values.sort((a, b) => a - b)
   const low = values[0]
   let high = values.at(-1)
   const usual = values[Math.floor(0.99 * (values.length - 1))]
@@ -528,39 +648,51 @@ function number(value, digits = 1) {
   return value.toLocaleString("en", options)
 }
 
-// Labels of one axis have the same number of decimals.
+// Labels of one axis have the same number of decimals, or are short like 500k and 1.5M.
 function tickLabel(all) {
+  if (Math.max(...all.map(Math.abs)) >= 1e5 && all.every(tick => short(tick))) return short
   const decimals = Math.max(0, ...all.map(tick => (String(tick).split(".")[1] ?? "").length))
-  const large = Math.max(...all.map(Math.abs)) >= 1e6
-  if (decimals > 6 || large || all.some(tick => String(tick).includes("e"))) {
-    return tick => number(tick)
-  }
+  if (decimals > 6 || all.some(tick => String(tick).includes("e"))) return tick => number(tick)
+  return fixed(decimals)
+}
+
+// A number in thousands, millions or billions; nothing where that is too long or would not be true.
+function short(value) {
+  if (value === 0) return "0"
+  const [size, letter] = UNITS.find(([size]) => Math.abs(value) >= size)
+  const digits = Number((value / size).toPrecision(12))
+  return digits < 1e4 && digits === Number(digits.toFixed(4)) ? `${digits}${letter}` : ""
+}
+
+function fixed(decimals) {
   const options = { minimumFractionDigits: decimals, maximumFractionDigits: decimals }
-  return tick => tick.toLocaleString("en", options)
+  return value => value.toLocaleString("en", options)
 }
 
 function range(from, to) {
   return Array.from({ length: Math.max(to - from, 0) }, (_, i) => from + i)
 }
 
-// The first index whose step is not below `step`.
-function lowerBound(steps, step) {
-  let [from, to] = [0, steps.length]
+// The first index whose x is not below `place`.
+function lowerBound(x, place) {
+  let [from, to] = [0, x.length]
   while (from < to) {
     const middle = (from + to) >> 1
-    if (steps[middle] < step) from = middle + 1
+    if (x[middle] < place) from = middle + 1
     else to = middle
   }
   return from
 }
 
-function nearest(steps, step) {
-  const after = Math.min(lowerBound(steps, step), steps.length - 1)
-  return after > 0 && step - steps[after - 1] < steps[after] - step ? after - 1 : after
+function nearest(x, place) {
+  const after = Math.min(lowerBound(x, place), x.length - 1)
+  return after > 0 && place - x[after - 1] < x[after] - place ? after - 1 : after
 }
 
-function span(steps, first, last) {
-  return [lowerBound(steps, first), lowerBound(steps, last + 1e-9)]
+// From the first index in view to the one after the last.
+function span(x, first, last) {
+  const near = 1e-9 * (last - first)
+  return [lowerBound(x, first - near), lowerBound(x, last + near)]
 }
 
 // -- Pen -----------------------------------------------------------------------------------------
@@ -589,36 +721,50 @@ function fit(canvas, width, height) {
 }
 
 function drawSample(canvas, line, theme) {
-  const pen = fit(canvas, 26, 12)
-  const points = [[-4, 6], [13, 6], [30, 6]] // one marker, in the middle
-  drawSeries(pen, line, theme, points, line.smooth && points)
+  const [width, height] = SAMPLE
+  const pen = fit(canvas, width, height)
+  const dashes = dashesOf(line)
+  const period = dashes.reduce((sum, length) => sum + length, 0)
+  const start = (width - (dashes[0] ?? 200)) / 2 - 40 * period // a dash and a marker in the middle
+  const points = [start, width / 2, 200].map(x => [x, height / 2])
+  drawSeries(pen, line, theme, isCalm(line) ? [] : points, line.smooth && points)
 }
 
-// A noisy line is pale under its average; another has markers, where there is room for them.
+function dashesOf(line) {
+  return line.age === 0 ? [] : DASHES[(line.age - 1) % DASHES.length]
+}
+
+// A noisy line is pale under its average; another has markers, where there is room for them and for
+// the dashes between them.
 function drawSeries(pen, line, theme, points, average) {
   const colour = theme.colour(line)
-  const strength = line.age === 0 ? 1 : 0.7
+  const current = line.age === 0
+  const strength = line.faint ? 0.15 : current ? 1 : 0.75
+  const width = points.length && points.at(-1)[0] - points[0][0]
   pen.strokeStyle = colour
   pen.lineJoin = "round"
-  pen.setLineDash(DASHES[line.age % DASHES.length])
-  pen.globalAlpha = strength * (average ? 0.4 : 1)
+  pen.setLineDash(dashesOf(line))
   pen.lineWidth = average ? 1 : 1.75
-  stroke(pen, points)
+  pen.globalAlpha = strength * (!average ? 1 : points.length > 2 * width ? 0.25 : 0.4)
+  stroke(pen, points) // of earlier runs' noisy lines there are none
   pen.globalAlpha = strength
   if (average) {
-    pen.lineWidth = 2.5
+    pen.lineWidth = current ? 2.5 : 2
     stroke(pen, average)
   }
   pen.setLineDash([])
-  if (!average) {
-    let last = -Infinity
-    for (const [x, y] of points) {
-      if (x - last < 10) continue
-      drawMarker(pen, MARKERS[line.colour % MARKERS.length], x, y, 3, colour)
-      last = x
-    }
-  }
+  const marker = MARKERS[line.colour % MARKERS.length]
+  if (!average) drawMarkers(pen, points, marker, colour, current ? 10 : 60)
   pen.globalAlpha = 1
+}
+
+function drawMarkers(pen, points, shape, colour, room) {
+  let last = -Infinity
+  for (const [x, y] of points) {
+    if (x - last < room) continue
+    drawMarker(pen, shape, x, y, 3, colour)
+    last = x
+  }
 }
 
 function stroke(pen, points) {
@@ -638,6 +784,11 @@ function drawMarker(pen, shape, x, y, size, colour) {
   if (!corners) pen.arc(x, y, size, 0, 2 * Math.PI)
   else for (const [dx, dy] of corners) pen.lineTo(x + dx * size, y + dy * size)
   pen.fill()
+}
+
+// A text that stays is left alone, and with it what a student has selected.
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text
 }
 
 function element(tag, className, parent, attributes = {}) {
