@@ -1,56 +1,125 @@
 """Groups of widgets that pages share; each is bound to the link under its setting's own name.
 
 Options are shown by their names, since a bound widget writes into the link what it shows, and a
-link, the command line and a config should read alike; cards give the titles.
+link, the command line and a config should read alike; cards give the titles. A setting that may be
+left open (`auto`) is a number box that may be empty: absent from the link, it is open.
+
+Every widget is drawn at every run, also where it does not act or its expander is closed: one that
+is not drawn takes its value out of the link, and takes up none from it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import isinf
 from typing import Any
 
 import streamlit as st
 
 from explorer import content
+from tiny_llama import config, train_config
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, Task, own_text
 from tiny_llama.corpora.own_text import MOST_BYTES
+from tiny_llama.fields import field_kinds
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
 from tiny_llama.presets import PRESETS, find_preset
-from tiny_llama.setup import OWN_TEXT, Setup
+from tiny_llama.setup import (
+    MODEL_FIELDS,
+    OWN_TEXT,
+    SETTINGS,
+    Setup,
+    changes,
+    setting_word,
+)
 from tiny_llama.tokenizers import TOKENIZERS
 from tiny_llama.train_config import TrainConfig
 
 TINY = [name for name, preset in PRESETS.items() if preset.is_tiny]
-_MODEL_NUMBERS = {
-    "n_layers": ("Layers", 0, 16, 1),
-    "d_model": ("Width (d_model)", 8, 512, 8),
-    "n_heads": ("Heads", 1, 32, 1),
-    "context": ("Context in tokens", 8, 512, 8),
-}
-_MODEL_SWITCHES = {"qk_norm": "Norm on queries and keys", "tied_unembedding": "Tied unembedding"}
-_TRAINING_NUMBERS = {
-    "steps": ("Steps", 1, 50_000, 100),
-    "batch_size": ("Texts a step (batch size)", 1, 256, 1),
-    "warmup_steps": ("Warm-up steps", 0, 10_000, 10),
-    "seed": ("Seed", 0, 2**32 - 1, 1),
-}
-_TRAINING_FRACTIONS = {
-    "learning_rate": ("Learning rate", 0.0, 1000.0),
-    "weight_decay": ("Weight decay", 0.0, 1.0),
-    "gradient_clip": ("Gradient clipping (0: none)", 0.0, 100.0),
-    "label_smoothing": ("Label smoothing", 0.0, 0.9),
-    "dropout": ("Dropout", 0.0, 0.9),
-}
-_TITLES = {
-    "norm": "Norm",
-    "position": "Positions",
-    "attention": "Attention",
-    "feed_forward": "Feed-forward",
-    "norm_placement": "Where the norm stands",
-    "bias": "Biases",
-    "optimizer": "Optimizer",
-    "schedule": "Learning-rate schedule",
-}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """Widgets that stand together: the settings and how each is labelled."""
+
+    title: str
+    icon: str
+    labels: Mapping[str, str]
+
+
+SECTIONS = (
+    Section(
+        title="Model: parts and sizes",
+        icon=":material/account_tree:",
+        labels={
+            "norm": "Norm",
+            "position": "Positions",
+            "attention": "Attention",
+            "feed_forward": "Feed-forward",
+            "n_layers": "Layers",
+            "d_model": "Width (d_model)",
+            "n_heads": "Heads",
+            "context": "Context in tokens",
+        },
+    ),
+    Section(
+        title="Training",
+        icon=":material/trending_down:",
+        labels={
+            "learning_rate": "Learning rate",
+            "batch_size": "Texts a step (batch size)",
+            "optimizer": "Optimizer",
+            "schedule": "Learning-rate schedule",
+            "warmup_steps": "Warm-up steps",
+            "seed": "Seed",
+        },
+    ),
+    Section(
+        title="Tokenizer",
+        icon=":material/content_cut:",
+        labels={
+            "tokenizer": "Tokenizer (tasks are always written in characters)",
+            "vocab_size": "Vocabulary in tokens (SentencePiece only)",
+        },
+    ),
+    Section(
+        title="Model: fine points",
+        icon=":material/tune:",
+        labels={
+            "n_kv_heads": "Key/value heads",
+            "window": "Window in tokens",
+            "norm_placement": "Where the norm stands",
+            "bias": "Biases",
+            "qk_norm": "Norm on queries and keys",
+            "tied_unembedding": "Tied unembedding",
+            "d_head": "Width of a head",
+            "d_hidden": "Width of the hidden layer",
+            "hidden_multiple": "Hidden layer in multiples of",
+            "rope_theta": "RoPE's base (theta)",
+            "norm_eps": "Norm's epsilon",
+            "attention_softcap": "Soft cap on attention scores",
+            "logit_softcap": "Soft cap on logits",
+            "dropout": "Dropout",
+            "init_std": "Spread of the starting weights",
+            "scaled_residual_init": "Smaller start into the residual stream",
+        },
+    ),
+    Section(
+        title="Training: fine points",
+        icon=":material/tune:",
+        labels={
+            "weight_decay": "Weight decay",
+            "beta1": "Memory of gradients (beta1)",
+            "beta2": "Memory of squared gradients (beta2)",
+            "gradient_clip": "Gradient clipping (0: none)",
+            "label_smoothing": "Label smoothing",
+            "evaluate_every": "Steps between held-out losses",
+            "evaluate_texts": "Held-out texts each time",
+            "sample_every": "Steps between samples",
+            "sample_tokens": "Tokens in a sample",
+            "n_snapshots": "Snapshots of the weights",
+        },
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +128,7 @@ class Basics:
 
     preset: str
     corpus: str
-    steps: str
+    steps: int
     own_text: str | bytes
     """The student's own text as it came, where that is the corpus."""
 
@@ -74,12 +143,13 @@ class Basics:
 
 def basics() -> Basics:
     """Let the student choose a model, a text and a number of steps."""
-    preset = _choice("preset", "Model", TINY, "tiny-llama", on_change=_take_preset)
-    corpus = _choice("corpus", "Text to learn from", [*CORPORA, OWN_TEXT], "tales")
+    _drop_infinities()
+    preset = _choice("preset", "Model", TINY, TINY[0], on_change=_take_preset)
+    corpus = _choice("corpus", "Text to learn from", [*CORPORA, OWN_TEXT], Setup.corpus)
     own = _own_text() if corpus == OWN_TEXT else ""
     if corpus != OWN_TEXT:
         st.caption(CORPORA[corpus].description)
-    steps = _whole_number("steps", *_TRAINING_NUMBERS["steps"], TrainConfig().steps)
+    steps = _number("steps", "Steps", TrainConfig.steps)
     return Basics(preset=preset, corpus=corpus, steps=steps, own_text=own)
 
 
@@ -90,12 +160,63 @@ def details(chosen: Basics) -> Setup:
         ConfigError: if the choices do not fit together.
     """
     usual = Setup(model=find_preset(chosen.preset).config)
-    values = {"corpus": chosen.corpus, "steps": chosen.steps}
-    with st.expander("Model: change a part", icon=":material/account_tree:"):
-        values |= _model_controls(usual.model)
-    with st.expander("Training and tokenizer", icon=":material/tune:"):
-        values |= _tokenizer(chosen.corpus) | _training_controls(usual)
-    return usual.with_values(values)
+    values: dict[str, Any] = {"corpus": chosen.corpus, "steps": chosen.steps}
+    for section in SECTIONS:
+        with st.expander(section.title, icon=section.icon):
+            for name, label in section.labels.items():
+                values[name] = _widget(name, label, usual.setting(name))
+    return usual.with_settings(values | _tokenizer_of(**values))
+
+
+def take_setup(setup: Setup) -> None:
+    """Set every widget to a run's setup, in a callback on the page that draws these widgets.
+
+    Inside a fragment, the whole page must be run again at once (`st.rerun()`), or the change is
+    lost; from another page, go there by `link_to`. The model's vocabulary is left to the tokenizer,
+    and an own text to the box that holds it.
+    """
+    st.session_state["preset"] = nearest_preset(setup.model)
+    for name in SETTINGS:
+        _put(name, setup.setting(name))
+
+
+def link_to(setup: Setup) -> dict[str, str]:
+    """The link parameters that open the widgets at a run's setup: what is not usual in it."""
+    preset = nearest_preset(setup.model)
+    usual = Setup(model=find_preset(preset).config)
+    unusual = {name: setting_word(name, new) for name, (_, new) in changes(usual, setup).items()}
+    return unusual if preset == TINY[0] else {"preset": preset, **unusual}
+
+
+def nearest_preset(model: ModelConfig) -> str:
+    """The tiny preset that differs from a model in the fewest settings.
+
+    It has no number where the model leaves one open, since an empty box means the preset's.
+    """
+
+    def distance(name: str) -> tuple[bool, int]:
+        usual = find_preset(name).config
+        pairs = [(getattr(model, field), getattr(usual, field)) for field in MODEL_FIELDS]
+        closes = any(wanted is None and given is not None for wanted, given in pairs)
+        return closes, sum(wanted != given for wanted, given in pairs)
+
+    return min(TINY, key=distance)
+
+
+def _drop_infinities() -> None:
+    """Take an infinite whole number in a link for nonsense; Streamlit 1.67 would break on it."""
+    whole = [name for name in st.query_params if int in _KINDS.get(name, ())]
+    if wrong := [name for name in whole if _is_infinite(st.query_params[name])]:
+        for name in wrong:
+            del st.query_params[name]
+        st.rerun()
+
+
+def _is_infinite(word: str) -> bool:
+    try:
+        return isinf(float(word))
+    except ValueError:
+        return False
 
 
 def _own_text() -> str | bytes:
@@ -110,63 +231,11 @@ def _own_text() -> str | bytes:
     return uploaded.getvalue() if uploaded else str(pasted)
 
 
-def _model_controls(usual: ModelConfig) -> dict[str, str]:
-    values = {
-        slot: _choice(slot, _TITLES[slot], options, getattr(usual, slot), explain=True)
-        for slot, options in (MENU | CHOICES).items()
-    }
-    for name, (label, low, high, step) in _MODEL_NUMBERS.items():
-        values[name] = _whole_number(name, label, low, high, step, getattr(usual, name))
-    n_heads = int(values["n_heads"])
-    divisors = [str(n) for n in range(1, n_heads + 1) if n_heads % n == 0]
-    label = "Key/value heads (auto: as many as heads)"
-    values["n_kv_heads"] = _choice("n_kv_heads", label, ["auto", *divisors], "auto")
-    if values["attention"] in ("sliding", "alternating"):
-        values["window"] = _whole_number("window", "Window in tokens", 1, 512, 1, usual.window)
-    for name, label in _MODEL_SWITCHES.items():
-        values[name] = _switch(name, label, getattr(usual, name))
-    return values
-
-
-def _training_controls(usual: Setup) -> dict[str, str]:
-    values = {
-        slot: _choice(slot, _TITLES[slot], options, getattr(usual.training, slot), explain=True)
-        for slot, options in TRAINING_CHOICES.items()
-    }
-    for name, (label, low, high) in _TRAINING_FRACTIONS.items():
-        owner = usual.model if name == "dropout" else usual.training
-        values[name] = str(
-            st.number_input(
-                label,
-                low,
-                high,
-                getattr(owner, name),
-                format="%g",
-                key=name,
-                bind="query-params",
-                help=content.setting(name),
-            )
-        )
-    for name, (label, low, high, step) in _TRAINING_NUMBERS.items():
-        if name != "steps":
-            usual_value = getattr(usual.training, name)
-            values[name] = _whole_number(name, label, low, high, step, usual_value)
-    return values
-
-
-def _tokenizer(corpus: str) -> dict[str, str]:
-    """Tasks are written in characters; texts in whatever tokenizer is chosen."""
-    if isinstance(CORPORA.get(corpus), Task):
-        return {"tokenizer": "characters"}
-    name = _choice("tokenizer", "Tokenizer", TOKENIZERS, "characters", explain=True)
-    values = {"tokenizer": name}
-    option = TOKENIZERS[name]
-    if option.default_vocab_size and option.vocab_size_bounds:
-        low, high = option.vocab_size_bounds
-        values["vocab_size"] = _whole_number(
-            "vocab_size", "Vocabulary in tokens", low, high, 1, option.default_vocab_size
-        )
-    return values
+def _widget(name: str, label: str, usual: Any) -> Any:
+    """The widget that fits a setting: a list, a switch or a number."""
+    if name in _OPTIONS:
+        return _choice(name, label, _OPTIONS[name], usual, explain=True)
+    return _switch(name, label, usual) if bool in _KINDS[name] else _number(name, label, usual)
 
 
 def _choice(
@@ -186,39 +255,98 @@ def _choice(
         key=key,
         bind="query-params",
         on_change=on_change,
-        help=content.card(key, st.session_state.get(key, usual)) if explain else None,
+        help=_card(key, names, usual) if explain else None,
     )
     return str(chosen)
 
 
-def _whole_number(key: str, label: str, low: int, high: int, step: int, usual: int) -> str:
-    number = st.number_input(
+def _card(slot: str, names: list[str], usual: str) -> str:
+    """The card of the option that is about to be shown: chosen, in a fresh link, or the usual."""
+    chosen = st.session_state.get(slot) or st.query_params.get(slot)
+    return content.card(slot, chosen if chosen in names else usual)
+
+
+def _number(name: str, label: str, usual: Any) -> Any:
+    kind: Any = float if float in _KINDS[name] else int
+    low, high = _BOUNDS[name]
+    return st.number_input(
         label,
-        low,
-        high,
-        usual,
-        step,
-        key=key,
+        kind(low),
+        kind(high),
+        usual if usual is None else kind(usual),
+        kind(_STEPS.get(name, 1)),
+        format="%g" if kind is float else "%d",
+        key=name,
         bind="query-params",
-        help=content.setting(key),
+        placeholder=_WHEN_OPEN.get(name),
+        help=content.setting(name),
     )
-    return str(number)
 
 
-def _switch(key: str, label: str, usual: bool) -> str:
-    return str(
-        st.toggle(label, usual, key=key, bind="query-params", help=content.setting(key))
-    ).lower()
+def _switch(name: str, label: str, usual: bool) -> bool:
+    return st.toggle(label, usual, key=name, bind="query-params", help=content.setting(name))
+
+
+def _tokenizer_of(*, corpus: str, tokenizer: str, **_: Any) -> dict[str, Any]:
+    """Leave out what does not act: a task brings its alphabet, few tokenizers let one choose."""
+    if isinstance(CORPORA.get(corpus), Task):
+        return {"tokenizer": Setup.tokenizer, "vocab_size": None}
+    return {} if TOKENIZERS[tokenizer].vocab_size_bounds else {"vocab_size": None}
 
 
 def _take_preset() -> None:
     """Set every model widget to what the newly chosen preset says."""
-    config = find_preset(st.session_state.preset).config
-    for name in _model_keys():
-        if name in st.session_state:
-            value = getattr(config, name)
-            st.session_state[name] = "auto" if value is None else value
+    usual = find_preset(st.session_state["preset"]).config
+    for name in MODEL_FIELDS:
+        _put(name, getattr(usual, name))
 
 
-def _model_keys() -> Iterable[str]:
-    return (*MENU, *CHOICES, *_MODEL_NUMBERS, *_MODEL_SWITCHES, "n_kv_heads", "window", "dropout")
+def _put(name: str, value: Any) -> None:
+    """Set a widget; a box for fractions takes no whole number."""
+    is_fraction = float in _KINDS[name] and value is not None
+    st.session_state[name] = float(value) if is_fraction else value
+
+
+_KINDS = field_kinds(ModelConfig) | field_kinds(TrainConfig) | field_kinds(Setup)
+_OPTIONS = {**MENU, **CHOICES, **TRAINING_CHOICES, "tokenizer": TOKENIZERS}
+_SIZES = [option.vocab_size_bounds for option in TOKENIZERS.values() if option.vocab_size_bounds]
+_BOUNDS: Mapping[str, tuple[float, float]] = {
+    **config.BOUNDS,
+    **train_config.BOUNDS,
+    **{name: (8, config.BOUNDS[name][1]) for name in ("context", "d_model", "d_hidden")},
+    "vocab_size": (min(low for low, _ in _SIZES), max(high for _, high in _SIZES)),
+}
+"""What a config takes; what this app can carry, the engine says in a sentence.
+
+Widths begin at 8 and go in eights, since a browser calls a number between two steps invalid.
+"""
+_STEPS = {
+    "d_model": 8,
+    "context": 8,
+    "d_hidden": 8,
+    "norm_eps": 1e-6,
+    "attention_softcap": 10,
+    "logit_softcap": 10,
+    "dropout": 0.05,
+    "init_std": 0.01,
+    "steps": 100,
+    "learning_rate": 0.001,
+    "warmup_steps": 10,
+    "weight_decay": 0.01,
+    "beta1": 0.01,
+    "beta2": 0.01,
+    "gradient_clip": 0.1,
+    "label_smoothing": 0.01,
+    "evaluate_every": 10,
+    "sample_every": 10,
+}
+"""How far a number goes with one press of its + or −, where not by 1."""
+_WHEN_OPEN = {
+    "vocab_size": "auto: the tokenizer's usual",
+    "n_kv_heads": "auto: as many as heads",
+    "d_head": "auto: width / heads",
+    "d_hidden": "auto: LLaMA's rule",
+    "attention_softcap": "none",
+    "logit_softcap": "none",
+}
+"""What an empty box means."""

@@ -1,0 +1,216 @@
+"""The widgets of a setup: one for every setting, in the link under its own name, both ways."""
+
+from dataclasses import replace
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from test_setup import UNUSUAL
+
+from explorer import content, controls, session
+from explorer.engine.client import Engine
+from tiny_llama import config, train_config
+from tiny_llama.corpora import CORPORA, Task
+from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
+from tiny_llama.presets import PRESETS
+from tiny_llama.setup import OWN_TEXT, SETTINGS, Setup, changes, setup_in_one_line
+from tiny_llama.tokenizers import TOKENIZERS
+
+APP = Path(__file__).parent.parent / "explorer" / "app.py"
+CHOICES_OF = {**MENU, **CHOICES, **TRAINING_CHOICES, "tokenizer": TOKENIZERS}
+BOUNDS = {**config.BOUNDS, **train_config.BOUNDS}
+TASK = next(name for name, corpus in CORPORA.items() if isinstance(corpus, Task))
+NONSENSE = ["x", "", "-5", "1e999", "-inf", "nan", "9" * 400, "<script>", "\0", "🦙"]
+ODD = [
+    UNUSUAL,
+    {},
+    {"norm": "layernorm", "corpus": TASK, "d_model": "100", "n_heads": "5", "seed": "9"},
+    {"corpus": OWN_TEXT, "attention": "alternating", "window": "5", "n_kv_heads": "1"},
+    {"tokenizer": "sentencepiece", "n_layers": "0", "position": "none", "attention": "none"},
+    {"tokenizer": "bytes", "d_head": "6", "rope_theta": "1", "steps": "1", "gradient_clip": "0"},
+    {"d_model": "96", "n_layers": "6", "n_heads": "6", "norm_eps": "1e-09"},
+]
+
+
+def draw():
+    """A page of these widgets alone, and a button that takes over a setup."""
+    import streamlit as st
+
+    from explorer import controls
+    from tiny_llama.errors import UserError
+
+    if wanted := st.session_state.get("wanted"):
+        st.button("Take", on_click=controls.take_setup, args=(wanted,))
+    try:
+        st.session_state["found"] = controls.details(controls.basics())
+    except UserError as error:
+        st.error(str(error))
+
+
+def opened(link):
+    app = AppTest.from_function(draw, default_timeout=60)
+    for name, word in link.items():
+        app.query_params[name] = word
+    return checked(app.run())
+
+
+def checked(app):
+    assert not app.exception
+    return app
+
+
+def take(app, setup):
+    app.session_state["wanted"] = setup
+    app.run()
+    return checked(app.button[0].click().run())
+
+
+def widgets(app):
+    boxes = (*app.selectbox, *app.number_input, *app.toggle)
+    return {box.key: box for box in boxes}
+
+
+def odd_setups():
+    """Setups of every tiny preset in turn, each with a few settings of its own."""
+    models = cycle(PRESETS[name].config for name in controls.TINY)
+    return [
+        Setup(model=model).with_values(values) for model, values in zip(models, ODD, strict=False)
+    ]
+
+
+def test_every_setting_has_a_widget_in_the_link_under_its_own_name():
+    found = widgets(opened({}))
+    assert set(found) == {"preset", *SETTINGS}
+    assert all(box.proto.query_param_key == name for name, box in found.items())
+    assert all(box.help for name, box in found.items() if name not in ("preset", "corpus"))
+
+
+@pytest.mark.parametrize(("slot", "options"), CHOICES_OF.items())
+def test_a_list_offers_the_whole_menu(slot, options):
+    assert list(widgets(opened({}))[slot].options) == list(options)
+
+
+def test_no_number_may_leave_what_a_config_takes():
+    boxes = {box.key: box for box in opened({}).number_input}
+    for name, (low, high) in BOUNDS.items():
+        assert low <= boxes[name].min <= boxes[name].max <= high, name
+
+
+def test_a_usual_number_lies_on_a_step_or_a_screen_reader_calls_it_invalid():
+    boxes = {box.key: box for box in opened({}).number_input if box.value is not None}
+    del boxes["steps"]  # from 1 in hundreds: 1000 lies on none, and no other step is of use
+    for name, box in boxes.items():
+        n_steps = (box.value - box.min) / box.step
+        assert n_steps == pytest.approx(round(n_steps)), name
+
+
+def test_a_setting_that_may_be_left_open_says_what_that_means():
+    boxes = {box.key: box for box in opened({}).number_input}
+    open_ones = {name for name in SETTINGS if Setup().setting(name) is None}
+    assert open_ones == {name for name, box in boxes.items() if box.value is None}
+    assert all(boxes[name].placeholder for name in open_ones)
+
+
+def test_the_train_page_opened_with_every_setting_in_the_link_finds_exactly_that_setup(
+    tmp_path, monkeypatch
+):
+    found = []
+
+    def noted(chosen, details=controls.details):
+        found.append(details(chosen))
+        return found[-1]
+
+    engine = Engine(tmp_path)
+    monkeypatch.setattr(session, "engine", lambda: engine)
+    monkeypatch.setattr(controls, "details", noted)
+    app = AppTest.from_file(APP, default_timeout=60)
+    for name, word in UNUSUAL.items():
+        app.query_params[name] = word
+    checked(checked(app.run()).switch_page("../pages/train.py").run())
+    assert found[-1] == Setup().with_values(UNUSUAL)
+
+
+@pytest.mark.parametrize(
+    ("slot", "option"),
+    [(slot, option) for slot, options in CHOICES_OF.items() for option in options],
+)
+def test_a_link_may_name_any_option(slot, option):
+    app = opened({slot: option})
+    assert app.session_state["found"] == Setup().with_values({slot: option})
+    assert widgets(app)[slot].help == content.card(slot, option)
+
+
+@pytest.mark.parametrize("word", NONSENSE, ids=ascii)
+def test_nonsense_for_every_setting_is_taken_for_the_usual(word):
+    app = opened(dict.fromkeys((*SETTINGS, "preset"), word))
+    assert app.session_state["found"] == Setup()
+    assert not app.error
+
+
+def test_numbers_just_out_of_bounds_are_taken_for_the_usual():
+    too_low = {name: repr(low - 1) for name, (low, _) in BOUNDS.items()}
+    too_high = {name: repr(high * 2) for name, (_, high) in BOUNDS.items()}
+    for link in (too_low, too_high):
+        assert opened(link).session_state["found"] == Setup()
+
+
+def test_settings_that_do_not_fit_together_are_one_sentence():
+    (error,) = opened({"n_heads": "4", "n_kv_heads": "3"}).error
+    assert error.value == (
+        "This model cannot be built: n_heads=4 must be a multiple of n_kv_heads=3."
+    )
+
+
+@pytest.mark.parametrize("setup", odd_setups(), ids=setup_in_one_line)
+def test_a_setup_taken_over_is_found_again_and_so_is_its_link(setup):
+    app = take(opened({"d_model": "72", "d_hidden": "40", "tokenizer": "bytes"}), setup)
+    assert app.session_state["found"] == setup
+    link = dict(app.query_params)
+    assert link.keys() == controls.link_to(setup).keys()
+    for same in (link, controls.link_to(setup)):
+        assert opened(same).session_state["found"] == setup
+
+
+def test_a_setup_taken_over_stays_until_something_is_changed_by_hand():
+    setup = Setup().with_values(UNUSUAL)
+    app = checked(take(opened({}), setup).run())
+    assert app.session_state["found"] == setup
+    checked(app.number_input(key="seed").set_value(3).run())
+    assert app.session_state["found"] == setup.with_values({"seed": "3"})
+    checked(app.number_input(key="d_hidden").set_value(None).run())
+    assert app.session_state["found"].model.d_hidden is None
+
+
+def test_one_setup_after_another_leaves_nothing_behind():
+    app = opened({})
+    for setup in odd_setups():
+        assert take(app, setup).session_state["found"] == setup
+
+
+def test_a_run_that_has_begun_is_taken_over_but_for_the_vocabulary_of_its_tokenizer():
+    setup = Setup()
+    begun = replace(setup, model=replace(setup.model, vocab_size=71))
+    found = take(opened({"seed": "4"}), begun).session_state["found"]
+    assert found == setup
+    assert not changes(begun, found)
+
+
+def test_a_setup_on_an_unknown_corpus_is_taken_over_but_for_it():
+    found = take(opened({}), Setup(corpus="lost", tokenizer="bytes")).session_state["found"]
+    assert found == Setup(tokenizer="bytes")
+
+
+@pytest.mark.parametrize("name", controls.TINY)
+def test_a_preset_is_its_own_nearest_and_its_link_says_no_more(name):
+    model = PRESETS[name].config
+    assert controls.nearest_preset(model) == name
+    assert controls.nearest_preset(replace(model, dropout=0.5, vocab_size=99)) == name
+    assert controls.link_to(Setup(model=model)).keys() <= {"preset"}
+
+
+def test_what_does_not_act_is_left_out_of_the_setup():
+    on_a_task = opened({"corpus": TASK, "tokenizer": "sentencepiece", "vocab_size": "700"})
+    assert on_a_task.session_state["found"] == Setup(corpus=TASK)
+    in_bytes = opened({"tokenizer": "bytes", "vocab_size": "700"})
+    assert in_bytes.session_state["found"] == Setup(tokenizer="bytes")
