@@ -6,7 +6,8 @@ import streamlit as st
 
 from explorer import session
 from explorer.components.live_chart import Line, live_chart
-from explorer.engine.client import Action, EngineError, Run
+from explorer.engine.client import Action, EngineError
+from explorer.engine.run import Run
 from explorer.engine.shipped import shipped_run
 from tiny_llama.cost import count_parameters
 from tiny_llama.errors import UserError
@@ -129,7 +130,7 @@ def _curve(run: Run) -> None:
         Line(
             name=name,
             title=title,
-            steps=run.series[name].steps,
+            x=run.series[name].steps,
             values=run.series[name].values,
             run=run.id,
             smooth=name == "loss",
@@ -140,7 +141,7 @@ def _curve(run: Run) -> None:
         lines,
         key="loss_chart",
         y_title="Loss (nats a token)",
-        max_steps=run.setup.training.steps,
+        max_x=run.setup.training.steps,
         alt="Loss against training steps; lower is better.",
     )
 

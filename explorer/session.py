@@ -5,7 +5,8 @@ import secrets
 import streamlit as st
 
 from explorer.components.identity import remembered_owner
-from explorer.engine.client import Engine, Run
+from explorer.engine.client import Engine
+from explorer.engine.run import Run
 
 _RUN = "run"
 _OWNER = "owner_secret"

@@ -1,23 +1,47 @@
+import csv
+import io
 import os
+import re
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from transformers import AutoModelForCausalLM
 
 from explorer.engine import client
+from explorer.engine import limits as limits_module
 from explorer.engine.client import Engine, EngineError
 from explorer.engine.frames import Frame, read_frame, write_frame
-from explorer.engine.limits import MOST_PARAMETERS, check_setup
-from explorer.engine.store import is_run_id, new_run_id, runs_folder
+from explorer.engine.limits import OWN, SHARED, check_setup, limits
+from explorer.engine.store import (
+    FolderUse,
+    is_run_id,
+    new_run_id,
+    runs_folder,
+    to_clear,
+    write_record,
+)
+from tiny_llama.__main__ import main
 from tiny_llama.checkpoint import load_model
 from tiny_llama.config import ModelConfig
+from tiny_llama.cost import (
+    activation_bytes,
+    count_parameters,
+    training_flops,
+    training_memory,
+)
 from tiny_llama.errors import ConfigError, UserError
+from tiny_llama.metrics import read_metrics
+from tiny_llama.presets import PRESETS
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.setup import OWN_TEXT, Setup
 from tiny_llama.train_config import TrainConfig
@@ -131,12 +155,12 @@ def test_a_run_that_blows_up_ends_with_a_sentence(engine):
 def test_a_run_that_blows_up_leaves_the_others_alone(engine):
     healthy = engine.start(ENDLESS, owner="me", text=TEXT)
     wait_until(engine, healthy, "running")
-    worker = engine.worker_pid
+    workers = engine.worker_pids
     deep = replace(MODEL, norm="none", n_layers=8)
     wild = TrainConfig(steps=1, learning_rate=1000.0, gradient_clip=0.0, warmup_steps=0)
     run_id = engine.start(replace(SETUP, model=deep, training=wild), owner="me", text=TEXT)
     assert "learning rate" in wait_until(engine, run_id, "failed", "finished").message
-    assert engine.worker_pid == worker
+    assert engine.worker_pids == workers
     engine.control(healthy, "stop", owner="me")
     wait_until(engine, healthy, "stopped")
 
@@ -166,7 +190,7 @@ def test_others_train_while_a_long_text_is_prepared(engine):
 def test_ctrl_c_in_the_terminal_is_not_for_the_worker(engine):
     run_id = engine.start(ENDLESS, owner="me", text=TEXT)
     run = wait_until(engine, run_id, "running")
-    os.kill(engine.worker_pid, signal.SIGINT)
+    os.kill(engine.worker_pids[0], signal.SIGINT)
     step = run.step
     while run.step == step:
         assert run.status == "running"
@@ -179,25 +203,14 @@ def test_a_worker_that_does_not_answer_is_a_sentence(engine, monkeypatch):
     run_id = engine.start(ENDLESS, owner="me", text=TEXT)
     wait_until(engine, run_id, "running")
     monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.2)
-    os.kill(engine.worker_pid, signal.SIGSTOP)
+    os.kill(engine.worker_pids[0], signal.SIGSTOP)
     try:
         with pytest.raises(EngineError, match="too busy"):
             engine.generate(run_id, "the", SampleConfig())
     finally:
-        os.kill(engine.worker_pid, signal.SIGCONT)
+        os.kill(engine.worker_pids[0], signal.SIGCONT)
     monkeypatch.undo()
     engine.control(run_id, "stop", owner="me")
-
-
-def test_a_run_started_after_a_crash_does_not_share_its_fate(tmp_path):
-    engine = Engine(tmp_path)
-    first = engine.start(ENDLESS, owner="me", text=TEXT)
-    wait_until(engine, first, "running")
-    os.kill(engine.worker_pid, signal.SIGKILL)
-    wait_until(engine, first, "interrupted")
-    second = engine.start(SETUP, owner="me", text=TEXT)
-    assert wait_until(engine, second, "finished").message == ""
-    engine.close()
 
 
 SERVER = """
@@ -242,32 +255,10 @@ def test_pasted_texts_are_for_this_user_alone(tmp_path, monkeypatch):
     assert runs_folder().stat().st_mode & 0o077 == 0
 
 
-def test_a_killed_worker_costs_no_run_more_than_its_last_checkpoint(tmp_path):
-    engine = Engine(tmp_path)
-    run_id = engine.start(ENDLESS, owner="me", text=TEXT)
-    wait_until(engine, run_id, "running")
-    engine.control(run_id, "pause", owner="me")
-    step = wait_until(engine, run_id, "paused").step
-    engine.control(run_id, "resume", owner="me")
-    wait_until(engine, run_id, "running")
-    os.kill(engine.worker_pid, signal.SIGKILL)
-    run = wait_until(engine, run_id, "interrupted")
-    assert "last checkpoint" in run.message
-    engine.control(run_id, "resume", owner="me")
-    wait_until(engine, run_id, "running")
-    time.sleep(0.5)
-    engine.control(run_id, "stop", owner="me")
-    run = wait_until(engine, run_id, "stopped")
-    steps = list(run.series["loss"].steps)
-    assert steps == list(range(1, len(steps) + 1))
-    assert len(steps) > step
-    engine.close()
-
-
 @pytest.mark.parametrize(
     ("setup", "words"),
     [
-        (replace(SETUP, model=ModelConfig(d_model=4096, n_heads=1)), f"{MOST_PARAMETERS:,}"),
+        (replace(SETUP, model=ModelConfig(d_model=4096, n_heads=1)), f"{OWN.parameters:,}"),
         (replace(SETUP, model=ModelConfig(n_layers=10_000, d_model=8)), "n_layers=10,000"),
         (replace(SETUP, model=ModelConfig(context=1024)), "context=1,024"),
         (replace(SETUP, training=TrainConfig(batch_size=20_000)), "MB of activations"),
@@ -278,7 +269,7 @@ def test_a_killed_worker_costs_no_run_more_than_its_last_checkpoint(tmp_path):
     ],
 )
 def test_runs_over_the_limits_are_refused_before_anything_is_built(setup, words):
-    with pytest.raises(ConfigError, match="too large for this app") as caught:
+    with pytest.raises(ConfigError, match="too large to train") as caught:
         check_setup(setup)
     assert words in str(caught.value)
 
@@ -308,3 +299,402 @@ def test_frames_carry_values_and_arrays_and_end_cleanly(tmp_path):
 
 def test_errors_of_the_engine_are_for_users():
     assert issubclass(EngineError, UserError)
+
+
+def kill_workers(engine):
+    for pid in engine.worker_pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_a_killed_worker_is_replaced_and_three_runs_go_on_from_their_checkpoints(tmp_path):
+    engine = Engine(tmp_path)
+    ids = [engine.start(ENDLESS, owner=f"student {n}", text=TEXT) for n in range(3)]
+    kept = {}
+    for n, run_id in enumerate(ids):
+        wait_until(engine, run_id, "running")
+        engine.control(run_id, "pause", owner=f"student {n}")  # pausing writes a checkpoint
+        kept[run_id] = wait_until(engine, run_id, "paused").step
+        engine.control(run_id, "resume", owner=f"student {n}")
+    wait_for_steps(engine, ids, 20)
+    kill_workers(engine)
+    for run_id in ids:
+        wait_for_message(engine, run_id)
+        run = wait_until(engine, run_id, "running")
+        assert "worker process ended unexpectedly" in run.message
+        went_on = int(re.search(r"step ([\d,]+)", run.message)[1].replace(",", ""))
+        assert went_on >= kept[run_id]
+    wait_for_steps(engine, ids, 40)
+    for run_id in ids:
+        steps = list(engine.poll(run_id).series["loss"].steps)
+        assert steps == list(range(1, len(steps) + 1))
+    engine.close()
+
+
+def wait_for_steps(engine, ids, n_steps, seconds=60):
+    end = time.monotonic() + seconds
+    while min(engine.poll(run_id).step for run_id in ids) < n_steps:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def wait_for_message(engine, run_id, seconds=60):
+    end = time.monotonic() + seconds
+    while not engine.poll(run_id).message:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_resumed_run_learns_the_very_same_as_one_that_was_never_disturbed(tmp_path):
+    engine = Engine(tmp_path)
+    setup = replace(SETUP, training=replace(SETUP.training, steps=200))
+    calm = wait_until(engine, engine.start(setup, owner="me", text=TEXT), "finished")
+    run_id = engine.start(setup, owner="me", text=TEXT)
+    wait_for_steps(engine, [run_id], 50)
+    kill_workers(engine)
+    disturbed = wait_until(engine, run_id, "finished")
+    assert list(disturbed.series["loss"].values) == list(calm.series["loss"].values)
+    assert disturbed.samples == calm.samples
+    engine.close()
+
+
+def test_a_run_in_whose_turn_the_worker_keeps_dying_does_not_take_the_others_along(tmp_path):
+    engine = Engine(tmp_path)
+    run_id = engine.start(ENDLESS, owner="me", text=TEXT)
+    for _ in range(2):
+        wait_until(engine, run_id, "running")
+        wait_for_steps(engine, [run_id], 1)
+        kill_workers(engine)
+        wait_until(engine, run_id, "starting", "interrupted")
+    run = wait_until(engine, run_id, "interrupted")
+    assert "ended twice" in run.message
+    engine.control(run_id, "resume", owner="me")
+    wait_until(engine, run_id, "running")
+    engine.close()
+
+
+def test_a_worker_that_cannot_start_is_not_started_over_and_over(tmp_path, monkeypatch):
+    engine = Engine(tmp_path)
+    monkeypatch.setenv("PYTHONHOME", str(tmp_path / "nowhere"))
+    run_id = engine.start(SETUP, owner="me", text=TEXT)
+    assert "could not start" in wait_until(engine, run_id, "interrupted").message
+    monkeypatch.undo()
+    engine.control(run_id, "resume", owner="me")
+    wait_until(engine, run_id, "finished")
+    engine.close()
+
+
+def test_a_server_that_starts_again_finds_its_runs_and_whose_they_are(tmp_path):
+    first = Engine(tmp_path)
+    done = wait_until(first, first.start(SETUP, owner="me", text=TEXT), "finished")
+    live = first.start(ENDLESS, owner="me", text=TEXT)
+    wait_for_steps(first, [live], 20)
+    first.close()
+
+    second = Engine(tmp_path)
+    assert [run.id for run in second.runs_of("me")] == [live, done.id]
+    assert second.runs_of("you") == []
+    assert second.poll(done.id).status == "finished"
+    assert list(second.poll(done.id).series["loss"].values) == list(done.series["loss"].values)
+    assert second.poll(done.id).samples == done.samples
+    assert second.worker_pids == []  # nothing trains before somebody looks
+    wait_until(second, live, "starting", "running")
+    run = wait_until(second, live, "running")
+    assert "server was started anew" in run.message
+    wait_for_steps(second, [live], run.step + 1)
+    with pytest.raises(EngineError, match="another student"):
+        second.control(live, "stop", owner="you")
+    second.control(live, "stop", owner="me")
+    second.close()
+
+
+def test_a_run_that_was_being_prepared_when_the_server_ended_starts_again(tmp_path):
+    first = Engine(tmp_path)
+    run_id = first.start(SETUP, owner="me", text=TEXT)
+    run = first.runs[run_id]
+    wait_until(first, run_id, "finished")
+    first.close()
+    for name in ("setup.json", "model.safetensors", "metrics.jsonl", "tokenizer.json"):
+        (run.folder / name).unlink()
+    run.status = "starting"
+    write_record(run)
+    second = Engine(tmp_path)
+    again = wait_until(second, run_id, "finished")
+    assert list(again.series["loss"].values) == list(run.series["loss"].values)
+    second.close()
+
+
+def test_a_torn_last_line_of_the_metrics_costs_nothing(tmp_path):
+    first = Engine(tmp_path)
+    run_id = first.start(ENDLESS, owner="me", text=TEXT)
+    wait_for_steps(first, [run_id], 20)
+    first.close()
+    metrics = tmp_path / run_id / "metrics.jsonl"
+    metrics.write_bytes(metrics.read_bytes() + '{"step": 99999, "sample": "é'.encode()[:-1])
+    second = Engine(tmp_path)
+    run = wait_until(second, run_id, "running")
+    wait_for_steps(second, [run_id], 40)
+    second.control(run_id, "stop", owner="me")
+    assert [row["step"] for row in read_metrics(run.folder)] == list(range(run.step + 1))
+    second.close()
+
+
+@pytest.mark.parametrize("n_bytes", [0, 7, 5_000])
+def test_a_checkpoint_that_was_cut_short_gives_way_to_the_one_before(tmp_path, n_bytes):
+    first = Engine(tmp_path)
+    run_id = first.start(ENDLESS, owner="me", text=TEXT)
+    wait_for_steps(first, [run_id], 20)
+    first.control(run_id, "pause", owner="me")
+    before = wait_until(first, run_id, "paused").step
+    first.close()
+    model = tmp_path / run_id / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:n_bytes])
+    second = Engine(tmp_path)
+    second.control(run_id, "resume", owner="me")
+    run = wait_until(second, run_id, "running")
+    assert "checkpoint was damaged" in run.message
+    assert f"step {before:,}" in run.message
+    second.close()
+
+
+def test_a_run_without_any_whole_checkpoint_says_so_and_keeps_what_there_is(tmp_path):
+    first = Engine(tmp_path)
+    run_id = first.start(ENDLESS, owner="me", text=TEXT)
+    wait_for_steps(first, [run_id], 20)
+    first.close()
+    for name in ("model.safetensors", "model.before.safetensors"):
+        (tmp_path / run_id / name).write_bytes(b"")
+    second = Engine(tmp_path)
+    run = wait_until(second, run_id, "failed")
+    assert run.message.endswith(".")
+    assert run.step >= 20
+    second.close()
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux's prlimit")
+def test_on_a_full_disk_a_run_waits_and_goes_on_when_there_is_room(tmp_path):
+    engine = Engine(tmp_path)
+    run_id = engine.start(ENDLESS, owner="me", text=TEXT)
+    wait_for_steps(engine, [run_id], 20)
+    worker = engine.worker_pids[0]
+    no_limit = resource.prlimit(worker, resource.RLIMIT_FSIZE)
+    resource.prlimit(worker, resource.RLIMIT_FSIZE, (2_000, no_limit[1]))
+    run = wait_until(engine, run_id, "paused")
+    assert "could not be saved" in run.message
+    assert engine.worker_pids == [worker]
+    assert engine.generate(run_id, "the", SampleConfig(n_tokens=1))
+    with pytest.raises(EngineError, match="cannot be written"):
+        engine.control(run_id, "stop", owner="me")
+    step = run.step
+    resource.prlimit(worker, resource.RLIMIT_FSIZE, no_limit)
+    engine.control(run_id, "resume", owner="me")
+    wait_for_steps(engine, [run_id], step + 20)
+    engine.control(run_id, "stop", owner="me")
+    run = wait_until(engine, run_id, "stopped")
+    assert list(run.series["loss"].steps) == list(range(1, run.step + 1))
+    assert [row["step"] for row in read_metrics(run.folder)] == list(range(run.step + 1))
+    engine.close()
+
+
+def test_a_fork_goes_on_by_itself_and_leaves_the_other_alone(engine):
+    run_id = engine.start(ENDLESS, owner="me", text=TEXT)
+    wait_for_steps(engine, [run_id], 20)
+    engine.control(run_id, "pause", owner="me")
+    source = wait_until(engine, run_id, "paused")
+    step = source.step
+    copy_id = engine.fork(run_id, owner="you", steps=step + 30)
+    copy = wait_until(engine, copy_id, "finished")
+    assert engine.poll(run_id).step == step
+    assert copy.parent == run_id
+    assert list(copy.series["loss"].steps) == list(range(1, step + 31))
+    assert list(copy.series["loss"].values)[:step] == list(source.series["loss"].values)
+    with pytest.raises(EngineError, match="another student"):
+        engine.control(copy_id, "resume", owner="me")
+    engine.delete(run_id, owner="me")
+
+
+def test_a_deleted_run_is_gone_and_only_its_owner_can_delete_it(engine):
+    run_id = engine.start(ENDLESS, owner="me", text=TEXT)
+    folder = wait_until(engine, run_id, "running").folder
+    with pytest.raises(EngineError, match="another student"):
+        engine.delete(run_id, owner="you")
+    engine.delete(run_id, owner="me")
+    assert engine.poll(run_id) is None
+    assert not folder.exists()
+    with pytest.raises(EngineError, match="not on this server"):
+        engine.control(run_id, "stop", owner="me")
+
+
+def shrink(monkeypatch, **changes):
+    smaller = replace(OWN, **changes)
+    monkeypatch.setattr(client, "limits", lambda: smaller)
+
+
+def test_a_student_may_have_only_so_many_runs_at_once(engine, monkeypatch):
+    shrink(monkeypatch, live_runs_a_student=2)
+    first, second = (engine.start(ENDLESS, owner="eager", text=TEXT) for _ in range(2))
+    with pytest.raises(EngineError, match="2 runs going, the most"):
+        engine.start(ENDLESS, owner="eager", text=TEXT)
+    engine.control(first, "pause", owner="eager")
+    third = engine.start(ENDLESS, owner="eager", text=TEXT)
+    with pytest.raises(EngineError, match="2 runs going"):
+        engine.control(first, "resume", owner="eager")
+    engine.start(SETUP, owner="another", text=TEXT)
+    for run_id in (first, second, third):
+        engine.delete(run_id, owner="eager")
+
+
+def test_models_that_do_not_fit_beside_the_others_are_refused(engine, monkeypatch):
+    shrink(monkeypatch, training_bytes=1_000)
+    with pytest.raises(EngineError, match="choose a smaller model"):
+        engine.start(SETUP, owner="me", text=TEXT)
+
+
+def test_a_run_that_nobody_looks_at_pauses_leaves_the_memory_and_comes_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(client, "CARE_SECONDS", 0.05)
+    shrink(monkeypatch, unwatched_seconds=0.5, unloaded_seconds=1.0)
+    engine = Engine(tmp_path)
+    run_id = engine.start(ENDLESS, owner="me", text=TEXT)
+    wait_for_steps(engine, [run_id], 20)
+    run = engine.runs[run_id]
+    until(lambda: run.status == "paused" and run.worker is None and not run.has_history)
+    assert "nobody looked" in run.message
+    assert engine.poll(run_id).series["loss"].steps[-1] == run.step
+    step = run.step
+    engine.control(run_id, "step", owner="me")
+    until(lambda: engine.poll(run_id).step == step + 1)
+    assert wait_until(engine, run_id, "paused").step == step + 1
+    engine.control(run_id, "resume", owner="me")
+    wait_for_steps(engine, [run_id], step + 5)
+    engine.close()
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_old_runs_are_cleared_but_none_that_somebody_looks_at(tmp_path, monkeypatch):
+    engine = Engine(tmp_path)
+    old, watched = (engine.start(SETUP, owner="me", text=TEXT) for _ in range(2))
+    for run_id in (old, watched):
+        wait_until(engine, run_id, "finished")
+    shrink(monkeypatch, forgotten_seconds=-1)
+    engine.runs[old].seen_at = -1e9
+    engine.runs[watched].seen_at = time.monotonic()
+    until(lambda: not engine._unsaved)
+    os.utime(tmp_path / old / "run.json", (1, 1))
+    shrink(monkeypatch, forgotten_seconds=3600)
+    engine.clear_old_runs()
+    assert not (tmp_path / old).exists()
+    assert engine.poll(old) is None
+    assert engine.poll(watched).status == "finished"
+    engine.close()
+
+
+def test_too_much_of_it_goes_from_the_oldest_on():
+    uses = [FolderUse(name=f"run{n}", n_bytes=100, touched=float(n)) for n in (3, 1, 2)]
+    assert to_clear(uses, most_bytes=250, most_seconds=1e9, now=4) == ["run1"]
+    assert to_clear(uses, most_bytes=50, most_seconds=1e9, now=4) == ["run1", "run2", "run3"]
+    assert to_clear(uses, most_bytes=1000, most_seconds=1.5, now=4) == ["run1", "run2"]
+
+
+def test_a_run_folder_comes_as_a_zip_file_that_the_command_line_resumes(engine, tmp_path):
+    run_id = engine.start(ENDLESS, owner="me", text=TEXT)
+    wait_for_steps(engine, [run_id], 20)
+    engine.control(run_id, "pause", owner="me")
+    steps = wait_until(engine, run_id, "paused").step + 20
+    packed = engine.export(run_id, "folder")
+    engine.delete(run_id, owner="me")
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        archive.extractall(tmp_path)
+        assert "run.json" not in archive.namelist()
+    assert main(["train", "--resume", "--steps", str(steps), "--out", str(tmp_path)]) == 0
+    assert load_model(tmp_path).next_step == steps + 1
+
+
+def test_a_model_comes_as_a_zip_file_that_transformers_opens(engine, tmp_path):
+    run_id = engine.start(SETUP, owner="me", text=TEXT)
+    wait_until(engine, run_id, "finished")
+    with zipfile.ZipFile(io.BytesIO(engine.export(run_id, "hugging_face"))) as archive:
+        archive.extractall(tmp_path)
+    ours, theirs = (
+        load_model(engine.poll(run_id).folder),
+        AutoModelForCausalLM.from_pretrained(tmp_path),
+    )
+    tokens = torch.arange(8)[None]
+    with torch.no_grad():
+        torch.testing.assert_close(theirs(tokens).logits, ours.model(tokens), rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_that_hugging_face_cannot_express_says_so(engine):
+    odd = replace(SETUP, model=replace(MODEL, position="alibi"))
+    run_id = engine.start(odd, owner="me", text=TEXT)
+    wait_until(engine, run_id, "finished")
+    with pytest.raises(EngineError, match="no equivalent in Hugging Face"):
+        engine.export(run_id, "hugging_face")
+
+
+def test_metrics_come_as_a_table_of_every_step(engine):
+    run_id = engine.start(SETUP, owner="me", text=TEXT)
+    run = wait_until(engine, run_id, "finished")
+    rows = list(csv.DictReader(io.StringIO(engine.export(run_id, "metrics").decode())))
+    assert [int(row["step"]) for row in rows] == list(range(41))
+    losses = [float(row["loss"]) for row in rows[1:]]
+    np.testing.assert_allclose(losses, run.series["loss"].values, rtol=1e-6)
+
+
+def test_what_a_run_takes_is_what_was_predicted(engine):
+    run_id = engine.start(SETUP, owner="me", text=TEXT)
+    run = wait_until(engine, run_id, "finished")
+    model, batch_size = run.setup.model, run.setup.training.batch_size
+    memory = training_memory(model)
+    assert run.measured == {
+        "parameters": count_parameters(model),
+        "weights": memory.weights,
+        "gradients": memory.gradients,
+        "optimizer": memory.optimizer,
+        "activations": activation_bytes(model, batch_size=batch_size, n_tokens=model.context),
+        "step_flops": batch_size * training_flops(model, model.context),
+    }
+
+
+def test_each_run_knows_how_many_share_its_worker(engine):
+    ids = [engine.start(ENDLESS, owner="me", text=TEXT) for _ in range(3)]
+    for run_id in ids:
+        wait_until(engine, run_id, "running")
+    share = engine.share(engine.poll(ids[0]))
+    assert share.n_all_runs == 3
+    assert 1 <= share.n_runs <= 3
+    wait_for_steps(engine, ids, 30)
+    until(lambda: (engine.poll(ids[0]).seconds_left() or 0) > 0)
+    for run_id in ids:
+        engine.delete(run_id, owner="me")
+
+
+def test_the_secret_of_an_owner_is_nowhere_in_the_folder(engine):
+    run_id = engine.start(SETUP, owner="my-own-secret", text=TEXT)
+    run = wait_until(engine, run_id, "finished")
+    for path in run.folder.rglob("*"):
+        assert path.is_dir() or b"my-own-secret" not in path.read_bytes()
+
+
+def test_a_small_container_gets_smaller_limits(monkeypatch):
+    for word, wanted in (("shared", SHARED), ("own", OWN)):
+        monkeypatch.setenv("TINY_LLAMA_LIMITS", word)
+        limits.cache_clear()
+        assert limits() == wanted
+    monkeypatch.delenv("TINY_LLAMA_LIMITS")
+    for n_bytes, wanted in ((1_000_000_000, SHARED), (16_000_000_000, OWN)):
+        monkeypatch.setattr(limits_module, "memory_bytes", lambda n=n_bytes: n)
+        limits.cache_clear()
+        assert limits() == wanted
+    limits.cache_clear()
+
+
+def test_every_tiny_preset_fits_the_smallest_place(monkeypatch):
+    monkeypatch.setattr(limits_module, "limits", lambda: SHARED)
+    for preset in PRESETS.values():
+        if preset.is_tiny:
+            check_setup(Setup(model=preset.config))

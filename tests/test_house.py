@@ -11,7 +11,15 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("tiny_llama", "explorer", "pages")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 NEEDS_NO_TORCH = ["config", "train_config", "sample_config", "fields", "errors", "menu"]
-NEEDS_NO_TORCH += ["presets", "cost", "setup", "metrics", "tokenizers", "corpora"]
+NEEDS_NO_TORCH += [
+    "presets",
+    "cost",
+    "setup",
+    "metrics",
+    "tokenizers",
+    "corpora",
+    "hugging_face_layouts",
+]
 WORKER = ROOT / "explorer" / "engine" / "worker.py"
 
 

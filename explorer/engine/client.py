@@ -1,88 +1,50 @@
 """The engine as pages see it: plain values in, plain values and numpy arrays out.
 
-Behind it stands a worker process today; a pool of them, a cluster, or the student's own browser
-can stand behind the same face.
+Behind it stand worker processes on this machine; a cluster, or the student's own browser, can
+stand behind the same face.
 """
 
-import itertools
-import subprocess
-import sys
+import csv
+import io
 import threading
-from array import array
-from bisect import bisect_left
+import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
+from math import inf
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 import numpy as np
 
-from explorer.engine.frames import Frame, read_frame, write_frame
-from explorer.engine.limits import check_setup
-from explorer.engine.store import is_run_id, new_run_id, runs_folder
+from explorer.engine import store
+from explorer.engine.frames import Frame
+from explorer.engine.limits import check_setup, check_text, held_bytes, limits
+from explorer.engine.machine import n_cores
+from explorer.engine.process import WorkerProcess
+from explorer.engine.run import Run
+from explorer.engine.shipped import SHIPPED, shipped_run
 from tiny_llama.errors import UserError
+from tiny_llama.metrics import read_metrics
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.setup import Setup
 
 Action = Literal["pause", "resume", "step", "stop"]
-SERIES = (
-    "loss",
-    "held_out_loss",
-    "learning_rate",
-    "gradient_norm",
-    "bits_per_byte",
-    "accuracy",
-    "seconds",
-)
-"""What is kept of each report to draw, by name as in `metrics.jsonl`."""
-
+Export = Literal["folder", "hugging_face", "metrics"]
 
 PATIENCE_SECONDS = 60
 """How long a page waits for an answer at the most."""
+CARE_SECONDS = 1.0
+"""How often the engine looks after runs that nobody looks at."""
+CLEAR_SECONDS = 60.0
+"""How often it looks for run folders that have to go."""
+DEATH_SECONDS = 120
+"""A run in whose turn the worker ends twice within this is not taken up again by itself."""
 
 
 class EngineError(UserError):
-    """The worker could not do what was asked; says why in one sentence."""
-
-
-@dataclass(kw_only=True)
-class Series:
-    """One metric: the steps at which it is known, and its values."""
-
-    steps: "array[int]" = field(default_factory=lambda: array("l"))
-    values: "array[float]" = field(default_factory=lambda: array("d"))
-
-    def add(self, step: int, value: float) -> None:
-        """Add a point."""
-        self.steps.append(step)
-        self.values.append(value)
-
-
-@dataclass(kw_only=True)
-class Run:
-    """What the server knows of a run; the worker's news change it, pages only read."""
-
-    id: str
-    setup: Setup
-    """The vocabulary is that of the tokenizer as soon as the run has one."""
-    owner: str
-    """Secret of the student who started it; nobody else may steer it."""
-    folder: Path
-    status: str = "starting"
-    message: str = ""
-    step: int = 0
-    series: dict[str, Series] = field(default_factory=lambda: {name: Series() for name in SERIES})
-    worker: object = None
-    """The process that has it; another one may follow after a crash."""
-    samples: list[tuple[int, str]] = field(default_factory=list)
-    """Texts that the model wrote, each with the step after which it did."""
-
-    @property
-    def is_live(self) -> bool:
-        """Whether the run may still change."""
-        return self.status in ("starting", "running", "paused")
+    """What was asked cannot be done; says why in one sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,57 +56,166 @@ class Trace:
     activations: Mapping[str, np.ndarray]
 
 
-class Engine:
-    """Starts and steers runs, and answers questions about models, in a worker process.
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """How a run's worker is shared."""
 
-    Every method returns at once or within the time that the worker takes for one slice of
+    n_runs: int
+    """Runs that take turns on the worker, this one included."""
+    n_workers: int
+    """Workers in all."""
+    n_all_runs: int
+    """Runs that take turns on any worker."""
+
+
+class Engine:
+    """Starts, steers and keeps runs, and answers questions about models, in worker processes.
+
+    Every method returns at once or within the time that a worker takes for one slice of
     training, and may be called from any thread.
+
+    Args:
+        folder: where run folders are; those that an earlier server left there are found again.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or runs_folder()
-        self.runs: dict[str, Run] = {}
-        self._lock = threading.Lock()
-        self._worker: _WorkerProcess | None = None
+        self.folder = folder or store.runs_folder()
+        self.runs = {run.id: run for run in store.read_runs(self.folder)}
+        for run in self.runs.values():
+            _wake_up(run)
+        self._workers: list[WorkerProcess] = []
+        self._unsaved: set[str] = set()
+        self._lock = threading.RLock()
+        self._closed = threading.Event()
+        threading.Thread(target=self._take_care, daemon=True).start()
 
-    def start(self, setup: Setup, *, owner: str, text: str | None = None) -> str:
+    # Runs: starting, looking at, steering, ending.
+
+    def start(
+        self, setup: Setup, *, owner: str, text: str | None = None, parent: str | None = None
+    ) -> str:
         """Start a run and return its id; it reports itself as `starting` until it trains.
 
         Args:
             setup: what to run.
             owner: the secret of the student who starts it.
             text: the student's own text, where that is the corpus.
+            parent: the run that this one is a change of, if any.
 
         Raises:
-            UserError: if the setup is over the limits of this app.
+            UserError: if the setup is over the limits of this app, there is no room for one more
+                run, or the disk is full.
         """
         check_setup(setup)
-        run_id = new_run_id()
-        run = Run(id=run_id, setup=setup, owner=owner, folder=self.folder / run_id)
-        self.runs[run_id] = run
-        self._launch(run, text=text, resume=False)
-        return run_id
+        if text is not None:
+            check_text(text)
+        run = self._new_run(setup, owner, parent)
+        try:
+            store.write_record(run)
+            if text is not None:
+                store.write_text(run, text)
+        except UserError:
+            self._drop(run)
+            raise
+        self._launch(run)
+        return run.id
+
+    def fork(self, run_id: str, *, owner: str, steps: int | None = None) -> str:
+        """Start a copy of anybody's run that goes on by itself from where that one is now.
+
+        Args:
+            run_id: the run to copy; it goes on as if nothing had happened.
+            owner: the secret of the student who starts the copy.
+            steps: a new number of steps in all; None: as many as the run has.
+
+        Raises:
+            UserError: if the run has not begun, there is no room for one more, or the disk is full.
+        """
+        source = self._known(run_id)
+        if source.status == "starting":
+            raise EngineError("This run is still being prepared; try again in a moment.")
+        if source.worker is not None:
+            self._ask("checkpoint", {"run": run_id}, source.worker)
+        training = replace(source.setup.training, steps=steps or source.setup.training.steps)
+        setup = replace(source.setup, training=training)
+        check_setup(setup)
+        run = self._new_run(setup, owner, source.id)
+        try:
+            store.copy_run(source.folder, run.folder, setup)
+            store.write_record(run)
+        except UserError:
+            self._drop(run)
+            raise
+        run.measured = source.measured
+        store.read_history(run)
+        self._launch(run)
+        return run.id
 
     def poll(self, run_id: str) -> Run | None:
-        """Look at a run; None if there is none of that id."""
-        return self.runs.get(run_id) if is_run_id(run_id) else None
+        """Look at a run or a shipped model; None if there is none of that id.
+
+        A run that somebody looks at goes on; one that trained when the server ended is taken up.
+        """
+        if run_id in SHIPPED:
+            return shipped_run(run_id)
+        run = self.runs.get(run_id)
+        if run is None:
+            return None
+        run.seen_at = time.monotonic()
+        with self._lock:
+            if not run.has_history:
+                store.read_history(run)
+            if run.revives:
+                run.revives = False
+                self._launch(run, note="The server was started anew.")
+        return run
+
+    def runs_of(self, owner: str) -> list[Run]:
+        """The runs of a student, newest first; without series and samples for which to `poll`."""
+        mark = store.fingerprint(owner)
+        own = [run for run in list(self.runs.values()) if run.owner == mark]
+        return sorted(own, key=lambda run: run.created, reverse=True)
+
+    def is_owner(self, run: Run, owner: str) -> bool:
+        """Whether a student may steer a run."""
+        return store.is_owner(run, owner)
+
+    def share(self, run: Run) -> Share:
+        """How many runs take turns where this one does."""
+        moving = [other for other in list(self.runs.values()) if other.is_moving]
+        return Share(
+            n_runs=sum(other.worker is run.worker for other in moving),
+            n_workers=max(1, len({id(other.worker) for other in moving})),
+            n_all_runs=len(moving),
+        )
 
     def control(self, run_id: str, action: Action, *, owner: str) -> None:
-        """Pause, resume, single-step or stop a run.
-
-        A run whose worker has gone is resumed from its last checkpoint.
+        """Pause, resume, single-step or stop a run; one that has left the memory comes back.
 
         Raises:
             EngineError: if the run is another student's, or the worker refuses.
         """
-        run = self.runs[run_id]
-        if run.owner != owner:
-            raise EngineError("This run belongs to another student; start your own to steer it.")
-        if run.status == "interrupted":
-            if action == "resume":
-                self._launch(run, text=None, resume=True)
-            return
-        self._ask("control", {"run": run_id, "action": action})
+        run = self._own(run_id, owner)
+        if action == "resume":
+            self._check_turns(run.owner)
+            run.message = ""
+        if run.worker is None:
+            self._control_from_folder(run, action)
+        else:
+            self._ask("control", {"run": run_id, "action": action}, run.worker)
+
+    def delete(self, run_id: str, *, owner: str) -> None:
+        """Delete a run and all that it has learned.
+
+        Raises:
+            EngineError: if the run is another student's.
+        """
+        run = self._own(run_id, owner)
+        if run.worker is not None:
+            self._ask("forget", {"run": run_id}, run.worker)
+        self._drop(run)
+
+    # Questions.
 
     def generate(self, run_id: str, prompt: str, settings: SampleConfig) -> str:
         """Let the model of a run, as it stands, write on from a prompt.
@@ -152,8 +223,9 @@ class Engine:
         Raises:
             EngineError: if the prompt cannot be used.
         """
+        run = self._ready(run_id)
         values = {"prompt": prompt, "settings": asdict(settings)}
-        return str(self._ask("generate", self._model(run_id) | values).values["text"])
+        return str(self._ask("generate", _place(run) | values, run.worker).values["text"])
 
     def trace(self, run_id: str, text: str, *patterns: str) -> Trace:
         """Let the model of a run read a text and hand out activations by path.
@@ -161,173 +233,312 @@ class Engine:
         Raises:
             EngineError: if the text cannot be used.
         """
+        run = self._ready(run_id)
         values = {"text": text, "patterns": patterns}
-        frame = self._ask("trace", self._model(run_id) | values)
+        frame = self._ask("trace", _place(run) | values, run.worker)
         arrays = dict(frame.arrays)
         return Trace(tokens=frame.values["tokens"], ids=arrays.pop("ids"), activations=arrays)
 
+    def export(self, run_id: str, form: Export) -> bytes:
+        """Pack what a run has learned and logged so far.
+
+        Args:
+            run_id: anybody's run, or a shipped model.
+            form: `folder`: a zip file of the run folder, which the command line resumes;
+                `hugging_face`: a zip file of a folder that `transformers` opens; `metrics`: every
+                step as a line of comma-separated values.
+
+        Raises:
+            EngineError: if there is nothing yet, or Hugging Face has no class for the model.
+        """
+        run = self._ready(run_id)
+        if form == "hugging_face":
+            with TemporaryDirectory(dir=self.folder) as target:
+                self._ask("export", _place(run) | {"target": target}, run.worker)
+                return store.zip_folder(Path(target))
+        if run.worker is not None:
+            self._ask("checkpoint", {"run": run_id}, run.worker)
+        return store.zip_folder(run.folder) if form == "folder" else _as_csv(run.folder)
+
+    # Workers.
+
     def warm_up(self) -> None:
-        """Start the worker now, so that nobody waits for PyTorch to be imported."""
+        """Start a worker now, so that nobody waits for PyTorch to be imported."""
         self._process()
 
     @property
-    def worker_pid(self) -> int:
-        """The process id of the worker, which is started if need be."""
-        return self._process().pid
+    def worker_pids(self) -> list[int]:
+        """The process ids of the workers."""
+        return [worker.pid for worker in self._alive()]
 
     def close(self) -> None:
-        """End the worker; runs keep their checkpoints."""
-        if self._worker:
-            self._worker.close()
+        """End the workers; runs keep their checkpoints."""
+        self._closed.set()
+        for worker in self._workers:
+            worker.close()
+        self._save_records()
 
-    def _model(self, run_id: str) -> dict[str, Any]:
-        if self.runs[run_id].status == "starting":
-            raise EngineError("This run is still being prepared; try again in a moment.")
-        return {"run": run_id, "folder": str(self.runs[run_id].folder)}
+    def _new_run(self, setup: Setup, owner: str, parent: str | None) -> Run:
+        """Make a folder for one more run, if there is room.
 
-    def _launch(self, run: Run, *, text: str | None, resume: bool) -> None:
-        """Send a run to the worker without waiting for its text and tokenizer to be prepared."""
+        Raises:
+            UserError: if there is none, or the disk is full.
+        """
+        mark, run_id = store.fingerprint(owner), store.new_run_id()
+        self._check_turns(mark)
+        self._check_memory(setup)
+        run = Run(
+            id=run_id,
+            setup=setup,
+            owner=mark,
+            folder=self.folder / run_id,
+            parent=parent or "",
+            has_history=True,
+        )
+        with self._lock:
+            self.runs[run_id] = run
+        return run
+
+    def _check_turns(self, mark: str) -> None:
+        here = limits()
+        n_moving = sum(run.is_moving and run.owner == mark for run in list(self.runs.values()))
+        if n_moving >= here.live_runs_a_student:
+            raise EngineError(
+                f"You have {n_moving} runs going, the most that one student may have at once "
+                f"{here.place}; pause or stop one of them first."
+            )
+
+    def _check_memory(self, setup: Setup) -> None:
+        here = limits()
+        held = sum(held_bytes(run.setup) for run in list(self.runs.values()) if run.worker)
+        if held + held_bytes(setup) > here.training_bytes:
+            raise EngineError(
+                f"The models that train now hold {held / 1e6:,.0f} MB; with this one they would "
+                f"need more than the {here.training_bytes / 1e6:,.0f} MB that they may have "
+                f"{here.place}: choose a smaller model, or try again when a run has ended."
+            )
+
+    def _launch(self, run: Run, *, status: str = "running", note: str = "") -> None:
+        """Send a run to a worker, new or from its last checkpoint, without waiting for it."""
         run.status, run.message = "starting", ""
         run.worker = worker = self._process()
-        values = {"setup": run.setup.as_dict(), "text": text, "resume": resume}
-        values |= {"run": run.id, "folder": str(run.folder)}
-        worker.ask("start", values).add_done_callback(lambda done: _note_start(run, done))
+        values = {"run": run.id, "folder": str(run.folder), "status": status}
+        answer = worker.ask("start", values)
+        answer.add_done_callback(lambda done: self._note_start(run, done.result().values, note))
 
-    def _ask(self, operation: str, values: Mapping[str, Any]) -> Frame:
+    def _control_from_folder(self, run: Run, action: Action) -> None:
+        """Steer a run of which only the folder is left."""
+        if action == "stop":
+            run.status, run.message = "stopped", ""
+            self._unsaved.add(run.id)
+        elif action in ("resume", "step") and run.status != "finished":
+            self._check_memory(run.setup)
+            self._launch(run, status="running" if action == "resume" else "paused")
+            if action == "step":
+                self._ask("control", {"run": run.id, "action": "step"}, run.worker)
+
+    def _known(self, run_id: str) -> Run:
+        if (run := self.poll(run_id)) is None:
+            raise EngineError("This run is not on this server any more; start one of your own.")
+        return run
+
+    def _own(self, run_id: str, owner: str) -> Run:
+        run = self._known(run_id)
+        if not store.is_owner(run, owner):
+            raise EngineError("This run belongs to another student; start your own to steer it.")
+        return run
+
+    def _ready(self, run_id: str) -> Run:
+        run = self._known(run_id)
+        if run.status == "starting":
+            raise EngineError("This run is still being prepared; try again in a moment.")
+        return run
+
+    def _ask(
+        self, operation: str, values: Mapping[str, Any], worker: WorkerProcess | None
+    ) -> Frame:
         try:
-            frame = self._process().ask(operation, values).result(timeout=PATIENCE_SECONDS)
+            answer = (worker or self._process()).ask(operation, values)
+            frame = answer.result(timeout=PATIENCE_SECONDS)
         except TimeoutError:
             raise EngineError("The worker is too busy to answer; try again in a moment.") from None
         if error := frame.values.get("error"):
             raise EngineError(error)
         return frame
 
-    def _process(self) -> "_WorkerProcess":
-        """The worker, started when first needed and again after it died."""
+    def _alive(self) -> list[WorkerProcess]:
+        return [worker for worker in self._workers if worker.is_alive]
+
+    def _process(self) -> WorkerProcess:
+        """The worker with the fewest runs; another is started while all have some and it may be."""
         with self._lock:
-            if self._worker is None or not self._worker.is_alive:
-                self._worker = _WorkerProcess(self._take_news, self._note_death)
-            return self._worker
+            self._workers = alive = self._alive()
+            runs = [run.worker for run in self.runs.values() if run.is_moving]
+            idlest = min(alive, key=runs.count, default=None)
+            if idlest is None or (runs.count(idlest) and len(alive) < _most_workers()):
+                idlest = WorkerProcess(self._take_news, self._note_death)
+                self._workers.append(idlest)
+            return idlest
+
+    # News: these run in the threads that listen to workers.
+
+    def _note_start(self, run: Run, values: Mapping[str, Any], note: str) -> None:
+        if values.get("died"):
+            return  # whoever notes the death knows what to do
+        if error := values.get("error"):
+            run.status, run.message, run.worker = "failed", error, None
+        elif values.get("is_done"):
+            run.status, run.message, run.worker = "finished", "", None
+        else:
+            model = replace(run.setup.model, vocab_size=values["vocab_size"])
+            run.setup = replace(run.setup, model=model)
+            run.forget_from(values["next_step"])
+            run.message = _what_happened(note, values["note"], values["next_step"])
+        self._unsaved.add(run.id)
 
     def _take_news(self, news: Mapping[str, Any]) -> None:
         run = self.runs.get(news["news"])
         if run is None:
             return
+        if "measured" in news:
+            run.measured = news["measured"]
+            return
         for row in news["rows"]:
-            take_row(run, row)
-        run.status = news["status"]
+            run.take_row(row)
+        run.note_pace()
+        if news["message"]:
+            run.message = news["message"]
+        if news["status"] != run.status:
+            run.status = news["status"]
+            run.paces.clear()
+            self._unsaved.add(run.id)
+        if not run.is_live:
+            run.worker = None
 
-    def _note_death(self, worker: "_WorkerProcess") -> None:
-        for run in list(self.runs.values()):
-            if run.worker is worker and run.is_live:
-                run.status = "interrupted"
-                run.message = (
-                    "The worker process ended unexpectedly; resume to go on from the last "
-                    "checkpoint."
-                )
-
-
-class _WorkerProcess:
-    """A worker and the thread that listens to it."""
-
-    def __init__(self, on_news: Any, on_death: Any) -> None:
-        self._on_news, self._on_death = on_news, on_death
-        self._numbers = itertools.count()
-        self._open: dict[int, Future[Frame]] = {}
-        self._lock = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "explorer.engine.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        self._closing = False
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it still runs and listens."""
-        return self._process.poll() is None and self._listener.is_alive()
-
-    def ask(self, operation: str, values: Mapping[str, Any]) -> Future[Frame]:
-        """Send a request; the future gets the answer, or an error if the worker dies first."""
-        answer: Future[Frame] = Future()
+    def _note_death(self, worker: WorkerProcess) -> None:
+        """Take up the runs of a worker that has ended, except one that may be the cause."""
+        now = time.monotonic()
         with self._lock:
-            number = next(self._numbers)
-            self._open[number] = answer
-            frame = Frame(values={**values, "operation": operation, "request": number})
-            try:
-                write_frame(cast(BinaryIO, self._process.stdin), frame)
-            except (OSError, ValueError):  # the pipe is broken, or closed already
-                del self._open[number]
-                answer.set_result(Frame(values={"error": _DIED}))
-        return answer
-
-    def close(self) -> None:
-        """Let the worker save its runs and end."""
-        self._closing = True
-        with self._lock:
-            self._close_requests()
-        self._listener.join(timeout=30)
-
-    def _listen(self) -> None:
-        answers = cast(BinaryIO, self._process.stdout)
-        while (frame := read_frame(answers)) is not None:
-            if "news" in frame.values:
-                self._on_news(frame.values)
+            orphans = [run for run in self.runs.values() if run.worker is worker]
+            for run in orphans:
+                run.worker = None
+        for run in orphans:
+            is_suspect = run.id == worker.turn or run.status == "starting"
+            died_before = now - run.died_at < DEATH_SECONDS
+            if is_suspect:
+                run.died_at = now
+            if not run.is_moving:
+                continue  # a paused run has its checkpoint
+            if worker.is_ready and not (is_suspect and died_before):
+                self._launch(run, note="The worker process ended unexpectedly.")
             else:
-                self._open.pop(frame.values["request"]).set_result(frame)
+                run.status, run.message = "interrupted", _WHY_INTERRUPTED[worker.is_ready]
+                self._unsaved.add(run.id)
+
+    # Care: this runs in a thread of its own.
+
+    def _take_care(self) -> None:
+        cleared_at = time.monotonic()
+        while not self._closed.wait(CARE_SECONDS):
+            self._save_records()
+            for worker in {run.worker for run in list(self.runs.values()) if run.worker}:
+                if not worker.is_alive:  # it died while a run was being sent to it
+                    self._note_death(worker)
+            for run in list(self.runs.values()):
+                with suppress(UserError):
+                    self._care_for(run)
+            if time.monotonic() - cleared_at > CLEAR_SECONDS:
+                cleared_at = time.monotonic()
+                with suppress(OSError):
+                    self.clear_old_runs()
+
+    def _care_for(self, run: Run) -> None:
+        """Let what nobody looks at pause, and leave the memory."""
+        here, unseen = limits(), time.monotonic() - run.seen_at
+        if run.status == "running" and unseen > here.unwatched_seconds:
+            self._ask("control", {"run": run.id, "action": "pause"}, run.worker)
+            run.message = (
+                f"Paused, since nobody looked at it for {here.unwatched_seconds / 60:.0f} minutes; "
+                f"press Go on."
+            )
+        elif run.status == "paused" and run.worker and unseen > here.unloaded_seconds:
+            self._ask("unload", {"run": run.id}, run.worker)
+            run.worker = None
+        elif run.worker is None and run.has_history and unseen > here.unwatched_seconds:
+            run.forget_history()
+
+    def _save_records(self) -> None:
+        while self._unsaved:
+            run = self.runs.get(self._unsaved.pop())
+            if run is not None:
+                with suppress(UserError):  # a full disk: the worker says so where it matters
+                    store.write_record(run)
+
+    def clear_old_runs(self) -> None:
+        """Delete the run folders that are too old or too much, but none that somebody looks at."""
+        here, now = limits(), time.monotonic()
+        for run in list(self.runs.values()):
+            if run.is_moving or now - run.seen_at < here.unwatched_seconds:
+                store.touch(run)
+        busy = {run.id for run in list(self.runs.values()) if run.worker or run.is_moving}
+        uses = [use for use in store.folder_uses(self.folder) if use.name not in busy]
+        for name in store.to_clear(
+            uses, most_bytes=here.folder_bytes, most_seconds=here.forgotten_seconds
+        ):
+            with self._lock:
+                self.runs.pop(name, None)
+            store.delete_folder(self.folder / name)
+
+    def _drop(self, run: Run) -> None:
         with self._lock:
-            for answer in self._open.values():
-                answer.set_result(Frame(values={"error": _DIED}))
-            self._open.clear()
-            self._close_requests()
-        answers.close()
-        self._process.wait(timeout=30)
-        if not self._closing:
-            self._on_death(self)
-
-    def _close_requests(self) -> None:
-        """Send no more; what a dead worker did not read is lost anyway."""
-        with suppress(OSError):
-            cast(BinaryIO, self._process.stdin).close()
+            self.runs.pop(run.id, None)
+        self._unsaved.discard(run.id)
+        store.delete_folder(run.folder)
 
 
-_DIED = "The worker process ended before it could answer; try again."
+_WHY_INTERRUPTED = {
+    True: (
+        "The worker process ended twice while this run had its turn, so it does not go on by "
+        "itself; press Go on to try from its last checkpoint, or start a smaller one."
+    ),
+    False: (
+        "The worker process could not start, which the server's log explains; press Go on to try "
+        "again from the last checkpoint."
+    ),
+}
 
 
-def _note_start(run: Run, done: "Future[Frame]") -> None:
-    values = done.result().values
-    if error := values.get("error"):
-        run.status, run.message = "failed", error
-    else:
-        model = replace(run.setup.model, vocab_size=values["vocab_size"])
-        run.setup = replace(run.setup, model=model)
-        _forget_from(run, values["next_step"])
+def _wake_up(run: Run) -> None:
+    """Set a run found in a folder to what it is without a worker."""
+    run.revives = run.is_moving
+    run.seen_at = -inf
+    if run.revives:
+        run.status, run.message = "interrupted", "The server ended while this run trained."
 
 
-def _forget_from(run: Run, step: int) -> None:
-    """Forget what will be done again after going on from a checkpoint."""
-    for series in run.series.values():
-        n_kept = bisect_left(series.steps, step)
-        del series.steps[n_kept:], series.values[n_kept:]
-    run.samples = [sample for sample in run.samples if sample[0] < step]
-    run.step = min(run.step, max(0, step - 1))
+def _what_happened(note: str, worker_note: str, next_step: int) -> str:
+    """Say why a run is where it is; nothing where nothing happened to it."""
+    if not (note or worker_note):
+        return ""
+    place = f"from its last checkpoint, step {next_step - 1:,}" if next_step > 1 else "from step 0"
+    return " ".join(filter(None, [note, worker_note, f"This run went on {place}."]))
 
 
-def take_row(run: Run, row: Mapping[str, Any]) -> None:
-    """Note a row of `metrics.jsonl`, or a message of the worker, in what is known of a run."""
-    if "message" in row:
-        run.message = row["message"]
-        return
-    run.step = row["step"]
-    for name, series in run.series.items():
-        if name in row:
-            series.add(row["step"], row[name])
-    if "sample" in row:
-        run.samples.append((row["step"], row["sample"]))
+def _place(run: Run) -> dict[str, str]:
+    """Where a worker finds the model of a run."""
+    return {"run": run.id, "folder": str(run.folder)}
+
+
+def _most_workers() -> int:
+    return max(1, min(limits().workers, n_cores() - 1))
+
+
+def _as_csv(folder: Path) -> bytes:
+    """The rows of a run as comma-separated values, a column for each name that occurs."""
+    rows = read_metrics(folder)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()

@@ -4,12 +4,14 @@ from functools import cache
 from pathlib import Path
 
 import tiny_llama
-from explorer.engine.client import Run, take_row
+from explorer.engine.run import Run
 from tiny_llama.metrics import read_metrics
 from tiny_llama.setup import load_setup
 
 FOLDER = Path(tiny_llama.__file__).parent / "pretrained"
 DEFAULT = "tales-llama"
+SHIPPED = tuple(sorted(path.parent.name for path in FOLDER.glob("*/setup.json")))
+"""The names of all that there are."""
 
 
 @cache
@@ -22,5 +24,6 @@ def shipped_run(name: str = DEFAULT) -> Run:
     folder = FOLDER / name
     run = Run(id=name, setup=load_setup(folder), owner="", folder=folder, status="recorded")
     for row in read_metrics(folder):
-        take_row(run, row)
+        run.take_row(row)
+    run.has_history = True
     return run

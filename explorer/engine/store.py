@@ -1,13 +1,35 @@
-"""Run folders on this machine: where they are, and the names that they may have."""
+"""Run folders on this machine: where they are, what they say of themselves, and when they go.
 
+What training writes is the library's (`tiny_llama.checkpoint`); the server adds `run.json`: whose
+run it is, how it was started, and how it stands. No name is ever a path from a user.
+"""
+
+import hashlib
+import hmac
 import os
 import re
 import secrets
+import shutil
 import stat
 import tempfile
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+from explorer.engine.run import Run
+from tiny_llama.errors import UserError
+from tiny_llama.files import read_json, write_json, write_whole, writing
+from tiny_llama.metrics import read_metrics
+from tiny_llama.setup import SETUP, TEXT, Setup, load_setup
+
+RECORD = "run.json"
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{8}")
+_KEPT = ("owner", "created", "parent", "status", "message", "step")
 
 
 def new_run_id() -> str:
@@ -18,6 +40,16 @@ def new_run_id() -> str:
 def is_run_id(word: str) -> bool:
     """Whether a word from a link can name a run at all: never a path."""
     return bool(_RUN_ID.fullmatch(word))
+
+
+def fingerprint(secret: str) -> str:
+    """What a run keeps of its owner's secret: enough to know it again, useless to others."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def is_owner(run: Run, secret: str) -> bool:
+    """Whether this is the secret of the student who started the run."""
+    return hmac.compare_digest(run.owner, fingerprint(secret))
 
 
 def runs_folder() -> Path:
@@ -33,6 +65,140 @@ def runs_folder() -> Path:
     if folder == usual and not _is_ours_alone(folder):
         return Path(tempfile.mkdtemp(prefix="tiny-llama-explorer-"))
     return folder
+
+
+def write_text(run: Run, text: str) -> None:
+    """Keep the student's own text in the run's folder, where the worker finds it.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written.
+    """
+    write_whole(run.folder / TEXT, text.encode())
+
+
+def write_record(run: Run) -> None:
+    """Keep what the server knows of a run and its metrics do not say.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written.
+    """
+    record = {name: getattr(run, name) for name in _KEPT} | {"measured": dict(run.measured)}
+    write_json(run.folder / RECORD, record | {"setup": run.setup.as_dict()})
+
+
+def read_runs(folder: Path) -> Iterator[Run]:
+    """Find the runs that an earlier server left, without their history; damaged ones are left."""
+    for each in folder.iterdir():
+        if is_run_id(each.name) and (each / RECORD).is_file():
+            with suppress(UserError, KeyError, TypeError):
+                yield _read_run(each)
+
+
+def load_wanted_setup(folder: Path) -> Setup:
+    """Read how a run is to be started.
+
+    Raises:
+        UserError: if the record is missing or damaged.
+    """
+    return Setup.from_dict(read_json(folder / RECORD)["setup"])
+
+
+def read_history(run: Run) -> None:
+    """Take the series and samples of a run from its folder."""
+    run.forget_history()
+    with suppress(OSError):
+        for row in read_metrics(run.folder):
+            run.take_row(row)
+    run.has_history = True
+
+
+def copy_run(source: Path, target: Path, setup: Setup) -> None:
+    """Copy what a run has learned and logged, so that the copy can go on by itself.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written.
+    """
+    with writing(target):
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns(RECORD, "*.new"))
+    write_json(target / SETUP, setup.as_dict())
+
+
+def delete_folder(folder: Path) -> None:
+    """Delete a run's folder, and whatever can be of one that resists."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def zip_folder(folder: Path) -> bytes:
+    """Pack a folder into a zip file, without what only this server has use for."""
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and path.name != RECORD and path.suffix != ".new":
+                way = zipfile.ZIP_STORED if path.suffix == ".safetensors" else zipfile.ZIP_DEFLATED
+                archive.write(path, path.relative_to(folder), compress_type=way)
+    return packed.getvalue()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderUse:
+    """How much a run folder takes of the disk, and when it was last touched."""
+
+    name: str
+    n_bytes: int
+    touched: float
+    """In seconds since 1970."""
+
+
+def folder_uses(folder: Path) -> list[FolderUse]:
+    """Look at all run folders, those of damaged runs included."""
+    return [_use(each) for each in folder.iterdir() if is_run_id(each.name) and each.is_dir()]
+
+
+def to_clear(
+    uses: Sequence[FolderUse], *, most_bytes: int, most_seconds: float, now: float | None = None
+) -> list[str]:
+    """Say which folders have to go: the too old ones, then the oldest while there is too much."""
+    now = time.time() if now is None else now
+    total = sum(use.n_bytes for use in uses)
+    cleared = []
+    for use in sorted(uses, key=lambda use: use.touched):
+        if now - use.touched > most_seconds or total > most_bytes:
+            cleared.append(use.name)
+            total -= use.n_bytes
+    return cleared
+
+
+def touch(run: Run) -> None:
+    """Note that somebody cares about a run, so that it is not cleared away as old."""
+    with suppress(OSError):
+        os.utime(run.folder / RECORD)
+
+
+def _read_run(folder: Path) -> Run:
+    record = read_json(folder / RECORD)
+    try:
+        setup = load_setup(folder)
+    except UserError:  # the server ended before the run had a tokenizer
+        setup = load_wanted_setup(folder)
+    kept: dict[str, Any] = {name: record[name] for name in _KEPT}
+    return Run(id=folder.name, setup=setup, folder=folder, measured=record["measured"], **kept)
+
+
+def _use(folder: Path) -> FolderUse:
+    found = [path.stat() for path in _files(folder)]
+    record = folder / RECORD
+    with suppress(OSError):
+        touched = (record if record.is_file() else folder).stat().st_mtime
+        return FolderUse(
+            name=folder.name, n_bytes=sum(file.st_size for file in found), touched=touched
+        )
+    return FolderUse(name=folder.name, n_bytes=0, touched=time.time())
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            yield path
 
 
 def _is_ours_alone(folder: Path) -> bool:

@@ -1,6 +1,6 @@
 """The worker process: holds the tensors, trains all live runs in turns, answers between turns.
 
-Started by the client as `python -m explorer.engine.worker`. It reads requests from its standard
+Started by the server as `python -m explorer.engine.worker`. It reads requests from its standard
 input and writes answers and news of its runs to its standard output, as `frames`. It ends when
 its input ends, so it never outlives the web server.
 """
@@ -11,9 +11,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,23 +22,25 @@ import torch
 
 from explorer.engine.frames import Frame, read_frame, write_frame
 from explorer.engine.limits import MOST_GENERATED, MOST_PROMPT_CHARACTERS, check_setup
+from explorer.engine.preparing import Library, Prepared
 from tiny_llama.checkpoint import (
     TrainedModel,
+    is_done,
+    is_whole,
     load_model,
     new_trainer,
-    prepare_corpus,
     resume_trainer,
     start_folder,
     with_vocabulary,
 )
-from tiny_llama.corpora import Corpus, own_text
-from tiny_llama.data import TokenizedCorpus
 from tiny_llama.errors import CheckpointError, TextError, UserError
 from tiny_llama.generation import generate
+from tiny_llama.hugging_face import write_hugging_face
+from tiny_llama.measuring import measure
 from tiny_llama.metrics import trim_metrics
 from tiny_llama.recording import Recorder
 from tiny_llama.sample_config import SampleConfig
-from tiny_llama.setup import Setup
+from tiny_llama.setup import SETUP, Setup
 from tiny_llama.tap import record
 from tiny_llama.training import Trainer
 
@@ -54,10 +57,28 @@ class LiveRun:
     id: str
     trainer: Trainer
     recorder: Recorder
+    used: float
+    """Seconds that it has had, so that the one that has had least is next."""
     status: str = "running"
+    message: str = ""
     rows: list[dict[str, Any]] = field(default_factory=list)
     """Reports that the server has not been told yet."""
     told_at: float = 0.0
+    is_measured: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all steps are done."""
+        return self.trainer.next_step > self.trainer.config.steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A request that takes long enough to be done in slices."""
+
+    request: Frame
+    pieces: Iterator[Frame | None]
+    """Nothing after each piece of work, the answer after the last."""
 
 
 class Worker:
@@ -72,11 +93,16 @@ class Worker:
         self._requests, self._answers = requests, answers
         self._waiting: queue.Queue[Frame | Callable[[], None] | None] = queue.Queue()
         self._runs: dict[str, LiveRun] = {}
-        self._turns: list[str] = []
+        self._preparing: dict[str, list[Frame]] = {}
+        self._jobs: deque[Job] = deque()
+        self._library = Library()
         self._operations: Mapping[str, Callable[[Mapping[str, Any]], Frame]] = {
             "control": self._control,
-            "generate": self._generate,
+            "checkpoint": self._checkpoint,
+            "unload": self._unload,
+            "forget": self._forget,
             "trace": self._trace,
+            "export": self._export,
         }
         self._actions: Mapping[str, Callable[[LiveRun], None]] = {
             "pause": self._pause,
@@ -88,11 +114,15 @@ class Worker:
     def serve(self) -> None:
         """Work until the input ends; then keep what the runs have learned."""
         threading.Thread(target=self._listen, daemon=True).start()
+        self._send(Frame(values={"ready": True}))
         while self._answer_requests():
-            if run := self._next_running():
-                self._train_a_slice(run)
+            self._work_a_slice()
+            self._train_a_slice()
         for run in self._runs.values():
-            run.recorder.checkpoint()
+            with suppress(UserError):
+                run.recorder.checkpoint()
+
+    # Requests.
 
     def _listen(self) -> None:
         while (frame := read_frame(self._requests)) is not None:
@@ -100,27 +130,34 @@ class Worker:
         self._waiting.put(None)
 
     def _answer_requests(self) -> bool:
-        """Answer what waits; with no run to train, wait. False when the server has gone."""
-        idle = not any(run.status == "running" for run in self._runs.values())
+        """Answer what waits; with nothing else to do, wait. False when the server has gone."""
+        is_busy = self._jobs or any(run.status == "running" for run in self._runs.values())
+        block = not is_busy
         while True:
             try:
-                frame = self._waiting.get(block=idle)
+                request = self._waiting.get(block=block)
             except queue.Empty:
                 return True
-            if frame is None:
+            if request is None:
                 return False
-            if isinstance(frame, Frame):
-                self._answer(frame)
+            if isinstance(request, Frame):
+                self._answer(request)
             else:
-                frame()
-            idle = False
+                request()
+            block = False
 
     def _answer(self, request: Frame) -> None:
-        if request.values["operation"] == "start":
+        values = request.values
+        if values.get("run") in self._preparing:
+            self._preparing[values["run"]].append(request)
+        elif values["operation"] == "start":
+            self._preparing[values["run"]] = []
             threading.Thread(target=self._prepare, args=(request,), daemon=True).start()
-            return
-        operation = self._operations[request.values["operation"]]
-        self._reply(request, lambda: operation(request.values))
+        elif values["operation"] == "generate":
+            self._jobs.append(Job(request=request, pieces=self._generate(values)))
+        else:
+            operation = self._operations[values["operation"]]
+            self._reply(request, lambda: operation(values))
 
     def _reply(self, request: Frame, work: Callable[[], Frame]) -> None:
         """Do what was asked and send what was found, or a sentence that says why not."""
@@ -135,47 +172,77 @@ class Worker:
         with suppress(BrokenPipeError):  # the server has gone, which its requests will end with
             write_frame(self._answers, frame)
 
+    def _work_a_slice(self) -> None:
+        """Go on with the request that has waited longest."""
+        if not self._jobs:
+            return
+        job, end = self._jobs.popleft(), time.monotonic() + SLICE_SECONDS
+        try:
+            answer = next(job.pieces)
+            while answer is None and time.monotonic() < end:
+                answer = next(job.pieces)
+        except Exception as error:
+            why = error
+            self._reply(job.request, lambda: _raise(why))
+        else:
+            if answer is None:
+                self._jobs.append(job)
+            else:
+                self._reply(job.request, lambda: answer)
+
+    # Starting.
+
     def _prepare(self, request: Frame) -> None:
-        """Get a new run's text and tokenizer ready beside the training of others.
+        """Get a run's text and tokenizer ready beside the training of others.
 
         This runs in a thread of its own and draws nothing at random; the rest of the start waits
         for its turn.
         """
-        values = request.values
         try:
-            setup = Setup.from_dict(values["setup"])
-            corpus = own_text(values["text"]) if values["text"] is not None else None
-            tokens = None if values["resume"] else prepare_corpus(setup, corpus)
+            prepared = self._library.prepare(Path(request.values["folder"]))
         except Exception as error:
             why = error
-            self._waiting.put(lambda: self._reply(request, lambda: _raise(why)))
-            return
-        self._waiting.put(
-            lambda: self._reply(request, lambda: self._start(values, setup, corpus, tokens))
-        )
-
-    def _start(
-        self,
-        values: Mapping[str, Any],
-        setup: Setup,
-        corpus: Corpus | None,
-        tokens: TokenizedCorpus | None,
-    ) -> Frame:
-        """Start a run in a new folder, or go on with the one that the folder holds."""
-        folder = Path(values["folder"])
-        if tokens is None:
-            trainer = resume_trainer(folder)
-            trim_metrics(folder, trainer.next_step)
+            self._waiting.put(lambda: self._begin(request, lambda: _raise(why)))
         else:
-            check_setup(with_vocabulary(setup, tokens))
-            trainer = new_trainer(setup, tokens)
-            start_folder(folder, setup, trainer, corpus)
-        run = LiveRun(id=values["run"], trainer=trainer, recorder=Recorder(folder, trainer))
+            self._waiting.put(lambda: self._begin(request, lambda: self._start(request, prepared)))
+
+    def _begin(self, request: Frame, work: Callable[[], Frame]) -> None:
+        """Answer a request to start, then what was asked of the run in the meantime."""
+        run_id = request.values["run"]
+        later = self._preparing.pop(run_id)
+        self._reply(request, work)
+        if run_id in self._runs:
+            self._tell(self._runs[run_id])
+        for each in later:
+            self._answer(each)
+
+    def _start(self, request: Frame, prepared: Prepared) -> Frame:
+        """Start a run in its folder, or go on with what the folder holds."""
+        run_id, folder = request.values["run"], Path(request.values["folder"])
+        note = ""
+        if prepared.is_new:
+            check_setup(with_vocabulary(prepared.setup, prepared.tokens))
+            trainer = new_trainer(prepared.setup, prepared.tokens)
+            (folder / SETUP).unlink(missing_ok=True)  # from a start that was cut short
+            start_folder(folder, prepared.setup, trainer, prepared.corpus)
+        else:
+            if not is_whole(folder):
+                note = "The last checkpoint was damaged, so the one before was taken."
+            if is_done(folder):
+                return Frame(values={"is_done": True})
+            trainer = resume_trainer(folder, corpus=prepared.tokens)
+            trim_metrics(folder, trainer.next_step)
+        used = min((run.used for run in self._runs.values()), default=0.0)
+        run = LiveRun(id=run_id, trainer=trainer, recorder=Recorder(folder, trainer), used=used)
+        run.status = request.values["status"]
         run.recorder.checkpoint()
         self._runs[run.id] = run
-        self._turns.append(run.id)
         vocab_size = trainer.corpus.tokenizer.vocab_size
-        return Frame(values={"next_step": trainer.next_step, "vocab_size": vocab_size})
+        return Frame(
+            values={"next_step": trainer.next_step, "vocab_size": vocab_size, "note": note}
+        )
+
+    # Steering.
 
     def _control(self, values: Mapping[str, Any]) -> Frame:
         """Pause, single-step, resume or stop a run."""
@@ -186,24 +253,44 @@ class Worker:
 
     def _pause(self, run: LiveRun) -> None:
         if run.status == "running":
-            run.status = "paused"
             run.recorder.checkpoint()
+            run.status = "paused"
 
     def _resume(self, run: LiveRun) -> None:
         if run.status == "paused":
-            run.status = "running"
+            run.used = min((other.used for other in self._moving()), default=run.used)
+            run.status, run.message = "running", ""
 
     def _step(self, run: LiveRun) -> None:
         if run.status == "paused":
             self._advance(run)
+            self._measure(run)
 
     def _stop(self, run: LiveRun) -> None:
         if run.status in ("running", "paused"):
-            run.status = "stopped"
             run.recorder.checkpoint()
+            run.status = "stopped"
 
-    def _generate(self, values: Mapping[str, Any]) -> Frame:
-        """Write on from a prompt."""
+    def _checkpoint(self, values: Mapping[str, Any]) -> Frame:
+        """Write what a run has learned, so that its folder can be copied."""
+        if run := self._runs.get(values["run"]):
+            run.recorder.checkpoint()
+        return Frame(values={})
+
+    def _unload(self, values: Mapping[str, Any]) -> Frame:
+        """Write what a run has learned and let its memory go."""
+        self._checkpoint(values)
+        return self._forget(values)
+
+    def _forget(self, values: Mapping[str, Any]) -> Frame:
+        """Let the memory of a run go, without writing anything."""
+        self._runs.pop(values["run"], None)
+        return Frame(values={})
+
+    # Questions.
+
+    def _generate(self, values: Mapping[str, Any]) -> Iterator[Frame | None]:
+        """Write on from a prompt, a token at a time."""
         settings = SampleConfig(**values["settings"])
         if settings.n_tokens > MOST_GENERATED:
             raise TextError(
@@ -211,8 +298,11 @@ class Worker:
             )
         found = self._model(values)
         prompt = found.tokenizer.encode(_checked_prompt(values["prompt"]))
-        said = [next_token.token for next_token in generate(found.model, prompt, settings)]
-        return Frame(values={"text": found.tokenizer.decode([*prompt, *said])})
+        said = []
+        for next_token in generate(found.model, prompt, settings):
+            said.append(next_token.token)
+            yield None
+        yield Frame(values={"text": found.tokenizer.decode([*prompt, *said])})
 
     def _trace(self, values: Mapping[str, Any]) -> Frame:
         """Read a text and hand out the activations asked for, without their batch axis."""
@@ -227,6 +317,12 @@ class Worker:
             values={"tokens": [found.tokenizer.token_text(int(token)) for token in tokens]},
             arrays={**arrays, "ids": tokens},
         )
+
+    def _export(self, values: Mapping[str, Any]) -> Frame:
+        """Write the model as it stands for `transformers`, into a new folder."""
+        found = self._model(values)
+        write_hugging_face(found.model, found.tokenizer, Path(values["target"]))
+        return Frame(values={})
 
     def _model(self, values: Mapping[str, Any]) -> TrainedModel:
         """The model of a live run as it stands, or that of a folder."""
@@ -245,41 +341,56 @@ class Worker:
             raise CheckpointError("This run is not live; resume it from its last checkpoint.")
         return self._runs[run_id]
 
-    def _next_running(self) -> LiveRun | None:
-        """The running run that has waited longest; it goes to the end of the line."""
-        for _ in range(len(self._turns)):
-            self._turns.append(self._turns.pop(0))
-            run = self._runs[self._turns[-1]]
-            if run.status == "running":
-                return run
-        return None
+    # Turns.
 
-    def _train_a_slice(self, run: LiveRun) -> None:
-        end = time.monotonic() + SLICE_SECONDS
-        while run.status == "running" and time.monotonic() < end:
+    def _moving(self) -> list[LiveRun]:
+        return [run for run in self._runs.values() if run.status == "running"]
+
+    def _train_a_slice(self) -> None:
+        """Train the running run that has had the least time so far."""
+        if not (moving := self._moving()):
+            return
+        run = min(moving, key=lambda run: run.used)
+        self._send(Frame(values={"turn": run.id}))
+        began = time.monotonic()
+        while run.status == "running" and time.monotonic() < began + SLICE_SECONDS:
             self._advance(run)
+            self._measure(run)
+        run.used += time.monotonic() - began
         if run.status != "running" or time.monotonic() - run.told_at > NEWS_SECONDS:
             self._tell(run)
 
     def _advance(self, run: LiveRun) -> None:
-        """Do one step; a run that cannot go on ends with a sentence, the others go on."""
+        """Do one step; a run that cannot go on ends or waits with a sentence, the others go on."""
         try:
             if (report := next(run.trainer, None)) is not None:
-                run.rows.append(run.recorder.keep(report))
-            if run.trainer.next_step > run.trainer.config.steps:
+                run.rows.append(run.recorder.note(report))
+            run.recorder.write_if_due()
+            if run.is_done:
                 run.recorder.checkpoint()
-                run.status = "finished"
+                run.status, run.message = "finished", ""
+        except CheckpointError as error:  # a full disk: what is learned stays in memory
+            run.status, run.message = "paused", f"Paused, since it could not be saved: {error}"
         except Exception as error:
-            run.status = "failed"
-            run.rows.append({"message": _sentence(error)})
+            run.status, run.message = "failed", _sentence(error)
+            with suppress(UserError):
+                run.recorder.flush()
+
+    def _measure(self, run: LiveRun) -> None:
+        """Once, after its first step here, measure what a run really takes, and tell."""
+        if run.is_measured or run.trainer.next_step < 2 or run.status == "failed":
+            return
+        run.is_measured = True
+        measured = asdict(measure(run.trainer))
+        self._send(Frame(values={"news": run.id, "measured": measured}))
 
     def _tell(self, run: LiveRun) -> None:
-        self._send(Frame(values={"news": run.id, "status": run.status, "rows": run.rows}))
+        news = {"news": run.id, "status": run.status, "message": run.message, "rows": run.rows}
+        self._send(Frame(values=news))
         run.rows = []
         run.told_at = time.monotonic()
         if run.status not in ("running", "paused"):  # its folder holds all that is still needed
             del self._runs[run.id]
-            self._turns.remove(run.id)
 
 
 def _sentence(error: Exception) -> str:

@@ -1,0 +1,147 @@
+"""A run as the server knows it: plain values only, changed by the workers' news, read by pages."""
+
+import time
+from array import array
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tiny_llama.setup import Setup
+
+SERIES = (
+    "loss",
+    "held_out_loss",
+    "learning_rate",
+    "gradient_norm",
+    "bits_per_byte",
+    "accuracy",
+    "seconds",
+)
+"""What is kept of each report to draw, by name as in `metrics.jsonl`."""
+
+PACE_SECONDS = 20
+"""Over how long the pace of a run is measured."""
+
+
+@dataclass(kw_only=True)
+class Series:
+    """One metric: the steps at which it is known, the training time by then, and its values."""
+
+    steps: "array[int]" = field(default_factory=lambda: array("i"))
+    seconds: "array[float]" = field(default_factory=lambda: array("f"))
+    """Training time up to and with the step, of this run's own turns."""
+    values: "array[float]" = field(default_factory=lambda: array("f"))
+
+    def add(self, step: int, seconds: float, value: float) -> None:
+        """Add a point."""
+        self.steps.append(step)
+        self.seconds.append(seconds)
+        self.values.append(value)
+
+    def forget_from(self, step: int) -> None:
+        """Drop the points of a step and of all later ones."""
+        n_kept = bisect_left(self.steps, step)
+        del self.steps[n_kept:], self.seconds[n_kept:], self.values[n_kept:]
+
+
+@dataclass(kw_only=True)
+class Run:
+    """What the server knows of a run; the workers' news change it, pages only read."""
+
+    id: str
+    setup: Setup
+    """The vocabulary is that of the tokenizer as soon as the run has one."""
+    owner: str
+    """Fingerprint of the secret of the student who started it; nobody else may steer it."""
+    folder: Path
+    created: float = field(default_factory=time.time)
+    """In seconds since 1970."""
+    parent: str = ""
+    """The run that this one was forked from or is a change of; empty: none."""
+    status: str = "starting"
+    message: str = ""
+    """What happened to it last, in a sentence for the page."""
+    step: int = 0
+    seconds: float = 0.0
+    """Training time so far, of this run's own turns."""
+    series: dict[str, Series] = field(default_factory=lambda: {name: Series() for name in SERIES})
+    samples: list[tuple[int, str]] = field(default_factory=list)
+    """Texts that the model wrote, each with the step after which it did."""
+    measured: Mapping[str, int] = field(default_factory=dict)
+    """What the model that trains really takes; see `tiny_llama.measuring`."""
+
+    has_history: bool = False
+    """Whether series and samples are in memory; a run that nobody looks at keeps them on disk."""
+    worker: Any = None
+    """The process that has it in memory; None: its folder holds all that there is."""
+    seen_at: float = field(default_factory=time.monotonic)
+    """When somebody last looked at it."""
+    died_at: float = -1e9
+    """When a worker process last ended during its turn."""
+    revives: bool = False
+    """Whether it goes on by itself as soon as somebody looks: it ran when the server ended."""
+    paces: "deque[tuple[float, int]]" = field(default_factory=lambda: deque(maxlen=200))
+    """Moments of the last news, each with the step by then."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the run may still change."""
+        return self.status in ("starting", "running", "paused")
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether the run takes turns, or soon will."""
+        return self.status in ("starting", "running")
+
+    def last(self, name: str) -> float | None:
+        """The latest value of a series; None where there is none yet."""
+        values = self.series[name].values
+        return values[-1] if values else None
+
+    def steps_a_second(self) -> float | None:
+        """How fast the run moves, its waiting for others included; None before that shows."""
+        if self.status != "running" or len(self.paces) < 2:
+            return None
+        (began, first), (now, last) = self.paces[0], self.paces[-1]
+        return (last - first) / (now - began) if last > first else None
+
+    def seconds_left(self) -> float | None:
+        """How long the run will go on at its present pace; None where that cannot be said."""
+        pace = self.steps_a_second()
+        return (self.setup.training.steps - self.step) / pace if pace else None
+
+    def forget_from(self, step: int) -> None:
+        """Forget what will be done again after going on from a checkpoint."""
+        for series in self.series.values():
+            series.forget_from(step)
+        self.samples = [sample for sample in self.samples if sample[0] < step]
+        self.step = min(self.step, max(0, step - 1))
+        self.seconds = self.series["seconds"].seconds[-1] if self.series["seconds"].steps else 0.0
+        self.paces.clear()
+
+    def forget_history(self) -> None:
+        """Free the memory that series and samples take; their folder has them."""
+        self.series = {name: Series() for name in SERIES}
+        self.samples = []
+        self.seconds = 0.0
+        self.has_history = False
+
+    def take_row(self, row: Mapping[str, Any]) -> None:
+        """Note a row of `metrics.jsonl`."""
+        self.step = row["step"]
+        self.seconds += row.get("seconds", 0.0)
+        for name, series in self.series.items():
+            if name in row:
+                series.add(self.step, self.seconds, row[name])
+        if "sample" in row:
+            self.samples.append((self.step, row["sample"]))
+
+    def note_pace(self) -> None:
+        """Note where the run is at this moment."""
+        now = time.monotonic()
+        self.paces.append((now, self.step))
+        while now - self.paces[0][0] > PACE_SECONDS:
+            self.paces.popleft()
