@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from explorer import session
+from explorer import session, sidebar
 
 PAGES = Path(__file__).resolve().parent.parent / "pages"
 
@@ -32,4 +32,5 @@ page = st.navigation(
 )
 session.engine()  # its worker starts while the first page is read, whichever that is
 session.remember_owner()
+sidebar.show()
 page.run()

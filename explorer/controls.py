@@ -168,13 +168,18 @@ def details(chosen: Basics) -> Setup:
     return usual.with_settings(values | _tokenizer_of(**values))
 
 
-def take_setup(setup: Setup) -> None:
+def take_setup(setup: Setup, text: str | None = None) -> None:
     """Set every widget to a run's setup, in a callback on the page that draws these widgets.
 
     Inside a fragment, the whole page must be run again at once (`st.rerun()`), or the change is
-    lost; from another page, go there by `link_to`. The model's vocabulary is left to the tokenizer,
-    and an own text to the box that holds it.
+    lost; from another page, go there by `link_to`. The model's vocabulary is left to the tokenizer.
+
+    Args:
+        setup: what to set the widgets to.
+        text: the student's own text, where that is the corpus; None: leave what is in its box.
     """
+    if text is not None:
+        st.session_state["own_text"] = text
     st.session_state["preset"] = nearest_preset(setup.model)
     for name in SETTINGS:
         _put(name, setup.setting(name))

@@ -1,20 +1,19 @@
-"""The panel of one run: what it does, its curves, what it writes, and the buttons to steer it."""
+"""The panel of one run: what it does, its curves, what it writes; live while it goes on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from explorer import session
 from explorer.components.live_chart import Line, live_chart
-from explorer.engine.client import Action, EngineError
-from explorer.engine.run import Run
-from explorer.engine.shipped import shipped_run
+from explorer.engine.run import Run, Series
 from tiny_llama.cost import count_parameters
-from tiny_llama.errors import UserError
-from tiny_llama.sample_config import SampleConfig
+from tiny_llama.setup import describe_changes
 
-REFRESH_SECONDS = 0.5
-_STATUS = {
+STATUS = {
     "starting": "Preparing text and model",
     "running": "Training",
     "paused": "Paused",
@@ -22,175 +21,259 @@ _STATUS = {
     "stopped": "Stopped",
     "failed": "Ended",
     "interrupted": "Interrupted",
+    "recorded": "Recorded",
 }
 
 
-def show() -> None:
-    """Show the run in the link, live while it goes on; or say how to start one."""
-    if session.lost_run():
-        st.warning("This link's run is not on this server any more; press Train to start one.")
-        return
-    run = session.current_run()
-    if run is None:
-        _recorded()
-        return
-    polls = run.status in ("starting", "running")
-    st.fragment(_panel, run_every=REFRESH_SECONDS if polls else None)(run.id, polls)
-    _prompt(run)
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """What can be drawn of a run: a title for the axis, and the series with their names."""
+
+    axis: str
+    lines: tuple[tuple[str, str], ...]
+    smooth: tuple[str, ...] = ()
 
 
-def _recorded() -> None:
-    """Show how a shipped model was trained, and its text beside an untrained model's."""
-    run = shipped_run()
-    setup = run.setup
-    st.info(
-        f"Nothing is trained yet: press Train to see your own. **Recorded** below: "
-        f"{count_parameters(setup.model):,} parameters on {setup.corpus}, "
-        f"{setup.training.steps:,} steps, trained by this project's own script."
-    )
-    _numbers(run)
-    _curve(run)
-    st.subheader("What it writes", anchor=False)
-    before, after = st.columns(2)
-    with before:
-        _sample(*run.samples[0])
-    with after:
-        _sample(*run.samples[-1])
-
-
-def _panel(run_id: str, polls: bool) -> None:
-    run = session.engine().poll(run_id)
-    if run is None:
-        return
-    _state(run)
-    _buttons(run)
-    _numbers(run)
-    _curve(run)
-    _samples(run)
-    if polls and run.status not in ("starting", "running"):
-        st.rerun()  # once more as a whole page, which then stops asking
-
-
-def _state(run: Run) -> None:
-    steps = run.setup.training.steps
-    st.progress(
-        min(1.0, run.step / steps), f"{_STATUS[run.status]}: step {run.step:,} of {steps:,}"
-    )
-    if run.message:
-        st.error(run.message, icon=":material/error:")
-
-
-def _buttons(run: Run) -> None:
-    """Offer what can be done with a run now, to its owner only."""
-    if run.owner != session.owner() or run.status in ("finished", "stopped", "failed"):
-        return
-    with st.container(horizontal=True):
-        if run.status == "running":
-            _button("Pause", "pause", run)
-        else:
-            _button("Go on", "resume", run, disabled=run.status == "starting")
-        _button("One step", "step", run, disabled=run.status != "paused")
-        _button("Stop", "stop", run, disabled=run.status in ("starting", "interrupted"))
-
-
-_ICONS: Mapping[Action, str] = {
-    "pause": ":material/pause:",
-    "resume": ":material/play_arrow:",
-    "step": ":material/skip_next:",
-    "stop": ":material/stop:",
+CURVES = {
+    "Loss": Curve(
+        axis="Loss (nats a token)",
+        lines=(("loss", "Training"), ("held_out_loss", "Held-out")),
+        smooth=("loss",),
+    ),
+    "Bits per byte": Curve(axis="Held-out bits per byte", lines=(("bits_per_byte", "Held-out"),)),
+    "Accuracy": Curve(axis="Share of answers right", lines=(("accuracy", "Held-out"),)),
+    "Learning rate": Curve(axis="Learning rate", lines=(("learning_rate", "Learning rate"),)),
+    "Gradient norm": Curve(
+        axis="Length of the gradient, before clipping",
+        lines=(("gradient_norm", "Gradient norm"),),
+        smooth=("gradient_norm",),
+    ),
+    "Seconds a step": Curve(
+        axis="Seconds that a step took", lines=(("seconds", "A step"),), smooth=("seconds",)
+    ),
 }
+AXES = {"Steps": "Step", "Tokens": "Tokens", "Seconds": "Seconds of training"}
 
 
-def _button(label: str, action: Action, run: Run, *, disabled: bool = False) -> None:
-    if not st.button(label, icon=_ICONS[action], key=f"run_{action}", disabled=disabled):
-        return
-    try:
-        session.engine().control(run.id, action, owner=session.owner())
-    except EngineError as error:
-        st.error(str(error))
-    else:
-        st.rerun()
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """How the student wants the curves drawn."""
+
+    curve: str
+    axis: str
+    log: bool
+    earlier: bool
 
 
-def _numbers(run: Run) -> None:
-    with st.container(horizontal=True):
-        st.metric("Training loss", _last(run, "loss", "{:.3f}"))
-        st.metric("Held-out loss", _last(run, "held_out_loss", "{:.3f}"))
-        if run.series["accuracy"].values:
-            st.metric("Accuracy", _last(run, "accuracy", "{:.0%}"))
-        else:
-            st.metric("Bits per byte", _last(run, "bits_per_byte", "{:.2f}"))
-        if run.status != "recorded":  # another machine's speed says nothing about this one
-            st.metric("Tokens a second", _tokens_per_second(run))
-        st.metric("Parameters", f"{count_parameters(run.setup.model):,}")
+def show(run: Run) -> None:
+    """Show a run, live while it moves."""
+    view = _view()
+    seconds = _refresh_seconds(run) if run.is_moving else None
+    st.fragment(_live, run_every=seconds)(run.id, view, seconds, _stage(run))
+    _changes(run, view)
 
 
-def _curve(run: Run) -> None:
-    lines = [
-        Line(
-            name=name,
-            title=title,
-            x=run.series[name].steps,
-            values=run.series[name].values,
-            run=run.id,
-            smooth=name == "loss",
+def _stage(run: Run) -> tuple[object, ...]:
+    """What decides how the page around the live part looks."""
+    return run.status, run.message, bool(run.measured)
+
+
+def _view() -> View:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        curve = st.selectbox("Curve", list(CURVES), key="curve", bind="query-params", width=170)
+        axis = st.segmented_control(
+            "Against", list(AXES), default="Steps", required=True, key="axis", bind="query-params"
         )
-        for name, title in (("loss", "Training loss"), ("held_out_loss", "Held-out loss"))
-    ]
+        log = st.toggle("Log scale", key="log", bind="query-params")
+        earlier = st.toggle("Earlier runs", value=True, key="earlier", bind="query-params")
+    return View(curve=str(curve), axis=str(axis), log=log, earlier=earlier)
+
+
+def _live(run_id: str, view: View, seconds: float | None, stage: tuple[object, ...]) -> None:
+    run = session.engine().poll(run_id)
+    if run is None or _stage(run) != stage or _is_out_of_pace(run, seconds):
+        st.rerun()  # the whole page looks different now, or asks at another pace
+    _progress(run)
+    _chart(run, view)
+    _samples(run)
+
+
+def _refresh_seconds(run: Run) -> float:
+    """How often to ask for news; twice as often for the few moments before the first step."""
+    return session.refresh_seconds() / (2 if run.status == "starting" else 1)
+
+
+def _is_out_of_pace(run: Run, seconds: float | None) -> bool:
+    """Whether so many more or fewer look by now that this page should ask less or more often."""
+    return seconds is not None and not 0.6 < _refresh_seconds(run) / seconds < 1.6
+
+
+def _progress(run: Run) -> None:
+    steps = run.setup.training.steps
+    st.progress(min(1.0, run.step / steps), f"{STATUS[run.status]}: step {run.step:,} of {steps:,}")
+    if run.is_moving:
+        st.caption(_share(run))
+
+
+def _share(run: Run) -> str:
+    """Say how the worker is shared, in one sentence."""
+    share = session.engine().share(run)
+    if share.n_all_runs == 1:
+        return "This is the only run now; it has a worker to itself."
+    workers = "1 worker" if share.n_workers == 1 else f"{share.n_workers} workers"
+    turn = "all turns of one" if share.n_runs == 1 else f"1 turn in {share.n_runs}"
+    return f"{share.n_all_runs} runs share {workers}; this one gets {turn}."
+
+
+def _chart(run: Run, view: View) -> None:
+    curve = CURVES[view.curve]
+    others = session.overlaid_runs(run) if view.earlier else []
+    tokens = run.setup.training.batch_size * run.setup.model.context
+    ends = {"Steps": run.setup.training.steps, "Tokens": run.setup.training.steps * tokens}
     live_chart(
-        lines,
-        key="loss_chart",
-        y_title="Loss (nats a token)",
-        max_x=run.setup.training.steps,
-        alt="Loss against training steps; lower is better.",
+        [line for each in (run, *others) for line in _lines(each, curve, view.axis, each is run)],
+        key="run_chart",
+        y_title=curve.axis,
+        x_title=AXES[view.axis],
+        log_y=view.log,
+        max_x=ends.get(view.axis),
+        numbers=_numbers(run),
+        alt=f"{curve.axis} against {AXES[view.axis].lower()}.",
     )
+
+
+def _lines(run: Run, curve: Curve, axis: str, is_current: bool) -> list[Line]:
+    name = "" if is_current else f"{session.run_name(run)}, "
+    return [
+        Line(
+            name=series,
+            title=f"{name}{title.lower() if name else title}",
+            x=_places(run, run.series[series], axis),
+            values=run.series[series].values,
+            run=run.id,
+            smooth=series in curve.smooth,
+        )
+        for series, title in curve.lines
+        if is_current or run.series[series].steps
+    ]
+
+
+def _places(run: Run, series: Series, axis: str) -> Sequence[float]:
+    """Where the points of a series stand on the x axis."""
+    if axis == "Seconds":
+        return series.seconds
+    tokens = run.setup.training.batch_size * run.setup.model.context
+    return series.steps if axis == "Steps" else Scaled(series.steps, tokens)
+
+
+class Scaled(Sequence[float]):
+    """A growing sequence times a number, of which only what is asked for is computed."""
+
+    def __init__(self, numbers: Sequence[float], factor: int) -> None:
+        self.numbers, self.factor = numbers, factor
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, place: Any) -> Any:
+        return np.multiply(self.numbers[place], self.factor, dtype=np.float64)
+
+
+def _numbers(run: Run) -> list[tuple[str, str, str]]:
+    """The tiles above the chart: label, value, and what it says exactly."""
+    third = (
+        ("Accuracy", _last(run, "accuracy", "{:.0%}"), "Share of held-out answers that are right")
+        if run.series["accuracy"].steps
+        else (
+            "Bits per byte",
+            _last(run, "bits_per_byte", "{:.2f}"),
+            "Held-out loss by byte of text, which compares between tokenizers",
+        )
+    )
+    numbers = [
+        ("Training loss", _last(run, "loss", "{:.3f}"), "Of the last step, in nats a token"),
+        ("Held-out loss", _last(run, "held_out_loss", "{:.3f}"), "On text never trained on"),
+        third,
+        ("Learning rate", _last(run, "learning_rate", "{:.2g}"), "Of the last step"),
+        ("Gradient norm", _last(run, "gradient_norm", "{:.2f}"), "Before clipping"),
+        ("Parameters", f"{count_parameters(run.setup.model):,}", "Numbers that are learned"),
+    ]
+    if run.status != "recorded":  # another machine's speed says nothing about this one
+        numbers += [
+            ("Tokens a second", _tokens_a_second(run), "At its share of the worker"),
+            ("Time left", _time_left(run), "At its present pace"),
+        ]
+    return numbers
+
+
+def _last(run: Run, name: str, form: str) -> str:
+    value = run.last(name)
+    return "–" if value is None else form.format(value)
+
+
+def _tokens_a_second(run: Run) -> str:
+    pace = run.steps_a_second()
+    if pace is None and not run.is_moving and run.seconds:
+        pace = run.step / run.seconds  # over all of its own turns
+    tokens = run.setup.training.batch_size * run.setup.model.context
+    return "–" if pace is None else f"{pace * tokens:,.0f}"
+
+
+def _time_left(run: Run) -> str:
+    seconds = run.seconds_left()
+    if seconds is None:
+        return "–"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _samples(run: Run) -> None:
-    """Show the newest text that the model wrote, and the earlier ones on demand."""
+    """Show the newest text that the model wrote, and let the student go back to earlier ones."""
     st.subheader("What it writes", anchor=False)
     if not run.samples:
         st.caption("The first text comes as soon as the model is ready.")
         return
-    *earlier, newest = run.samples
-    _sample(*newest)
-    if earlier:
-        with st.expander("Earlier texts"):
-            for step, text in reversed(earlier[-20:]):
-                _sample(step, text)
+    (first, untrained), *later = run.samples
+    before, after = st.columns(2)
+    with before:
+        st.caption("Before training" if first == 0 else f"After step {first:,}")
+        st.code(untrained, language=None, wrap_lines=True)
+    if later:
+        with after:
+            _later_sample(dict(later))
 
 
-def _sample(step: int, text: str) -> None:
-    st.caption(f"After step {step:,}" if step else "Before training")
-    st.code(text, language=None, wrap_lines=True)
-
-
-def _prompt(run: Run) -> None:
-    """Let the model, as it stands, go on from the student's words."""
-    if run.status == "failed":
-        return
-    with st.form("prompt", border=False):
-        prompt = st.text_input(
-            "Begin a text and let the model go on", max_chars=1000, key="prompt_text"
+def _later_sample(texts: Mapping[int, str]) -> None:
+    steps = list(texts)
+    session.sample_step(steps)
+    step = steps[-1]
+    if len(steps) > 1:  # the slider says the step, where the other text has its caption
+        step = st.select_slider(
+            "Written after step",
+            steps,
+            key="sample_step",
+            format_func="After step {:,}".format,
+            label_visibility="collapsed",
         )
-        if not st.form_submit_button("Write on", icon=":material/edit:"):
-            return
-    try:
-        text = session.engine().generate(run.id, prompt, SampleConfig())
-        st.code(text, language=None, wrap_lines=True)
-    except UserError as error:
-        st.error(str(error))
+    else:
+        st.caption(f"After step {step:,}")
+    st.code(texts[step], language=None, wrap_lines=True)
 
 
-def _last(run: Run, name: str, form: str) -> str:
-    values = run.series[name].values
-    return form.format(values[-1]) if values else "–"
+def _changes(run: Run, view: View) -> None:
+    """Say what changed from each run that is drawn to the one after it."""
+    others = session.overlaid_runs(run) if view.earlier else []
+    if others:
+        st.caption("What changed, newest first")
+        st.markdown("\n".join(map(_change, (run, *others), others)))
 
 
-def _tokens_per_second(run: Run) -> str:
-    """Speed of the last steps, while the run had its turn."""
-    seconds = run.series["seconds"].values[-20:]
-    if not sum(seconds):
-        return "–"
-    n_tokens = run.setup.training.batch_size * run.setup.model.context
-    return f"{len(seconds) * n_tokens / sum(seconds):,.0f}"
+def _change(run: Run, before: Run) -> str:
+    changed = describe_changes(before.setup, run.setup)
+    return f"- **{session.run_name(run)}**, beside {session.run_name(before)}: {escaped(changed)}"
+
+
+def escaped(text: str) -> str:
+    """A text as Markdown shows it word for word."""
+    return "".join(f"\\{mark}" if mark in r"\`*_{}[]()#+-.!|<>$~:" else mark for mark in text)

@@ -1,15 +1,32 @@
-"""The only home of session state, link parameters and caches."""
+"""The only home of session state, link parameters and caches.
+
+One run is the current one, and every page looks at it: a student's own, somebody else's out of a
+link, or a shipped model. The link names it; a page that is opened without a name shows the one
+that this browser tab looked at last.
+"""
 
 import secrets
+import time
+from collections.abc import Sequence
 
 import streamlit as st
 
 from explorer.components.identity import remembered_owner
 from explorer.engine.client import Engine
 from explorer.engine.run import Run
+from explorer.engine.shipped import DEFAULT
 
 _RUN = "run"
+_OVERLAY = "overlay"
 _OWNER = "owner_secret"
+_SAMPLE = "sample_step"
+
+FASTEST_SECONDS = 0.5
+"""How often a page asks for news while few look."""
+SLOWEST_SECONDS = 3.0
+UPDATES_A_SECOND = 25
+"""What the server may spend on live updates of everybody: some 6 ms each, a sixth of a core."""
+MOST_OVERLAID = 5
 
 
 @st.cache_resource(show_spinner=False)
@@ -34,17 +51,94 @@ def remember_owner() -> None:
         st.rerun()
 
 
+def current_id() -> str:
+    """The name of the run that pages look at: the link's, else the last one, else a shipped one."""
+    return _kept(_RUN) or DEFAULT
+
+
 def current_run() -> Run | None:
-    """The run that this page looks at: the one in the link; None if there is none any more."""
-    run_id = st.query_params.get(_RUN)
-    return engine().poll(run_id) if run_id else None
+    """The run that pages look at; None if the link's is not on this server any more."""
+    return engine().poll(current_id())
 
 
 def look_at(run_id: str) -> None:
     """Look at a run from now on, and put it in the link."""
-    st.query_params[_RUN] = run_id
+    _keep(_RUN, "" if run_id == DEFAULT else run_id)
 
 
-def lost_run() -> bool:
-    """Whether the link names a run that this server does not know."""
-    return _RUN in st.query_params and current_run() is None
+def is_mine(run: Run) -> bool:
+    """Whether this student may steer a run."""
+    return engine().is_owner(run, owner())
+
+
+def own_runs() -> list[Run]:
+    """This student's runs, newest first."""
+    return engine().runs_of(owner())
+
+
+def run_name(run: Run) -> str:
+    """What a run is called on the screen: the student's own are numbered as they were started."""
+    if run.status == "recorded":
+        return run.id
+    own = own_runs()
+    ids = [each.id for each in own]
+    return f"Run {len(own) - ids.index(run.id)}" if run.id in ids else f"Run {run.id}"
+
+
+def overlaid_runs(run: Run) -> list[Run]:
+    """Runs to lay over a run: those named in the link, then the student's last ones."""
+    own = [each.id for each in own_runs() if each.step]
+    ids = [each for each in dict.fromkeys([*_named_overlays(), *own]) if each != run.id]
+    found = [engine().poll(each) for each in ids[:MOST_OVERLAID]]
+    return [each for each in found if each is not None and each.step]
+
+
+def overlay(run_id: str) -> None:
+    """Lay a run over the current one from now on, and put it in the link."""
+    names = dict.fromkeys([run_id, *_named_overlays()])
+    _keep(_OVERLAY, ",".join(list(names)[:MOST_OVERLAID]))
+
+
+def refresh_seconds() -> float:
+    """How often this page may ask for news: the more look at once, the less often each."""
+    viewers, now = _viewers(), time.monotonic()
+    viewers[owner()] = now
+    for each in [each for each, seen in list(viewers.items()) if now - seen > 2 * SLOWEST_SECONDS]:
+        viewers.pop(each, None)
+    return min(SLOWEST_SECONDS, max(FASTEST_SECONDS, len(viewers) / UPDATES_A_SECOND))
+
+
+def sample_step(steps: Sequence[int]) -> None:
+    """Let the choice of a sample follow the newest one, unless the student looks at another."""
+    newest = f"{_SAMPLE}: newest"
+    chosen = st.session_state.get(_SAMPLE)
+    if chosen not in steps or chosen == st.session_state.get(newest):
+        st.session_state[_SAMPLE] = steps[-1]
+    st.session_state[newest] = steps[-1]
+
+
+def _named_overlays() -> list[str]:
+    return [name for name in _kept(_OVERLAY).split(",") if name]
+
+
+def _kept(name: str) -> str:
+    """A word of the link, put back where Streamlit dropped it on the way to another page."""
+    if name in st.query_params:
+        st.session_state[name] = st.query_params[name]
+    elif st.session_state.get(name):
+        st.query_params[name] = st.session_state[name]
+    return str(st.session_state.get(name, ""))
+
+
+def _keep(name: str, word: str) -> None:
+    st.session_state[name] = word
+    if word:
+        st.query_params[name] = word
+    else:
+        st.query_params.pop(name, None)
+
+
+@st.cache_resource(show_spinner=False)
+def _viewers() -> dict[str, float]:
+    """When each student's page last asked for news."""
+    return {}

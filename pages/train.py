@@ -1,21 +1,19 @@
 import streamlit as st
 
-from explorer import content, controls, live_run, session
-from tiny_llama.errors import UserError
+from explorer import content, live_run, measurements, session, steering, train_form
 
 st.title("Train")
 st.markdown(content.page("train"))
 choose, watch = st.columns([1, 2], gap="large")
 with choose:
-    chosen = controls.basics()
-    button, trouble = st.container(), st.container()
-    try:
-        setup = controls.details(chosen)
-        text = chosen.checked_text()
-        if button.button("Train", type="primary", width="stretch", key="train"):
-            session.look_at(session.engine().start(setup, owner=session.owner(), text=text))
-    except UserError as error:
-        button.button("Train", type="primary", width="stretch", key="cannot_train", disabled=True)
-        trouble.error(str(error), icon=":material/error:")
+    wanted = train_form.show()
 with watch:
-    live_run.show()
+    if run := session.current_run():
+        steering.messages(run)
+        steering.buttons(run, wanted)
+        live_run.show(run)
+        steering.prompt(run)
+        measurements.show(run)
+        steering.downloads(run)
+    else:
+        st.warning("This link's run is not on this server any more; press Train to start one.")

@@ -1,5 +1,6 @@
 """Every page through the app's own entry, without a browser."""
 
+import json
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from explorer.engine.client import Engine
 from explorer.engine.shipped import shipped_run
 from tiny_llama.errors import TextError
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
-from tiny_llama.setup import OWN_TEXT, Setup
+from tiny_llama.setup import OWN_TEXT, Setup, changes
 
 APP = Path(__file__).parent.parent / "explorer" / "app.py"
 TINY = {"n_layers": "1", "d_model": "16", "n_heads": "2", "context": "16", "batch_size": "4"}
@@ -57,6 +58,12 @@ def wait_until_over(app, seconds=60):
     return run
 
 
+def chart_data(app):
+    """What the live chart was sent."""
+    charts = [each for each in app.get("bidi_component") if each.key == "run_chart"]
+    return json.loads(charts[0].proto.json)
+
+
 @pytest.mark.parametrize("name", ["home", "train"])
 def test_every_page_opens_with_nothing_trained(name):
     app = open_page(name)
@@ -67,9 +74,10 @@ def test_a_student_trains_and_reads_what_the_model_writes():
     app = train(open_page("train", steps="10", **TINY))
     run = wait_until_over(app)
     assert run.status == "finished", run.message
-    metrics = {metric.label: metric.value for metric in app.metric}
-    assert float(metrics["Training loss"]) == pytest.approx(run.series["loss"].values[-1], abs=1e-3)
-    assert app.code[0].value == run.samples[-1][1]
+    numbers = chart_data(app)["numbers"]
+    shown = {label: value for label, value, *_ in numbers}
+    assert float(shown["Training loss"]) == pytest.approx(run.last("loss"), abs=1e-3)
+    assert [code.value for code in app.code] == [run.samples[0][1], run.samples[-1][1]]
 
 
 LINKS = {"norm": "layernorm", "position": "alibi", "n_heads": "8", "n_kv_heads": "2"}
@@ -79,8 +87,9 @@ LINKS |= {"optimizer": "muon", "learning_rate": "0.01", "seed": "7", "qk_norm": 
 @pytest.mark.parametrize(("name", "word"), LINKS.items())
 def test_a_link_sets_what_it_names(name, word):
     app = open_page("train", **{name: word}, steps="1", n_layers="1")
-    run = session.engine().poll(train(app).query_params["run"])
-    assert run.setup == Setup().with_values({name: word, "steps": "1", "n_layers": "1"})
+    run = wait_until_over(train(app))
+    wanted = Setup().with_values({name: word, "steps": "1", "n_layers": "1"})
+    assert changes(wanted, run.setup) == {}
 
 
 def test_before_anything_is_trained_a_recorded_run_is_shown_and_says_so():

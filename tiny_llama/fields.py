@@ -1,6 +1,6 @@
 """Fields of a config dataclass as people write them: types checked, values read from text."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache
 from reprlib import repr as short
@@ -73,13 +73,15 @@ def _type_problems(config: Any) -> Iterator[str]:
             yield f"{name}={short(value)} must be {_either(kinds)}"
 
 
-@cache
-def field_kinds(config: Any) -> dict[str, tuple[type, ...]]:
-    """The types that each field allows: `int | None` gives (int, NoneType)."""
+def _read_kinds(config: type) -> dict[str, tuple[type, ...]]:
     hints = get_type_hints(config)
     return {
         field.name: get_args(hints[field.name]) or (hints[field.name],) for field in fields(config)
     }
+
+
+field_kinds: Callable[[type], dict[str, tuple[type, ...]]] = cache(_read_kinds)
+"""The types that each field of a config dataclass allows: `int | None` gives (int, NoneType)."""
 
 
 _WORDS = {

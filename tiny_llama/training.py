@@ -178,8 +178,6 @@ class Trainer(Iterator[StepReport]):
             ignore_index=IGNORED,
             label_smoothing=config.label_smoothing,
         )
-        for optimizer in self.optimizers:
-            optimizer.zero_grad(set_to_none=True)
         loss.backward()
         gradient_norm = clip_grad_norm_(self.model.parameters(), config.gradient_clip or inf)
         found = float(loss.detach()), float(gradient_norm)
@@ -189,6 +187,7 @@ class Trainer(Iterator[StepReport]):
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate_at(step)
             optimizer.step()
+            optimizer.zero_grad(set_to_none=True)  # between steps, a waiting run holds none
         return found
 
     def _check_finite(self, step: int, name: str, value: float) -> None:

@@ -28,7 +28,7 @@ from explorer.engine.shipped import SHIPPED, shipped_run
 from tiny_llama.errors import UserError
 from tiny_llama.metrics import read_metrics
 from tiny_llama.sample_config import SampleConfig
-from tiny_llama.setup import Setup
+from tiny_llama.setup import TEXT, Setup
 
 Action = Literal["pause", "resume", "step", "stop"]
 Export = Literal["folder", "hugging_face", "metrics"]
@@ -176,6 +176,18 @@ class Engine:
         own = [run for run in list(self.runs.values()) if run.owner == mark]
         return sorted(own, key=lambda run: run.created, reverse=True)
 
+    def text_of(self, run_id: str, *, owner: str) -> str:
+        """The student's own text that a run of theirs was started with.
+
+        Raises:
+            EngineError: if the run is another student's, or has no text of its own.
+        """
+        run = self._own(run_id, owner)
+        try:
+            return (run.folder / TEXT).read_text(encoding="utf-8")
+        except OSError:
+            raise EngineError("The text of this run is missing; paste it again.") from None
+
     def is_owner(self, run: Run, owner: str) -> bool:
         """Whether a student may steer a run."""
         return store.is_owner(run, owner)
@@ -257,7 +269,8 @@ class Engine:
                 self._ask("export", _place(run) | {"target": target}, run.worker)
                 return store.zip_folder(Path(target))
         if run.worker is not None:
-            self._ask("checkpoint", {"run": run_id}, run.worker)
+            with suppress(EngineError):  # where nothing more can be written, take what there is
+                self._ask("checkpoint", {"run": run_id}, run.worker)
         return store.zip_folder(run.folder) if form == "folder" else _as_csv(run.folder)
 
     # Workers.

@@ -7,7 +7,7 @@ overrules it.
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -80,7 +80,7 @@ SHARED = Limits(
     snapshots=32,
     text_bytes=1_000_000,
     live_runs_a_student=3,
-    training_bytes=200_000_000,  # thirty default runs take 100
+    training_bytes=150_000_000,  # forty-five default runs; `limits` fits it to the memory
     workers=1,  # a second one would not fit beside the server
     forgotten_seconds=24 * 3600,
     folder_bytes=2_000_000_000,
@@ -105,16 +105,25 @@ SMALL_MEMORY = 4_000_000_000
 """Below this a machine counts as a small container; Community Cloud gives at most 2.7 GB."""
 _CLOUD_FOLDER = Path("/mount/src")
 """Where Community Cloud lays an app; its container does not always show its memory limit."""
+_CLOUD_MEMORY = 1_000_000_000
+"""What it is taken to give then: 0.69 to 2.7 GB are announced."""
+_OCCUPIED, _LEAST_ROOM = 560_000_000, 120_000_000
+"""What server and worker take with one run, and what is left to the others at the least."""
+_BYTES_A_BYTE = 3
+"""How much the worker grows for each byte that a run holds: what steps leave free in between is
+not given back (measured with thirty runs)."""
 
 
 @cache
 def limits() -> Limits:
     """The limits that hold where this app runs."""
-    chosen = os.environ.get("TINY_LLAMA_LIMITS", "")
-    if chosen in ("shared", "own"):
-        return SHARED if chosen == "shared" else OWN
-    is_cloud = _CLOUD_FOLDER in Path(__file__).resolve().parents
-    return SHARED if is_cloud or memory_bytes() < SMALL_MEMORY else OWN
+    chosen, memory = os.environ.get("TINY_LLAMA_LIMITS", ""), memory_bytes()
+    if _CLOUD_FOLDER in Path(__file__).resolve().parents:
+        memory = min(memory, _CLOUD_MEMORY)
+    if chosen != "shared" and (chosen == "own" or memory >= SMALL_MEMORY):
+        return OWN
+    room = max(_LEAST_ROOM, min(memory, _CLOUD_MEMORY) - _OCCUPIED)
+    return replace(SHARED, training_bytes=room // _BYTES_A_BYTE)
 
 
 def check_setup(setup: Setup) -> None:

@@ -352,8 +352,11 @@ class Worker:
             return
         run = min(moving, key=lambda run: run.used)
         self._send(Frame(values={"turn": run.id}))
-        began = time.monotonic()
-        while run.status == "running" and time.monotonic() < began + SLICE_SECONDS:
+        began, is_new = time.monotonic(), run.trainer.next_step == 0
+        while run.status == "running" and (
+            time.monotonic() < began + SLICE_SECONDS
+            or (is_new and run.trainer.next_step < 2)  # its first step shows at once
+        ):
             self._advance(run)
             self._measure(run)
         run.used += time.monotonic() - began

@@ -1,0 +1,80 @@
+"""The sidebar of every page: the model that all pages look at, and a way to look at another."""
+
+import streamlit as st
+
+from explorer import session
+from explorer.engine.run import Run
+from explorer.engine.shipped import SHIPPED
+from explorer.live_run import STATUS, escaped
+from tiny_llama.cost import count_parameters
+from tiny_llama.setup import setup_in_one_line
+
+SLOWER = 4
+"""How many times as rarely as a page's own live part the sidebar asks for news."""
+_CHOICE = "model_choice"
+
+
+def show() -> None:
+    """Say which model the pages look at, and let the student switch."""
+    run = session.current_run()
+    with st.sidebar:
+        st.markdown("**The model that pages look at**")
+        _switch(run)
+        if run is None:
+            st.caption("The link's run is not on this server any more; choose another one.")
+            return
+        seconds = SLOWER * session.refresh_seconds() if run.is_moving else None
+        st.fragment(_card, run_every=seconds)(run.id)
+
+
+def _switch(run: Run | None) -> None:
+    names = _names(run)
+    st.session_state[_CHOICE] = run.id if run else None
+    st.selectbox(
+        "Model",
+        list(names),
+        format_func=lambda run_id: names.get(run_id, run_id),
+        key=_CHOICE,
+        on_change=_look,
+        placeholder="Choose a model",
+        label_visibility="collapsed",
+    )
+
+
+def _look() -> None:
+    if chosen := st.session_state[_CHOICE]:
+        session.look_at(chosen)
+
+
+def _names(run: Run | None) -> dict[str, str]:
+    """What can be chosen: one's own runs, the shipped models, and the run that the link names."""
+    own = session.own_runs()
+    names = {each.id: f"Run {len(own) - i}, {each.setup.corpus}" for i, each in enumerate(own)}
+    names |= {name: f"{name}, shipped" for name in SHIPPED}
+    if run and run.id not in names:
+        names = {run.id: f"Run {run.id}, somebody else's"} | names
+    return names
+
+
+def _card(run_id: str) -> None:
+    run = session.engine().poll(run_id)
+    if run is None:
+        return
+    n_parameters = count_parameters(run.setup.model)
+    st.caption(f"{escaped(setup_in_one_line(run.setup))}  \n{n_parameters:,} parameters")
+    st.caption(f"{_whose(run)}  \n{_state(run)}")
+
+
+def _whose(run: Run) -> str:
+    if run.status == "recorded":
+        return "Shipped with the app, training recorded"
+    return "Your own run" if session.is_mine(run) else "Somebody else's run"
+
+
+def _state(run: Run) -> str:
+    """How far the model is trained, and how well it does."""
+    if not run.step:
+        return "Not trained yet" if run.status != "starting" else STATUS["starting"]
+    status = "trained" if run.status == "recorded" else STATUS[run.status].lower()
+    loss = run.last("held_out_loss")
+    return f"{status}, step {run.step:,}" + (f", held-out loss {loss:.3f}" if loss else "")

@@ -1,0 +1,47 @@
+"""The form of the Train page: what to train, the button that starts it, and why it cannot."""
+
+import streamlit as st
+
+from explorer import controls, session, steering
+from explorer.live_run import escaped
+from explorer.steering import Wanted
+from tiny_llama.errors import UserError
+from tiny_llama.setup import describe_changes
+
+
+def show() -> Wanted | None:
+    """Draw the form; start a run when the button is pressed.
+
+    Returns:
+        What the widgets ask for; None while it cannot be trained.
+    """
+    chosen = controls.basics()
+    button, notes = st.container(), st.container()
+    try:
+        wanted = Wanted(setup=controls.details(chosen), text=chosen.checked_text())
+    except UserError as error:
+        button.button("Train", type="primary", width="stretch", key="cannot_train", disabled=True)
+        notes.error(str(error), icon=":material/error:")
+        return None
+    if button.button("Train", type="primary", width="stretch", key="train"):
+        _start(wanted, notes)
+    _say_what_changed(wanted, notes)
+    return wanted
+
+
+def _start(wanted: Wanted, notes: st.delta_generator.DeltaGenerator) -> None:
+    try:
+        steering.start(wanted)
+    except UserError as error:
+        notes.error(str(error), icon=":material/error:")
+    else:
+        st.rerun()  # all of the page looks at the new run
+
+
+def _say_what_changed(wanted: Wanted, notes: st.delta_generator.DeltaGenerator) -> None:
+    """Say how the widgets differ from the student's run on the screen, if they do."""
+    run = session.current_run()
+    if run is None or not session.is_mine(run):
+        return
+    changed = describe_changes(run.setup, wanted.setup)
+    notes.caption(f"Beside {session.run_name(run)}: {escaped(changed)}.")
