@@ -16,10 +16,10 @@ from typing import Any
 import streamlit as st
 
 from explorer import content
+from explorer.engine.limits import limits
 from tiny_llama import config, train_config
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, Task, own_text
-from tiny_llama.corpora.own_text import MOST_BYTES
 from tiny_llama.fields import field_kinds
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
 from tiny_llama.presets import PRESETS, find_preset
@@ -225,12 +225,13 @@ def _is_infinite(word: str) -> bool:
 
 
 def _own_text() -> str | bytes:
+    most = limits().text_bytes
     pasted = st.text_area(
-        "Paste a text of 1 kB to 5 MB",
+        f"Paste a text of 1 kB to {most / 1e6:g} MB",
         key="own_text",
         persist_state="session",
         height=150,
-        max_chars=MOST_BYTES + 1,  # what is longer is cut here, and then refused as too long
+        max_chars=most + 1,  # what is longer is cut here, and then refused as too long
     )
     uploaded = st.file_uploader("or upload one (UTF-8)", type=["txt", "md", "csv", "py"])
     return uploaded.getvalue() if uploaded else str(pasted)

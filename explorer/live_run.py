@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer import session
 from explorer.components.live_chart import Line, live_chart
@@ -65,11 +66,18 @@ class View:
     earlier: bool
 
 
-def show(run: Run) -> None:
-    """Show a run, live while it moves."""
+def show(run: Run, progress: DeltaGenerator) -> None:
+    """Show a run, live while it moves.
+
+    Args:
+        run: the run.
+        progress: where how far it is stands: under the button that started it, which is where one
+            looks then, on a phone too.
+    """
     view = _view()
     seconds = _refresh_seconds(run) if run.is_moving else None
-    st.fragment(_live, run_every=seconds)(run.id, view, seconds, _stage(run))
+    place = progress.empty()
+    st.fragment(_live, run_every=seconds)(run.id, view, seconds, _stage(run), place)
     _changes(run, view)
 
 
@@ -89,11 +97,17 @@ def _view() -> View:
     return View(curve=str(curve), axis=str(axis), log=log, earlier=earlier)
 
 
-def _live(run_id: str, view: View, seconds: float | None, stage: tuple[object, ...]) -> None:
+def _live(
+    run_id: str,
+    view: View,
+    seconds: float | None,
+    stage: tuple[object, ...],
+    place: DeltaGenerator,
+) -> None:
     run = session.engine().poll(run_id)
     if run is None or _stage(run) != stage or _is_out_of_pace(run, seconds):
         st.rerun()  # the whole page looks different now, or asks at another pace
-    _progress(run)
+    _progress(run, place)
     _chart(run, view)
     _samples(run)
 
@@ -108,18 +122,19 @@ def _is_out_of_pace(run: Run, seconds: float | None) -> bool:
     return seconds is not None and not 0.6 < _refresh_seconds(run) / seconds < 1.6
 
 
-def _progress(run: Run) -> None:
+def _progress(run: Run, place: DeltaGenerator) -> None:
     steps = run.setup.training.steps
-    st.progress(min(1.0, run.step / steps), f"{STATUS[run.status]}: step {run.step:,} of {steps:,}")
+    words = f"{STATUS[run.status]}: step {run.step:,} of {steps:,}"
     if run.is_moving:
-        st.caption(_share(run))
+        words += f"  \n:small[{_share(run)}]"
+    place.progress(min(1.0, run.step / steps), words)
 
 
 def _share(run: Run) -> str:
     """Say how the worker is shared, in one sentence."""
     share = session.engine().share(run)
     if share.n_all_runs == 1:
-        return "This is the only run now; it has a worker to itself."
+        return "The only run now: it has a worker to itself."
     workers = "1 worker" if share.n_workers == 1 else f"{share.n_workers} workers"
     turn = "all turns of one" if share.n_runs == 1 else f"1 turn in {share.n_runs}"
     return f"{share.n_all_runs} runs share {workers}; this one gets {turn}."
@@ -201,7 +216,9 @@ def _numbers(run: Run) -> list[tuple[str, str, str]]:
     if run.status != "recorded":  # another machine's speed says nothing about this one
         numbers += [
             ("Tokens a second", _tokens_a_second(run), "At its share of the worker"),
-            ("Time left", _time_left(run), "At its present pace"),
+            ("Time left", _duration(run.seconds_left()), "At its present pace")
+            if run.is_moving
+            else ("Trained for", _duration(run.seconds), "Waiting for others left out"),
         ]
     return numbers
 
@@ -219,12 +236,11 @@ def _tokens_a_second(run: Run) -> str:
     return "–" if pace is None else f"{pace * tokens:,.0f}"
 
 
-def _time_left(run: Run) -> str:
-    seconds = run.seconds_left()
+def _duration(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 

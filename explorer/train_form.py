@@ -1,6 +1,7 @@
 """The form of the Train page: what to train, the button that starts it, and why it cannot."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer import controls, session, steering
 from explorer.live_run import escaped
@@ -9,14 +10,20 @@ from tiny_llama.errors import UserError
 from tiny_llama.setup import describe_changes
 
 
-def show() -> Wanted | None:
+def show() -> tuple[Wanted | None, DeltaGenerator]:
     """Draw the form; start a run when the button is pressed.
 
     Returns:
-        What the widgets ask for; None while it cannot be trained.
+        What the widgets ask for, None while it cannot be trained; and a place under the button.
     """
     chosen = controls.basics()
-    button, notes = st.container(), st.container()
+    button, place, notes = st.container(), st.container(), st.container()
+    return _wanted(chosen, button, notes), place
+
+
+def _wanted(
+    chosen: controls.Basics, button: DeltaGenerator, notes: DeltaGenerator
+) -> Wanted | None:
     try:
         wanted = Wanted(setup=controls.details(chosen), text=chosen.checked_text())
     except UserError as error:
@@ -29,7 +36,7 @@ def show() -> Wanted | None:
     return wanted
 
 
-def _start(wanted: Wanted, notes: st.delta_generator.DeltaGenerator) -> None:
+def _start(wanted: Wanted, notes: DeltaGenerator) -> None:
     try:
         steering.start(wanted)
     except UserError as error:
@@ -38,7 +45,7 @@ def _start(wanted: Wanted, notes: st.delta_generator.DeltaGenerator) -> None:
         st.rerun()  # all of the page looks at the new run
 
 
-def _say_what_changed(wanted: Wanted, notes: st.delta_generator.DeltaGenerator) -> None:
+def _say_what_changed(wanted: Wanted, notes: DeltaGenerator) -> None:
     """Say how the widgets differ from the student's run on the screen, if they do."""
     run = session.current_run()
     if run is None or not session.is_mine(run):

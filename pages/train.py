@@ -6,12 +6,12 @@ st.title("Train")
 st.markdown(content.page("train"))
 choose, watch = st.columns([1, 2], gap="large")
 with choose:
-    wanted = train_form.show()
+    wanted, under_the_button = train_form.show()
 with watch:
     if run := session.current_run():
         steering.messages(run)
         steering.buttons(run, wanted)
-        live_run.show(run)
+        live_run.show(run, under_the_button)
         steering.prompt(run)
         measurements.show(run)
         steering.downloads(run)
