@@ -1,6 +1,8 @@
 """Quiet, offline, on one thread: what every test can rely on."""
 
 import os
+import time
+from collections.abc import Callable
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -21,3 +23,11 @@ torch.set_num_threads(1)
 def small() -> ModelConfig:
     """A model small enough to build and train in milliseconds."""
     return ModelConfig(vocab_size=11, context=16, n_layers=2, d_model=16, n_heads=4, window=3)
+
+
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import until
 from transformers import AutoModelForCausalLM
 
 from explorer.engine import client
 from explorer.engine import limits as limits_module
 from explorer.engine.client import Engine, EngineError
 from explorer.engine.frames import Frame, read_frame, write_frame
-from explorer.engine.limits import OWN, SHARED, check_setup, limits
+from explorer.engine.limits import OWN, SHARED, check_setup, held_bytes, limits
 from explorer.engine.store import (
     FolderUse,
     is_run_id,
@@ -228,6 +229,25 @@ time.sleep(600)
 """
 
 
+def test_two_servers_do_not_train_in_the_same_folder(tmp_path):
+    code = "from explorer.engine.store import runs_folder; print(runs_folder()); input()"
+    one, two = (
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            env=os.environ | {"TINY_LLAMA_RUNS": str(tmp_path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    )
+    folders = [each.stdout.readline().strip() for each in (one, two)]
+    for each in (one, two):
+        each.communicate("\n", timeout=60)
+    assert folders.count(str(tmp_path)) == 1
+    assert len(set(folders)) == 2
+
+
 def test_a_killed_server_takes_its_worker_along_which_saves_its_runs(tmp_path):
     server = subprocess.Popen(
         [sys.executable, "-c", SERVER, tmp_path],
@@ -318,7 +338,7 @@ def test_a_killed_worker_is_replaced_and_three_runs_go_on_from_their_checkpoints
     wait_for_steps(engine, ids, 20)
     kill_workers(engine)
     for run_id in ids:
-        wait_for_message(engine, run_id)
+        until(lambda run_id=run_id: engine.poll(run_id).message)
         run = wait_until(engine, run_id, "running")
         assert "worker process ended unexpectedly" in run.message
         went_on = int(re.search(r"step ([\d,]+)", run.message)[1].replace(",", ""))
@@ -331,17 +351,7 @@ def test_a_killed_worker_is_replaced_and_three_runs_go_on_from_their_checkpoints
 
 
 def wait_for_steps(engine, ids, n_steps, seconds=60):
-    end = time.monotonic() + seconds
-    while min(engine.poll(run_id).step for run_id in ids) < n_steps:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def wait_for_message(engine, run_id, seconds=60):
-    end = time.monotonic() + seconds
-    while not engine.poll(run_id).message:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: min(engine.poll(run_id).step for run_id in ids) >= n_steps, seconds)
 
 
 def test_a_resumed_run_learns_the_very_same_as_one_that_was_never_disturbed(tmp_path):
@@ -568,13 +578,6 @@ def test_a_run_that_nobody_looks_at_pauses_leaves_the_memory_and_comes_back(tmp_
     engine.close()
 
 
-def until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def test_old_runs_are_cleared_but_none_that_somebody_looks_at(tmp_path, monkeypatch):
     engine = Engine(tmp_path)
     old, watched = (engine.start(SETUP, owner="me", text=TEXT) for _ in range(2))
@@ -680,17 +683,32 @@ def test_the_secret_of_an_owner_is_nowhere_in_the_folder(engine):
         assert path.is_dir() or b"my-own-secret" not in path.read_bytes()
 
 
-def test_a_small_container_gets_smaller_limits(monkeypatch):
-    for word, wanted in (("shared", SHARED), ("own", OWN)):
-        monkeypatch.setenv("TINY_LLAMA_LIMITS", word)
-        limits.cache_clear()
-        assert limits() == wanted
-    monkeypatch.delenv("TINY_LLAMA_LIMITS")
-    for n_bytes, wanted in ((1_000_000_000, SHARED), (16_000_000_000, OWN)):
-        monkeypatch.setattr(limits_module, "memory_bytes", lambda n=n_bytes: n)
-        limits.cache_clear()
-        assert limits() == wanted
+@pytest.fixture
+def fresh_limits():
+    """Limits are found out once a process; here anew, before and after."""
     limits.cache_clear()
+    yield
+    limits.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("word", "n_bytes", "wanted"),
+    [
+        ("shared", 16_000_000_000, SHARED),
+        ("own", 1_000_000_000, OWN),
+        ("", 1_000_000_000, SHARED),
+        ("", 690_000_000, SHARED),
+        ("", 16_000_000_000, OWN),
+    ],
+)
+@pytest.mark.usefixtures("fresh_limits")
+def test_a_small_container_gets_smaller_limits(monkeypatch, word, n_bytes, wanted):
+    monkeypatch.setenv("TINY_LLAMA_LIMITS", word)
+    monkeypatch.setattr(limits_module, "memory_bytes", lambda: n_bytes)
+    here = limits()
+    assert replace(here, training_bytes=wanted.training_bytes) == wanted
+    if wanted is SHARED:
+        assert 10 * held_bytes(Setup()) < here.training_bytes < n_bytes / 3
 
 
 def test_every_tiny_preset_fits_the_smallest_place(monkeypatch):

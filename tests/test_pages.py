@@ -1,15 +1,22 @@
 """Every page through the app's own entry, without a browser."""
 
 import json
+import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import until
 from streamlit.testing.v1 import AppTest
 
 from explorer import controls, session
+from explorer.engine import client
 from explorer.engine.client import Engine
+from explorer.engine.limits import limits
 from explorer.engine.shipped import shipped_run
+from explorer.live_run import AXES, CURVES
+from tiny_llama.cost import count_parameters
 from tiny_llama.errors import TextError
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
 from tiny_llama.setup import OWN_TEXT, Setup, changes
@@ -197,3 +204,178 @@ def test_an_empty_prompt_is_answered_with_a_sentence():
     wait_until_over(app)
     app.button[-1].click().run()
     assert "prompt" in app.error[-1].value
+
+
+def press(app, key):
+    app.button(key=key).click().run()
+    assert not app.exception
+    return app
+
+
+def shown(app):
+    """Every word of Markdown and caption on the page."""
+    return "\n".join(element.value for element in [*app.markdown, *app.caption])
+
+
+def open_as(owner, name="train", **link):
+    """Open a page as a student whose browser kept this secret."""
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.session_state["owner_secret"] = owner
+    for key, value in link.items():
+        app.query_params[key] = value
+    app.run()
+    app.switch_page(f"../pages/{name}.py").run()
+    assert not app.exception
+    return app
+
+
+@pytest.mark.parametrize("name", ["home", "train"])
+def test_every_page_names_the_model_that_it_looks_at(name):
+    app = open_page(name)
+    sidebar = "\n".join(element.value for element in app.sidebar.caption)
+    assert "4 layers × 64 wide" in sidebar
+    assert "Shipped with the app" in sidebar
+    assert "step 4,000" in sidebar
+    assert f"held-out loss {shipped_run().last('held_out_loss'):.3f}" in sidebar
+
+
+def test_switching_the_model_changes_what_every_page_looks_at():
+    app = open_page("train")
+    app.sidebar.selectbox(key="model_choice").set_value("repeat-llama").run()
+    assert app.query_params["run"] == "repeat-llama"
+    assert "repeat-llama" in app.info[0].value
+    app.switch_page("../pages/home.py").run()
+    assert app.sidebar.selectbox(key="model_choice").value == "repeat-llama"
+    assert app.query_params["run"] == "repeat-llama"
+
+
+def test_a_students_own_runs_are_in_the_sidebar_and_stay_there_on_another_page():
+    app = train(open_as("numbers", steps="3", **TINY))
+    wait_until_over(app)
+    run = wait_until_over(train(app))
+    assert app.sidebar.selectbox(key="model_choice").value == run.id
+    assert {"Run 1, tales", "Run 2, tales"} <= set(app.sidebar.selectbox[0].options)
+    app.switch_page("../pages/home.py").run()
+    sidebar = "\n".join(element.value for element in app.sidebar.caption)
+    assert "Your own run" in sidebar
+    assert "finished, step 3" in sidebar
+
+
+def test_earlier_runs_are_laid_over_with_a_line_that_says_what_changed():
+    app = train(open_as("changes", steps="3", **TINY))
+    first = wait_until_over(app)
+    app.selectbox(key="norm").set_value("layernorm").run()
+    assert "Beside Run 1: norm: rmsnorm → layernorm" in shown(app).replace("\\", "")
+    second = wait_until_over(train(app))
+    runs = {line["run"] for line in chart_data(app)["lines"]}
+    assert runs == {first.id, second.id}
+    assert "**Run 2**, beside Run 1: norm: rmsnorm → layernorm" in shown(app).replace("\\", "")
+    app.toggle(key="earlier").set_value(False).run()
+    assert {line["run"] for line in chart_data(app)["lines"]} == {second.id}
+
+
+@pytest.mark.parametrize("curve", list(CURVES))
+@pytest.mark.parametrize("axis", list(AXES))
+def test_every_curve_is_drawn_against_every_axis(curve, axis):
+    app = open_page("train", run="repeat-llama", curve=curve, axis=axis)
+    data = chart_data(app)
+    assert (data["yTitle"], data["xTitle"]) == (CURVES[curve].axis, AXES[axis])
+    run, line = shipped_run("repeat-llama"), data["lines"][0]
+    series = run.series[CURVES[curve].lines[0][0]]
+    assert len(line["values"]) == len(series.values) > 0
+    ends = {"Steps": 2000, "Tokens": 2000 * 16 * 64, "Seconds": series.seconds[-1]}
+    found = sum(line["dx"]) if "dx" in line else line["x"][-1]
+    assert found == pytest.approx(ends[axis], rel=1e-5)
+
+
+def test_a_stranger_sees_a_run_and_may_copy_it_but_not_steer_it():
+    mine = train(open_as("mine", steps="50000", **TINY))
+    run_id = mine.query_params["run"]
+    until(lambda: session.engine().poll(run_id).step > 5)
+    other = open_as("other", run=run_id)
+    keys = {button.key for button in other.button}
+    assert not {"run_pause", "run_stop", "run_restart", "run_delete"} & keys
+    press(other, "run_fork")
+    copy_id = other.query_params["run"]
+    assert copy_id != run_id
+    assert session.engine().poll(copy_id).parent == run_id
+    assert session.engine().is_owner(session.engine().poll(copy_id), "other")
+    mine.run()
+    press(mine, "run_stop")
+    session.engine().delete(copy_id, owner="other")
+
+
+def test_somebody_elses_run_can_be_laid_over_ones_own():
+    theirs = wait_until_over(train(open_as("theirs", steps="3", **TINY)))
+    app = press(open_as("me too", run=theirs.id), "run_overlay")
+    assert app.query_params["overlay"] == theirs.id
+    own = wait_until_over(train(open_as("me too", overlay=theirs.id, steps="3", **TINY)))
+    app = open_as("me too", overlay=theirs.id, run=own.id)
+    assert {line["run"] for line in chart_data(app)["lines"]} == {own.id, theirs.id}
+
+
+def test_restarting_with_changes_stops_the_run_and_starts_the_changed_one():
+    app = train(open_as("again", steps="50000", **TINY))
+    before = app.query_params["run"]
+    until(lambda: session.engine().poll(before).step > 5)
+    app.run()
+    assert app.button(key="run_restart").label == "Restart"
+    app.number_input(key="seed").set_value(5).run()
+    assert app.button(key="run_restart").label == "Restart with changes"
+    press(app, "run_restart")
+    after = session.engine().poll(app.query_params["run"])
+    assert session.engine().poll(before).status == "stopped"
+    assert (after.setup.training.seed, after.parent) == (5, before)
+    until(lambda: after.status == "running")
+    app.run()
+    press(app, "run_stop")
+
+
+def test_taking_the_settings_of_a_run_sets_every_control():
+    link = {"norm": "layernorm", "position": "alibi", "learning_rate": "0.02", "steps": "3"}
+    run = wait_until_over(train(open_as("giver", **TINY, **link)))
+    app = press(open_as("taker", run=run.id), "run_settings")
+    again = wait_until_over(train(app))
+    assert again.id != run.id
+    assert changes(run.setup, again.setup) == {}
+
+
+def test_an_own_text_comes_back_with_the_settings_of_its_run():
+    text = "a text of one's own, over and over. " * 40
+    app = open_as("writer", corpus=OWN_TEXT, steps="3", **TINY)
+    app.text_area(key="own_text").set_value(text).run()
+    run = wait_until_over(train(app))
+    fresh = press(open_as("writer", run=run.id), "run_settings")
+    assert fresh.text_area(key="own_text").value == text
+    nosy = press(open_as("nosy", run=run.id), "run_settings")
+    assert nosy.text_area(key="own_text").value == ""
+
+
+def test_a_deleted_run_gives_way_to_a_shipped_model():
+    app = train(open_as("tidy", steps="3", **TINY))
+    run = wait_until_over(app)
+    press(app, "run_delete")
+    assert session.engine().poll(run.id) is None
+    assert "Recorded" in app.info[0].value
+    assert "run" not in app.query_params
+
+
+def test_what_was_predicted_stands_beside_what_was_measured():
+    app = train(open_as("careful", steps="5", **TINY))
+    run = wait_until_over(app)
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+ \| [^|]+) \|$", shown(app), flags=re.M))
+    n_parameters = f"{count_parameters(run.setup.model):,}"
+    assert rows["Parameters"] == f"{n_parameters} | {n_parameters}"
+    for name in ("Weights, MB", "Optimizer, MB", "Activations of a step, MB"):
+        predicted, measured = rows[name].split(" | ")
+        assert predicted == measured
+
+
+def test_too_many_runs_of_one_student_are_refused_in_one_sentence(monkeypatch):
+    few = replace(limits(), live_runs_a_student=1)
+    monkeypatch.setattr(client, "limits", lambda: few)
+    app = train(open_as("greedy", steps="50000", **TINY))
+    until(lambda: session.engine().poll(app.query_params["run"]).step > 1)
+    train(app)
+    assert "1 run going, the most" in app.error[0].value
+    press(app, "run_stop")

@@ -317,8 +317,8 @@ class Engine:
         n_moving = sum(run.is_moving and run.owner == mark for run in list(self.runs.values()))
         if n_moving >= here.live_runs_a_student:
             raise EngineError(
-                f"You have {n_moving} runs going, the most that one student may have at once "
-                f"{here.place}; pause or stop one of them first."
+                f"You have {n_moving} run{'s' * (n_moving > 1)} going, the most that one student "
+                f"may have at once {here.place}; pause or stop one of them first."
             )
 
     def _check_memory(self, setup: Setup) -> None:

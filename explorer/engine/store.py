@@ -21,6 +21,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from filelock import BaseFileLock, FileLock, Timeout
+
 from explorer.engine.run import Run
 from tiny_llama.errors import UserError
 from tiny_llama.files import read_json, write_json, write_whole, writing
@@ -55,16 +57,32 @@ def is_owner(run: Run, secret: str) -> bool:
 def runs_folder() -> Path:
     """Where this app keeps its runs: `TINY_LLAMA_RUNS`, or a folder of this user's temporary ones.
 
-    The folder is readable by this user alone, since it holds texts that students have pasted; where
-    another user has taken the usual name, a fresh one is made.
+    The folder is readable by this user alone, since it holds texts that students have pasted. Where
+    another user has taken the usual name, or another server is at work in the folder, a fresh one
+    is made: two servers must not train the same run.
     """
     user = os.getuid() if hasattr(os, "getuid") else "user"
     usual = Path(tempfile.gettempdir()) / f"tiny-llama-explorer-{user}"
     folder = Path(os.environ.get("TINY_LLAMA_RUNS") or usual)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder == usual and not _is_ours_alone(folder):
+    if (folder == usual and not _is_ours_alone(folder)) or not _claim(folder):
         return Path(tempfile.mkdtemp(prefix="tiny-llama-explorer-"))
     return folder
+
+
+def _claim(folder: Path) -> bool:
+    """Take a folder for this process as long as it lives; False if another one has it."""
+    if folder not in _CLAIMS:
+        lock = FileLock(folder / "server.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        _CLAIMS[folder] = lock
+    return True
+
+
+_CLAIMS: dict[Path, BaseFileLock] = {}
 
 
 def write_text(run: Run, text: str) -> None:
