@@ -22,7 +22,7 @@ STATUS = {
     "stopped": "Stopped",
     "failed": "Ended",
     "interrupted": "Interrupted",
-    "recorded": "Recorded",
+    "recorded": "Recorded run",
 }
 
 
@@ -75,7 +75,7 @@ def show(run: Run, progress: DeltaGenerator) -> None:
             looks then, on a phone too.
     """
     view = _view()
-    seconds = _refresh_seconds(run) if run.is_moving else None
+    seconds = None if run.status == "recorded" else _refresh_seconds(run)
     place = progress.empty()
     st.fragment(_live, run_every=seconds)(run.id, view, seconds, _stage(run), place)
     _changes(run, view)
@@ -113,7 +113,11 @@ def _live(
 
 
 def _refresh_seconds(run: Run) -> float:
-    """How often to ask for news; twice as often for the few moments before the first step."""
+    """How often to ask for news: twice as often for the few moments before the first step, rarely
+    of a run that stands still, which its owner may move from another tab.
+    """
+    if not run.is_moving:
+        return session.SLOWEST_SECONDS
     return session.refresh_seconds() / (2 if run.status == "starting" else 1)
 
 

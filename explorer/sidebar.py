@@ -42,7 +42,9 @@ def _switch(run: Run | None) -> None:
 
 
 def _look() -> None:
-    if chosen := st.session_state[_CHOICE]:
+    chosen = st.session_state[_CHOICE]
+    # After a restart of the server, the browser sends what it showed, which may name nothing yet.
+    if chosen and session.engine().poll(chosen):
         session.look_at(chosen)
 
 

@@ -265,6 +265,7 @@ class Worker:
         if run.status == "paused":
             self._advance(run)
             self._measure(run)
+            run.recorder.flush()
 
     def _stop(self, run: LiveRun) -> None:
         if run.status in ("running", "paused"):
