@@ -14,7 +14,7 @@ from tiny_llama.cost import (
 
 def show(run: Run) -> None:
     """Show the table, with what is not measured yet left open."""
-    with st.expander("Predicted and measured", icon=":material/balance:"):
+    with st.expander("Predicted and measured", icon=":material/balance:", key="measured"):
         st.markdown("\n".join(["| | predicted | measured |", "| --- | ---: | ---: |", *_rows(run)]))
         st.caption(
             "Predicted: by formula from the setup alone. Measured: counted on the tensors of the "

@@ -18,7 +18,7 @@ import torch
 from conftest import until
 from transformers import AutoModelForCausalLM
 
-from explorer.engine import client
+from explorer.engine import client, pool
 from explorer.engine import limits as limits_module
 from explorer.engine.client import Engine, EngineError
 from explorer.engine.frames import Frame, read_frame, write_frame
@@ -30,6 +30,7 @@ from explorer.engine.store import (
     runs_folder,
     to_clear,
     write_record,
+    zip_folder,
 )
 from tiny_llama.__main__ import main
 from tiny_llama.checkpoint import load_model
@@ -203,7 +204,7 @@ def test_ctrl_c_in_the_terminal_is_not_for_the_worker(engine):
 def test_a_worker_that_does_not_answer_is_a_sentence(engine, monkeypatch):
     run_id = engine.start(ENDLESS, owner="me", text=TEXT)
     wait_until(engine, run_id, "running")
-    monkeypatch.setattr(client, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(pool, "PATIENCE_SECONDS", 0.2)
     os.kill(engine.worker_pids[0], signal.SIGSTOP)
     try:
         with pytest.raises(EngineError, match="too busy"):
@@ -612,7 +613,7 @@ def test_a_run_folder_comes_as_a_zip_file_that_the_command_line_resumes(engine, 
     engine.delete(run_id, owner="me")
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         archive.extractall(tmp_path)
-        assert "run.json" not in archive.namelist()
+        assert {"run.json", "model.before.safetensors"}.isdisjoint(archive.namelist())
     assert main(["train", "--resume", "--steps", str(steps), "--out", str(tmp_path)]) == 0
     assert load_model(tmp_path).next_step == steps + 1
 
@@ -716,3 +717,12 @@ def test_every_tiny_preset_fits_the_smallest_place(monkeypatch):
     for preset in PRESETS.values():
         if preset.is_tiny:
             check_setup(Setup(model=preset.config))
+
+
+def test_snapshots_stay_behind_where_a_download_would_be_too_large(tmp_path):
+    (tmp_path / "snapshots").mkdir()
+    for name in ("setup.json", "snapshots/00000000.safetensors"):
+        (tmp_path / name).write_bytes(bytes(100))
+    for most_bytes, n_files in ((200, 2), (199, 1)):
+        packed = io.BytesIO(zip_folder(tmp_path, most_bytes=most_bytes))
+        assert len(zipfile.ZipFile(packed).namelist()) == n_files

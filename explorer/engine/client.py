@@ -20,8 +20,14 @@ import numpy as np
 
 from explorer.engine import store
 from explorer.engine.frames import Frame
-from explorer.engine.limits import check_setup, check_text, held_bytes, limits
-from explorer.engine.machine import n_cores
+from explorer.engine.limits import (
+    MOST_PACKED_BYTES,
+    check_setup,
+    check_text,
+    held_bytes,
+    limits,
+)
+from explorer.engine.pool import EngineError, Pool
 from explorer.engine.process import WorkerProcess
 from explorer.engine.run import Run
 from explorer.engine.shipped import SHIPPED, shipped_run
@@ -33,18 +39,12 @@ from tiny_llama.setup import TEXT, Setup
 Action = Literal["pause", "resume", "step", "stop"]
 Export = Literal["folder", "hugging_face", "metrics"]
 
-PATIENCE_SECONDS = 60
-"""How long a page waits for an answer at the most."""
 CARE_SECONDS = 1.0
 """How often the engine looks after runs that nobody looks at."""
 CLEAR_SECONDS = 60.0
 """How often it looks for run folders that have to go."""
 DEATH_SECONDS = 120
 """A run in whose turn the worker ends twice within this is not taken up again by itself."""
-
-
-class EngineError(UserError):
-    """What was asked cannot be done; says why in one sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ class Engine:
         self.runs = {run.id: run for run in store.read_runs(self.folder)}
         for run in self.runs.values():
             _wake_up(run)
-        self._workers: list[WorkerProcess] = []
+        self._pool = Pool(self._take_news, self._note_death)
         self._unsaved: set[str] = set()
         self._lock = threading.RLock()
         self._closed = threading.Event()
@@ -256,7 +256,8 @@ class Engine:
 
         Args:
             run_id: anybody's run, or a shipped model.
-            form: `folder`: a zip file of the run folder, which the command line resumes;
+            form: `folder`: a zip file of the run folder, which the command line resumes, without
+                snapshots where they would make it too large;
                 `hugging_face`: a zip file of a folder that `transformers` opens; `metrics`: every
                 step as a line of comma-separated values.
 
@@ -267,28 +268,29 @@ class Engine:
         if form == "hugging_face":
             with TemporaryDirectory(dir=self.folder) as target:
                 self._ask("export", _place(run) | {"target": target}, run.worker)
-                return store.zip_folder(Path(target))
+                return store.zip_folder(Path(target), most_bytes=MOST_PACKED_BYTES)
         if run.worker is not None:
             with suppress(EngineError):  # where nothing more can be written, take what there is
                 self._ask("checkpoint", {"run": run_id}, run.worker)
-        return store.zip_folder(run.folder) if form == "folder" else _as_csv(run.folder)
+        if form == "metrics":
+            return _as_csv(run.folder)
+        return store.zip_folder(run.folder, most_bytes=MOST_PACKED_BYTES)
 
     # Workers.
 
     def warm_up(self) -> None:
         """Start a worker now, so that nobody waits for PyTorch to be imported."""
-        self._process()
+        self._pool.idlest()
 
     @property
     def worker_pids(self) -> list[int]:
         """The process ids of the workers."""
-        return [worker.pid for worker in self._alive()]
+        return self._pool.pids
 
     def close(self) -> None:
         """End the workers; runs keep their checkpoints."""
         self._closed.set()
-        for worker in self._workers:
-            worker.close()
+        self._pool.close()
         self._save_records()
 
     def _new_run(self, setup: Setup, owner: str, parent: str | None) -> Run:
@@ -334,7 +336,8 @@ class Engine:
     def _launch(self, run: Run, *, status: str = "running", note: str = "") -> None:
         """Send a run to a worker, new or from its last checkpoint, without waiting for it."""
         run.status, run.message = "starting", ""
-        run.worker = worker = self._process()
+        busy = [other.worker for other in list(self.runs.values()) if other.is_moving]
+        run.worker = worker = self._pool.idlest(busy)
         values = {"run": run.id, "folder": str(run.folder), "status": status}
         answer = worker.ask("start", values)
         answer.add_done_callback(lambda done: self._note_start(run, done.result().values, note))
@@ -370,28 +373,7 @@ class Engine:
     def _ask(
         self, operation: str, values: Mapping[str, Any], worker: WorkerProcess | None
     ) -> Frame:
-        try:
-            answer = (worker or self._process()).ask(operation, values)
-            frame = answer.result(timeout=PATIENCE_SECONDS)
-        except TimeoutError:
-            raise EngineError("The worker is too busy to answer; try again in a moment.") from None
-        if error := frame.values.get("error"):
-            raise EngineError(error)
-        return frame
-
-    def _alive(self) -> list[WorkerProcess]:
-        return [worker for worker in self._workers if worker.is_alive]
-
-    def _process(self) -> WorkerProcess:
-        """The worker with the fewest runs; another is started while all have some and it may be."""
-        with self._lock:
-            self._workers = alive = self._alive()
-            runs = [run.worker for run in self.runs.values() if run.is_moving]
-            idlest = min(alive, key=runs.count, default=None)
-            if idlest is None or (runs.count(idlest) and len(alive) < _most_workers()):
-                idlest = WorkerProcess(self._take_news, self._note_death)
-                self._workers.append(idlest)
-            return idlest
+        return self._pool.ask(operation, values, worker)
 
     # News: these run in the threads that listen to workers.
 
@@ -540,10 +522,6 @@ def _what_happened(note: str, worker_note: str, next_step: int) -> str:
 def _place(run: Run) -> dict[str, str]:
     """Where a worker finds the model of a run."""
     return {"run": run.id, "folder": str(run.folder)}
-
-
-def _most_workers() -> int:
-    return max(1, min(limits().workers, n_cores() - 1))
 
 
 def _as_csv(folder: Path) -> bytes:

@@ -31,6 +31,7 @@ from tiny_llama.setup import SETUP, TEXT, Setup, load_setup
 
 RECORD = "run.json"
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{8}")
+_OURS = (RECORD, "model.before.safetensors")
 _KEPT = ("owner", "created", "parent", "status", "message", "step")
 
 
@@ -137,7 +138,7 @@ def copy_run(source: Path, target: Path, setup: Setup) -> None:
         CheckpointError: if the disk is full or the folder cannot be written.
     """
     with writing(target):
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns(RECORD, "*.new"))
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns(*_OURS, "*.new"))
     write_json(target / SETUP, setup.as_dict())
 
 
@@ -146,14 +147,21 @@ def delete_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def zip_folder(folder: Path) -> bytes:
-    """Pack a folder into a zip file, without what only this server has use for."""
+def zip_folder(folder: Path, *, most_bytes: int) -> bytes:
+    """Pack a folder into a zip file, without what only this server has use for.
+
+    Args:
+        folder: what to pack.
+        most_bytes: with more than this, snapshots are left out.
+    """
+    paths = [path for path in _files(folder) if path.name not in _OURS and path.suffix != ".new"]
+    if sum(path.stat().st_size for path in paths) > most_bytes:
+        paths = [path for path in paths if path.parent.name != "snapshots"]
     packed = BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and path.name != RECORD and path.suffix != ".new":
-                way = zipfile.ZIP_STORED if path.suffix == ".safetensors" else zipfile.ZIP_DEFLATED
-                archive.write(path, path.relative_to(folder), compress_type=way)
+        for path in sorted(paths):
+            way = zipfile.ZIP_STORED if path.suffix == ".safetensors" else zipfile.ZIP_DEFLATED
+            archive.write(path, path.relative_to(folder), compress_type=way)
     return packed.getvalue()
 
 
