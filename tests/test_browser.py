@@ -1,150 +1,270 @@
-"""The app in a real browser, as a student meets it."""
+"""The app in a real browser, as students meet it."""
 
-import os
+import csv
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
+import zipfile
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from app_in_browser import LONG, TINY, Server, chromium, link, students
+from playwright.sync_api import expect
+from test_setup import UNUSUAL
+from transformers import AutoModelForCausalLM
 
-CHROMIUM = shutil.which("chromium")
-if CHROMIUM is None and not os.environ.get("CI"):
-    pytest.skip("needs a `chromium` on the path", allow_module_level=True)
+from tiny_llama.checkpoint import load_model
+from tiny_llama.cost import count_parameters
+from tiny_llama.setup import Setup, changes, load_setup
 
-ROOT = Path(__file__).parent.parent
-SECONDS = 1000
-LINK = "/train?position=learned&steps=400&seed=3"
+RECORDED = "trained by this project's own script"
 
 
-@pytest.fixture
-def address(tmp_path):
-    """A fresh server of our own, on a port of its own, with no run yet."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    where = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "explorer/app.py", *where],
-        cwd=ROOT,
-        env=os.environ | {"TINY_LLAMA_RUNS": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        wait_until_healthy(f"http://127.0.0.1:{port}")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        printed, _ = server.communicate(timeout=60)
-    assert "Traceback" not in printed, printed
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("app")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
-def page():
-    """A browser page that notes errors of scripts and requests to elsewhere."""
-    assert CHROMIUM, "CI must have a chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.set_default_timeout(60 * SECONDS)
-        expect.set_options(timeout=60 * SECONDS)
-        troubles: list[str] = []
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("request", lambda request: note_foreign(request.url, troubles))
-        yield page
-        browser.close()
-    assert not troubles
+def come(browser, server):
+    with students(browser, server) as come:
+        yield come
 
 
-def note_foreign(url: str, troubles: list[str]) -> None:
-    if not re.match(r"(https?|wss?)://127\.0\.0\.1|data:|blob:", url):
-        troubles.append(f"asked for {url}")
+def test_a_student_trains_from_a_link_reads_what_it_writes_and_reloads(server, come):
+    student = come(link(**TINY, position="learned", steps=600, seed=3))
+    student.see_text(RECORDED)
+    student.train()
+    student.see_text("Before training")
+    student.see("Finished", since=600)
+    rows, loss = server.rows(student.run_id), server.loss(student.run_id, 600)
+    expect(student.tile("Training loss")).to_have_text(loss)
+    first = student.reading("Home")
+    assert first == pytest.approx(rows[1]["loss"], abs=1e-3)
+    assert float(loss) < first - 1
+    assert student.number("Held-out loss") < first - 1
+
+    expect(student.samples).to_have_text([rows[0]["sample"], rows[600]["sample"]])
+    student.earlier_sample()
+    student.see_text("After step 500")
+    expect(student.samples).to_have_text([rows[0]["sample"], rows[500]["sample"]])
+
+    address, numbers = student.page.url, student.numbers.inner_text()
+    assert student.query.items() >= {"position": "learned", "steps": "600", "seed": "3"}.items()
+    student.page.reload()
+    student.see("Finished", since=600)
+    expect(student.numbers).to_have_text(numbers, use_inner_text=True)
+    expect(student.samples).to_have_text([rows[0]["sample"], rows[600]["sample"]])
+    expect(student.button("Delete")).to_be_visible()
+    assert student.page.url == address
 
 
-def wait_until_healthy(address: str) -> None:
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError("the server did not start")
+def test_a_paused_run_does_one_step_at_a_press_and_goes_on_even_after_a_stop(server, come):
+    student = come(link(**LONG))
+    student.train()
+    student.press("Pause")
+    step = student.see("Paused")
+    student.press("One step")
+    student.see_text(f"Paused: step {step + 1:,} of 50,000")
+    student.press("One step")
+    student.see_text(f"Paused: step {step + 2:,} of 50,000")
+    loss = server.loss(student.run_id, step + 2)
+    expect(student.tile("Training loss")).to_have_text(loss)
+
+    student.press("Go on")
+    student.see("Training", since=step + 3)
+    student.press("Stop")
+    stopped = student.see("Stopped")
+    assert len(server.rows(student.run_id)) == stopped + 1
+
+    student.press("Go on")
+    student.see("Training", since=stopped + 1)
+    student.press("Stop")
+    student.see("Stopped", since=stopped + 1)
+    assert len(server.rows(student.run_id)) > stopped + 1
 
 
-def metric(page: Page, label: str) -> str:
-    box = page.get_by_test_id("stMetric").filter(has_text=label)
-    return box.get_by_test_id("stMetricValue").inner_text()
+STEERING = ("Pause", "Go on", "One step", "Stop", "Restart", "Restart with changes", "Delete")
 
 
-def wait_for_loss(page: Page) -> float:
-    """The loss of the student's own run, once it has one: a recorded one may stand there before."""
-    expect(page.get_by_text(re.compile(r"(Training|Finished): step [1-9]"))).to_be_visible()
-    value = page.get_by_test_id("stMetric").filter(has_text="Training loss")
-    expect(value.get_by_test_id("stMetricValue")).to_have_text(re.compile(r"\d\.\d"))
-    return float(metric(page, "Training loss"))
+def test_a_stranger_with_the_link_may_look_fork_and_overlay_but_not_steer(server, come):
+    owner = come(link(**LONG, seed=5))
+    owner.train()
+    owner.press("Pause")
+    step = owner.see("Paused")
+
+    stranger = come(f"/train?run={owner.run_id}")
+    stranger.see_text(f"Paused: step {step:,} of 50,000")
+    expect(stranger.button("Fork")).to_be_visible()
+    for name in STEERING:
+        expect(stranger.button(name)).to_have_count(0)
+
+    stranger.press("Fork")
+    stranger.see("Training", since=step + 1)
+    assert stranger.run_id != owner.run_id
+    stranger.press("Stop")
+    stranger.see("Stopped")
+    rows, source = server.rows(stranger.run_id), server.rows(owner.run_id)
+    assert len(source) == step + 1
+    assert rows[: step + 1] == source
+
+    stranger.open(f"/train?run={owner.run_id}")
+    expect(stranger.legend.filter(has_text="Run 1, training")).to_be_visible()
+    stranger.press("Lay over mine")
+    stranger.see_link(overlay=owner.run_id)
+    stranger.look_at("Run 1, tales")
+    expect(stranger.legend.filter(has_text=f"Run {owner.run_id}, training")).to_be_visible()
+    assert stranger.query["overlay"] == owner.run_id
+    expect(stranger.legend.get_by_text("Training", exact=True)).to_be_visible()
+    owner.see_text(f"Paused: step {step:,} of 50,000")
 
 
-def test_a_student_trains_from_a_link_reads_what_it_writes_and_reloads(address, page):
-    page.goto(address + LINK)
-    expect(page.get_by_text("Nothing is trained yet")).to_be_visible()
-    page.get_by_role("button", name="Train", exact=True).click()
-    first = wait_for_loss(page)
-    expect(page.get_by_text("Before training")).to_be_visible()
-    expect(page.get_by_text(re.compile(r"step 400 of 400"))).to_be_visible(timeout=240 * SECONDS)
-    last = float(metric(page, "Training loss"))
-    assert last < min(first, 2.5)
-    written = page.get_by_test_id("stCode").first.inner_text()
-    assert len(written) > 50
-
-    page.reload()
-    expect(page.get_by_text(re.compile("Finished: step 400"))).to_be_visible()
-    assert float(metric(page, "Training loss")) == last
-    assert "position=learned" in page.url
-    expect(page.get_by_test_id("stException")).to_have_count(0)
+def test_a_run_goes_on_while_the_student_is_on_another_page(come):
+    student = come(link(**LONG))
+    student.train()
+    run_id = student.run_id
+    expect(student.model).to_have_value("Run 1, tales")
+    student.go_to("Home")
+    expect(student.model).to_have_value("Run 1, tales")
+    expect(student.sidebar).to_contain_text(re.compile(r"Your own run\s+training, step [1-9]"))
+    left_at = student.sidebar_step()
+    student.go_to("Train")
+    student.see("Training", since=left_at + 1)
+    assert student.run_id == run_id
+    expect(student.model).to_have_value("Run 1, tales")
 
 
-def test_a_run_is_paused_stepped_and_stopped_by_its_owner_alone(address, page):
-    page.goto(address + "/train?steps=20000")
-    page.get_by_role("button", name="Train", exact=True).click()
-    wait_for_loss(page)
-    page.get_by_role("button", name="Pause").click()
-    expect(page.get_by_text(re.compile("Paused: step"))).to_be_visible()
-    step = paused_step(page)
-    page.get_by_role("button", name="One step").click()
-    expect(page.get_by_text(f"Paused: step {step + 1:,} of")).to_be_visible()
-
-    page.reload()
-    expect(page.get_by_role("button", name="Go on")).to_be_visible()
-    stranger = page.context.browser.new_context().new_page()
-    stranger.goto(page.url)
-    expect(stranger.get_by_text(f"Paused: step {step + 1:,} of")).to_be_visible()
-    expect(stranger.get_by_role("button", name="Go on")).to_have_count(0)
-
-    page.get_by_role("button", name="Go on").click()
-    expect(page.get_by_text(re.compile("Training: step"))).to_be_visible()
-    page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text(re.compile("Stopped: step"))).to_be_visible()
+def test_two_tabs_of_a_student_steer_the_same_run(come):
+    one = come(link(**LONG))
+    one.train()
+    other = come(f"/train?run={one.run_id}", beside=one)
+    other.press("Pause")
+    step = other.see("Paused")
+    one.see_text(f"Paused: step {step:,} of 50,000")
+    one.press("Go on")
+    one.see("Training", since=step + 1)
+    other.see("Training", since=step + 1)
+    one.press("Stop")
+    stopped = one.see("Stopped")
+    other.see("Stopped", since=stopped)
 
 
-def paused_step(page: Page) -> int:
-    text = page.get_by_text(re.compile("Paused: step")).inner_text()
-    return int(re.search(r"step ([\d,]+)", text)[1].replace(",", ""))
+def test_a_link_with_every_setting_starts_exactly_that_setup_and_still_names_it_all(server, come):
+    words = UNUSUAL | {"steps": "7"}
+    student = come(link(**words))
+    wanted = Setup().with_values(words)
+    student.train()
+    student.see("Finished", since=7)
+    noted = Setup.from_dict(server.record(student.run_id)["setup"])
+    trained = load_setup(server.runs / student.run_id)
+    assert not changes(wanted, noted)
+    assert not changes(wanted, trained)
+    assert student.query == words | {"run": student.run_id}
 
 
-def test_text_of_a_student_is_shown_as_text(address, page):
-    page.goto(address + "/train?corpus=own-text&steps=5")
-    expect(page.get_by_text("The text is too short")).to_be_visible()
-    box = page.get_by_label("Paste a text")
+def test_a_changed_setting_restarts_the_run_and_the_old_one_stays_to_compare(server, come):
+    student = come(link(**LONG))
+    student.train()
+    old = student.run_id
+    expect(student.button("Restart")).to_be_visible()
+    student.unfold("Model: parts and sizes")
+    student.choose("Positions", "alibi")
+    student.see_text("Beside Run 1: position: rope → alibi.")
+    student.press("Restart with changes")
+    student.see_text("Beside Run 2: the same settings.")
+    student.see("Training", since=1)
+    assert student.run_id != old
+    assert load_setup(server.runs / student.run_id).model.position == "alibi"
+    expect(student.legend.filter(has_text="Run 1, training")).to_be_visible()
+    expect(
+        student.page.get_by_role("listitem").filter(has_text="Run 2, beside Run 1")
+    ).to_have_text("Run 2, beside Run 1: position: rope → alibi")
+
+    student.press("Stop")
+    student.see("Stopped")
+    student.look_at("Run 1, tales")
+    expect(student.button("Restart with changes")).to_be_visible()
+    student.see("Stopped")
+    student.press("Take its settings")
+    expect(student.button("Restart")).to_be_visible()
+    expect(student.widget("Positions")).to_have_value("rope")
+    expect(student.page).not_to_have_url(re.compile("position="))
+
+
+def test_a_zoom_stays_while_the_run_goes_on(come):
+    student = come(link(**LONG))
+    student.train()
+    student.see_all()
+    student.drag_over_chart(0.1, 0.3)
+    reset = student.page.get_by_role("button", name="Reset zoom")
+    expect(reset).to_be_visible()
+    first, last = zoomed = student.view()
+    assert 0 < first < last < 25_000
+    shown = student.numbers.inner_text()
+    step = student.see("Training")
+    student.see("Training", since=step + 200)
+    expect(student.numbers).not_to_have_text(shown, use_inner_text=True)
+    assert student.view() == zoomed
+    reset.click()
+    student.see_all()
+
+
+def test_what_is_downloaded_opens(come, tmp_path):
+    student = come(link(**TINY, steps=30))
+    student.train()
+    student.see("Finished", since=30)
+
+    folder = unpacked(student.download("Run folder (zip)", tmp_path))
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {"setup.json", "model.safetensors", "metrics.jsonl"}
+    found = load_model(folder)
+    assert found.next_step == 31
+
+    for_transformers = unpacked(student.download("For transformers (zip)", tmp_path))
+    again = AutoModelForCausalLM.from_pretrained(for_transformers)
+    assert again.num_parameters() == count_parameters(found.setup.model)
+
+    with student.download("Metrics (CSV)", tmp_path).open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [int(row["step"]) for row in rows] == list(range(31))
+    assert float(rows[-1]["loss"]) == pytest.approx(student.number("Training loss"), abs=1e-3)
+
+
+def unpacked(archive):
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(archive.with_suffix(""))
+    return archive.with_suffix("")
+
+
+def test_a_run_that_is_deleted_is_gone_and_a_link_to_it_says_so(server, come):
+    student = come(link(**TINY, steps=20))
+    student.train()
+    student.see("Finished", since=20)
+    run_id = student.run_id
+    student.press("Delete")
+    student.page.get_by_role("button", name="Delete for good").click()
+    student.see_text(RECORDED)
+    assert "run" not in student.query
+    expect(student.model).to_have_value("tales-llama, shipped")
+    assert not (server.runs / run_id).exists()
+
+    friend = come(f"/train?run={run_id}")
+    friend.see_text("This link's run is not on this server any more; press Train to start one.")
+    friend.train()
+
+
+def test_text_of_a_student_is_shown_as_text(come):
+    student = come(link(**TINY, corpus="own-text", steps=5))
+    student.see_text("The text is too short")
+    box = student.page.get_by_label("Paste a text")
     box.fill("<script>document.title='owned'</script><b>שלום 😀</b> " * 40)
     box.press("Control+Enter")
-    page.get_by_role("button", name="Train", exact=True).click()
-    expect(page.get_by_text(re.compile("Finished: step 5"))).to_be_visible()
-    assert "owned" not in page.title()
-    assert "<" in page.get_by_test_id("stCode").first.inner_text()
+    student.train()
+    student.see("Finished", since=5)
+    assert "owned" not in student.page.title()
+    expect(student.samples.first).to_contain_text(re.compile("[<>שלום😀]"))
+    assert student.page.get_by_test_id("stMain").locator("script, b").count() == 0

@@ -1,0 +1,316 @@
+"""The app as a server of our own, and students who meet it in a real browser."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+
+from tiny_llama.metrics import read_metrics
+
+CHROMIUM = shutil.which("chromium")
+if CHROMIUM is None and not os.environ.get("CI"):
+    pytest.skip("needs a `chromium` on the path", allow_module_level=True)
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 60_000
+"""How long anything may take before a test gives up, in milliseconds."""
+TINY = {"n_layers": 1, "d_model": 16, "n_heads": 2, "context": 16, "batch_size": 4}
+TINY |= {"sample_tokens": 60, "evaluate_texts": 4, "warmup_steps": 5}
+"""A model that does several hundred steps a second."""
+LONG = TINY | {"steps": 50_000}
+"""A run that lasts longer than any test."""
+FIND_STEP = """([pattern, since]) => {
+  const found = document.body.innerText.match(new RegExp(pattern, "m"))
+  const step = found && Number(found[1].replaceAll(",", ""))
+  return found && step >= since ? [step] : null
+}"""
+"""What the line above the chart says, read at one moment."""
+PROBES = re.compile(r"/train/_stcore/(health|host-config)$")
+"""Streamlit asks for these beside the page, too, before it asks where they are."""
+
+
+def link(**settings: object) -> str:
+    return f"/train?{urlencode(settings)}"
+
+
+class Server:
+    """The app on a port of its own with a folder of its own; may be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.runs, self._log = folder / "runs", folder / "log"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self._port}"
+
+    def __enter__(self) -> "Server":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=60)
+
+    def start(self) -> None:
+        where = [f"--server.port={self._port}", "--server.address=127.0.0.1"]
+        settings = [*where, "--server.headless=true"]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "streamlit", "run", "explorer/app.py", *settings],
+                cwd=ROOT,
+                env=os.environ | {"TINY_LLAMA_RUNS": str(self.runs)},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        for _ in range(600):
+            with suppress(OSError), urllib.request.urlopen(f"{self.address}/_stcore/health"):
+                return
+            assert self._process.poll() is None, self.printed()
+            time.sleep(0.1)
+        raise AssertionError(f"the server did not start: {self.printed()}")
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def kill_workers(self) -> None:
+        """Kill what the server has started, as the kernel does where memory is short."""
+        lists = Path(f"/proc/{self._process.pid}/task").glob("*/children")
+        for worker in {int(child) for each in lists for child in each.read_text().split()}:
+            os.kill(worker, signal.SIGKILL)
+
+    def printed(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def record(self, run_id: str) -> dict:
+        return json.loads((self.runs / run_id / "run.json").read_text())
+
+    def rows(self, run_id: str) -> list[dict]:
+        """What a run has logged: a row for each step, in order, from step 0."""
+        rows = read_metrics(self.runs / run_id)
+        assert [row["step"] for row in rows] == list(range(len(rows)))
+        return rows
+
+    def loss(self, run_id: str, step: int) -> str:
+        """The logged loss of a step as the page shows it, which keeps it in single precision."""
+        return f"{array('f', [self.rows(run_id)[step]['loss']])[0]:.3f}"
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    assert CHROMIUM, "CI must have a chromium"
+    with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Student:
+    """A tab of a student's browser, in the words of who looks at it; notes whatever goes wrong."""
+
+    def __init__(self, context: BrowserContext, server: Server) -> None:
+        self.context, self.server = context, server
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.troubles: list[str] = []
+        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page.on("request", lambda request: self._note_foreign(request.url))
+        self.page.on("console", self._note_console)
+
+    def _note_foreign(self, url: str) -> None:
+        if not re.match(rf"(http|ws)://{urlsplit(self.server.address).netloc}/|data:|blob:", url):
+            self.troubles.append(f"asked for {url}")
+
+    def _note_console(self, message) -> None:
+        if message.type == "error" and not PROBES.search(message.location["url"]):
+            self.troubles.append(f"console: {message.text} {message.location['url']}")
+
+    def open(self, link: str) -> None:
+        self.page.goto(self.server.address + link)
+        expect(self.page.get_by_role("heading", level=1)).to_be_visible()
+
+    # What the student does.
+
+    def press(self, name: str) -> None:
+        self.button(name).click()
+
+    def train(self) -> None:
+        """Press Train and wait for the first steps of the run that it starts."""
+        self.press("Train")
+        self.see("Training|Finished", since=1)
+
+    def choose(self, label: str, option: str) -> None:
+        self.widget(label).scroll_into_view_if_needed()
+        self.page.wait_for_timeout(300)  # a list closes when the page scrolls under it
+        self.widget(label).click()
+        self.page.get_by_role("option", name=option, exact=True).click()
+
+    def unfold(self, title: str) -> None:
+        self.page.get_by_test_id("stExpander").get_by_text(title, exact=True).click()
+
+    def widget(self, label: str) -> Locator:
+        return self.page.get_by_test_id("stMain").get_by_role("combobox", name=label, exact=True)
+
+    def look_at(self, name: str) -> None:
+        self.model.click()
+        self.page.get_by_role("option", name=name).click()
+
+    def go_to(self, page: str) -> None:
+        self.sidebar.get_by_role("link", name=page, exact=True).click()
+        title = {"Home": "Tiny LLaMA Explorer", "Train": "Train"}[page]
+        expect(self.page.get_by_role("heading", name=title, level=1)).to_be_visible()
+
+    def drag_over_chart(self, start: float, end: float) -> None:
+        """Draw a zoom from one part of the chart's width to another."""
+        self.chart.scroll_into_view_if_needed()
+        box = self.chart.bounding_box()
+        self.page.mouse.move(box["x"] + start * box["width"], box["y"] + box["height"] / 2)
+        self.page.mouse.down()
+        self.page.mouse.move(box["x"] + end * box["width"], box["y"] + box["height"] / 2)
+        self.page.mouse.up()
+
+    def earlier_sample(self) -> None:
+        self.page.get_by_test_id("stSlider").get_by_role("slider").press("ArrowLeft")
+
+    def download(self, name: str, folder: Path) -> Path:
+        with self.page.expect_download() as waiting:
+            self.press(name)
+        path = folder / waiting.value.suggested_filename
+        waiting.value.save_as(path)
+        return path
+
+    # What the student sees.
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True)
+
+    def see(self, status: str, *, since: int = 0) -> int:
+        """Wait until the run stands like this, at this step or a later one; return the step."""
+        pattern = rf"^(?:{status}): step ([\d,]+) of"
+        found = self.page.wait_for_function(FIND_STEP, arg=[pattern, since], polling=100)
+        return found.json_value()[0]
+
+    def see_text(self, text: str) -> None:
+        expect(self.page.get_by_text(text)).to_be_visible()
+
+    @property
+    def sidebar(self) -> Locator:
+        return self.page.get_by_test_id("stSidebar")
+
+    @property
+    def model(self) -> Locator:
+        """The sidebar's box that says which model all pages look at."""
+        return self.sidebar.get_by_role("combobox", name="Model")
+
+    def sidebar_step(self) -> int:
+        words = self.sidebar.get_by_text(re.compile(r", step [\d,]+")).inner_text()
+        return int(re.search(r", step ([\d,]+)", words)[1].replace(",", ""))
+
+    @property
+    def numbers(self) -> Locator:
+        return self.page.locator("dl.numbers")
+
+    def tile(self, label: str) -> Locator:
+        tile = self.numbers.locator("div").filter(has=self.page.get_by_text(label, exact=True))
+        return tile.locator("dd")
+
+    def number(self, label: str) -> float:
+        return float(self.tile(label).inner_text())
+
+    @property
+    def legend(self) -> Locator:
+        return self.page.get_by_role("group", name="Lines").get_by_role("button")
+
+    @property
+    def chart(self) -> Locator:
+        """The chart, which is a slider to whoever reads along its curve."""
+        return self.page.get_by_role("slider", name="Step", exact=True)
+
+    def see_all(self) -> None:
+        """Wait until the chart shows the whole of a long run."""
+        expect(self.chart).to_have_attribute("aria-valuemax", str(LONG["steps"]))
+
+    def view(self) -> tuple[float, float]:
+        """From where to where the x axis goes."""
+        self.page.evaluate("new Promise(requestAnimationFrame)")  # it draws before each frame
+        low, high = (self.chart.get_attribute(f"aria-value{end}") for end in ("min", "max"))
+        return float(low), float(high)
+
+    def reading(self, key: str) -> float:
+        """The training loss that the chart reads out where a key leads to."""
+        self.chart.press(key)
+        expect(self.chart).to_have_attribute("aria-valuetext", re.compile("Training: "))
+        words = self.chart.get_attribute("aria-valuetext")
+        return float(re.search(r"Training: ([\d.]+)", words)[1])
+
+    @property
+    def samples(self) -> Locator:
+        return self.page.get_by_test_id("stCode")
+
+    @property
+    def query(self) -> dict[str, str]:
+        return {name: word for name, (word,) in parse_qs(urlsplit(self.page.url).query).items()}
+
+    def see_link(self, **words: str) -> None:
+        """Wait until the link says this."""
+        for name, word in words.items():
+            expect(self.page).to_have_url(re.compile(rf"[?&]{name}={word}(&|$)"))
+
+    @property
+    def run_id(self) -> str:
+        return self.query["run"]
+
+    def forgive(self, *troubles: str) -> None:
+        """Pass over the troubles that hold one of these words."""
+        is_known = re.compile("|".join(map(re.escape, troubles))).search
+        self.troubles = [each for each in self.troubles if not is_known(each)]
+
+    def leave(self) -> None:
+        """Stop what still goes, for the next test's sake, and be forgotten by this browser."""
+        stop = self.page.get_by_role("button", name="Stop", exact=True, disabled=False)
+        if stop.count():
+            stop.click()
+            self.see("Stopped|Finished")
+        expect(self.page.get_by_test_id("stException")).to_have_count(0)
+        self.page.evaluate("localStorage.clear()")
+        self.page.close()
+
+
+@contextmanager
+def students(browser: Browser, server: Server) -> Iterator[Callable[..., Student]]:
+    """Students who each open a link; when they have left, nothing may have gone wrong."""
+    came: list[Student] = []
+
+    def come(link: str, *, beside: Student | None = None) -> Student:
+        """Open a link in a browser of one's own, or in one more tab beside another."""
+        came.append(Student(beside.context if beside else free_context(browser), server))
+        came[-1].open(link)
+        return came[-1]
+
+    yield come
+    for student in came:
+        student.leave()
+    troubles = [trouble for student in came for trouble in student.troubles]
+    assert not troubles, troubles
+    assert "Traceback" not in server.printed(), server.printed()
+
+
+def free_context(browser: Browser) -> BrowserContext:
+    """A browser of which all tabs are closed, as it has the app's scripts already, or a new one."""
+    free = [context for context in browser.contexts if not context.pages]
+    return free[0] if free else browser.new_context()
