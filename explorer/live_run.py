@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import session
+from explorer import content, session
 from explorer.components.live_chart import Line, live_chart
 from explorer.engine.run import Run, Series
 from tiny_llama.cost import count_parameters
@@ -290,10 +290,5 @@ def _changes(run: Run, view: View) -> None:
 
 
 def _change(run: Run, before: Run) -> str:
-    changed = describe_changes(before.setup, run.setup)
-    return f"- **{session.run_name(run)}**, beside {session.run_name(before)}: {escaped(changed)}"
-
-
-def escaped(text: str) -> str:
-    """A text as Markdown shows it word for word."""
-    return "".join(f"\\{mark}" if mark in r"\`*_{}[]()#+-.!|<>$~:" else mark for mark in text)
+    changed = content.escaped(describe_changes(before.setup, run.setup))
+    return f"- **{session.run_name(run)}**, beside {session.run_name(before)}: {changed}"

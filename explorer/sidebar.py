@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from explorer import session
+from explorer import content, session
 from explorer.engine.run import Run
 from explorer.engine.shipped import SHIPPED
-from explorer.live_run import STATUS, escaped
+from explorer.live_run import STATUS
 from tiny_llama.cost import count_parameters
 from tiny_llama.setup import setup_in_one_line
 
@@ -23,8 +23,14 @@ def show() -> None:
         if run is None:
             st.caption("The link's run is not on this server any more; choose another one.")
             return
-        seconds = SLOWER * session.refresh_seconds() if run.is_moving else None
-        st.fragment(_card, run_every=seconds)(run.id)
+        st.fragment(_card, run_every=_seconds(run))(run.id)
+
+
+def _seconds(run: Run) -> float | None:
+    """How often to ask for news; of a recorded run there are none."""
+    if run.status == "recorded":
+        return None
+    return SLOWER * (session.refresh_seconds() if run.is_moving else session.SLOWEST_SECONDS)
 
 
 def _switch(run: Run | None) -> None:
@@ -63,7 +69,7 @@ def _card(run_id: str) -> None:
     if run is None:
         return
     n_parameters = count_parameters(run.setup.model)
-    st.caption(f"{escaped(setup_in_one_line(run.setup))}  \n{n_parameters:,} parameters")
+    st.caption(f"{content.escaped(setup_in_one_line(run.setup))}  \n{n_parameters:,} parameters")
     st.caption(f"{_whose(run)}  \n{_state(run)}")
 
 

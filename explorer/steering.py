@@ -1,11 +1,12 @@
 """What can be done with a run: steering it, copying it, asking it, taking it home."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import streamlit as st
 
-from explorer import controls, session
+from explorer import content, controls, session
 from explorer.engine.client import Action, Export
 from explorer.engine.limits import limits
 from explorer.engine.run import Run
@@ -45,9 +46,9 @@ def messages(run: Run) -> None:
             icon=":material/history:",
         )
     elif run.status in ("failed", "interrupted"):
-        st.error(run.message, icon=":material/error:")
+        st.error(content.escaped(run.message), icon=":material/error:")
     elif run.message:
-        st.info(run.message, icon=":material/info:")
+        st.info(content.escaped(run.message), icon=":material/info:")
 
 
 def buttons(run: Run, wanted: Wanted | None) -> None:
@@ -122,8 +123,10 @@ def _fork(run: Run) -> None:
 
 def _take_settings(run: Run) -> None:
     def take() -> None:
-        has_text = run.setup.corpus == OWN_TEXT and session.is_mine(run)
-        text = session.engine().text_of(run.id, owner=session.owner()) if has_text else None
+        text = None
+        if run.setup.corpus == OWN_TEXT:
+            with suppress(UserError):  # somebody else's text stays theirs
+                text = session.engine().text_of(run.id, owner=session.owner())
         controls.take_setup(run.setup, text)
 
     st.button(

@@ -3,8 +3,7 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import controls, session, steering
-from explorer.live_run import escaped
+from explorer import content, controls, session, steering
 from explorer.steering import Wanted
 from tiny_llama.errors import UserError
 from tiny_llama.setup import describe_changes
@@ -51,4 +50,4 @@ def _say_what_changed(wanted: Wanted, notes: DeltaGenerator) -> None:
     if run is None or not session.is_mine(run):
         return
     changed = describe_changes(run.setup, wanted.setup)
-    notes.caption(f"Beside {session.run_name(run)}: {escaped(changed)}.")
+    notes.caption(f"Beside {session.run_name(run)}: {content.escaped(changed)}.")

@@ -166,3 +166,10 @@ def kind(part):
     if part.startswith("Paper: "):
         return "paper"
     return "symbols" if part.startswith("$") else "words"
+
+
+@pytest.mark.parametrize("text", ["a_b", "<b>", "[x](y)", "1. a", "`$x$` ~~no~~ :red[x] \\"])
+def test_escaped_text_has_no_mark_that_markdown_reads(text):
+    shown = content.escaped(text)
+    assert re.sub(r"\\(.)", r"\1", shown) == text
+    assert not re.search(r"(?<!\\)[`*_\[\]<>$~:#]", re.sub(r"\\\\", "", shown))

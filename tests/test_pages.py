@@ -10,7 +10,7 @@ import pytest
 from conftest import until
 from streamlit.testing.v1 import AppTest
 
-from explorer import controls, session
+from explorer import content, controls, session
 from explorer.engine import client
 from explorer.engine.client import Engine
 from explorer.engine.limits import limits
@@ -187,7 +187,7 @@ def test_a_run_that_blows_up_says_at_which_step():
     app = train(open_page("train", steps="3000", **wild, **TINY))
     run = wait_until_over(app)
     assert run.status == "failed"
-    assert any(run.message == error.value for error in app.error)
+    assert [error.value for error in app.error] == [content.escaped(run.message)]
 
 
 def test_the_model_writes_on_from_a_students_words():

@@ -37,6 +37,14 @@ def page(name: str) -> str:
     return _texts()["pages", name]
 
 
+def escaped(text: str) -> str:
+    """Write a text so that Markdown shows it word for word."""
+    return "".join(f"\\{mark}" if mark in _MARKS else mark for mark in text)
+
+
+_MARKS = r"\`*_{}[]()#+-.!|<>$~:"
+
+
 @cache
 def _texts() -> dict[tuple[str, ...], str]:
     """Every text by the folders and the name it lies under, so that no name is ever a path."""
