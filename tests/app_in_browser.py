@@ -156,7 +156,7 @@ class Student:
 
     def choose(self, label: str, option: str) -> None:
         self.widget(label).scroll_into_view_if_needed()
-        self.page.wait_for_timeout(300)  # a list closes when the page scrolls under it
+        self.draw()  # a list closes when the page scrolls under it
         self.widget(label).click()
         self.page.get_by_role("option", name=option, exact=True).click()
 
@@ -205,6 +205,10 @@ class Student:
         found = self.page.wait_for_function(FIND_STEP, arg=[pattern, since], polling=100)
         return found.json_value()[0]
 
+    def draw(self) -> None:
+        """Let the browser draw, by which it has scrolled and the chart is up to date."""
+        self.page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+
     def see_text(self, text: str) -> None:
         expect(self.page.get_by_text(text)).to_be_visible()
 
@@ -247,7 +251,7 @@ class Student:
 
     def view(self) -> tuple[float, float]:
         """From where to where the x axis goes."""
-        self.page.evaluate("new Promise(requestAnimationFrame)")  # it draws before each frame
+        self.draw()
         low, high = (self.chart.get_attribute(f"aria-value{end}") for end in ("min", "max"))
         return float(low), float(high)
 
