@@ -110,10 +110,8 @@ _CLOUD_FOLDER = Path("/mount/src")
 _CLOUD_MEMORY = 1_000_000_000
 """What it is taken to give then: 0.69 to 2.7 GB are announced."""
 _OCCUPIED, _LEAST_ROOM = 560_000_000, 120_000_000
-"""What server and worker take with one run, and what is left to the others at the least."""
-_BYTES_A_BYTE = 3
-"""How much the worker grows for each byte that a run holds: what steps leave free in between is
-not given back (measured with thirty runs)."""
+"""What server and worker take with one run, and what is left to the others at the least. For each
+byte that a run is counted with, the worker grows by about one (measured with thirty runs)."""
 
 
 @cache
@@ -124,8 +122,8 @@ def limits() -> Limits:
         memory = min(memory, _CLOUD_MEMORY)
     if chosen != "shared" and (chosen == "own" or memory >= SMALL_MEMORY):
         return OWN
-    room = max(_LEAST_ROOM, min(memory, _CLOUD_MEMORY) - _OCCUPIED)
-    return replace(SHARED, training_bytes=room // _BYTES_A_BYTE)
+    room = max(_LEAST_ROOM, memory - _OCCUPIED)
+    return replace(SHARED, training_bytes=min(SHARED.training_bytes, room))
 
 
 def check_setup(setup: Setup) -> None:
