@@ -38,8 +38,11 @@ def the_engine_of_these_tests(engine, monkeypatch):
     monkeypatch.setattr(session, "engine", lambda: engine)
 
 
-def open_page(name, **link):
+def open_page(name, *, owner=None, **link):
+    """Open a page out of a link; with an owner, as the student whose browser kept this secret."""
     app = AppTest.from_file(APP, default_timeout=60)
+    if owner:
+        app.session_state["owner_secret"] = owner
     for key, value in link.items():
         app.query_params[key] = value
     app.run()
@@ -217,16 +220,8 @@ def shown(app):
     return "\n".join(element.value for element in [*app.markdown, *app.caption])
 
 
-def open_as(owner, name="train", **link):
-    """Open a page as a student whose browser kept this secret."""
-    app = AppTest.from_file(APP, default_timeout=60)
-    app.session_state["owner_secret"] = owner
-    for key, value in link.items():
-        app.query_params[key] = value
-    app.run()
-    app.switch_page(f"../pages/{name}.py").run()
-    assert not app.exception
-    return app
+def open_as(owner, **link):
+    return open_page("train", owner=owner, **link)
 
 
 @pytest.mark.parametrize("name", ["home", "train"])
