@@ -83,7 +83,7 @@ def show(run: Run, progress: DeltaGenerator) -> None:
 
 def _stage(run: Run) -> tuple[object, ...]:
     """What decides how the page around the live part looks."""
-    return run.status, run.message, bool(run.measured)
+    return run.status, run.message, bool(run.measured), session.is_mine(run)
 
 
 def _view() -> View:

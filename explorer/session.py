@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer.components.identity import remembered_owner
+from explorer.components import identity
 from explorer.engine.client import Engine
 from explorer.engine.run import Run
 from explorer.engine.shipped import DEFAULT
@@ -46,9 +46,11 @@ def owner() -> str:
 
 def remember_owner() -> None:
     """Take up the secret that this browser kept from an earlier visit, if there is one."""
-    if (kept := remembered_owner(owner())) and kept != owner():
+
+    def take_up(kept: str) -> None:
         st.session_state[_OWNER] = kept
-        st.rerun()
+
+    identity.remember_owner(owner(), take_up)
 
 
 def current_id() -> str:

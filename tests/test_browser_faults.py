@@ -42,4 +42,4 @@ def test_when_the_server_is_killed_the_open_page_finds_its_run_again(server, com
     student.see("Training", since=step)
     student.press("Stop")
     student.see("Stopped", since=step)
-    student.forgive("ERR_CONNECTION_REFUSED", "disconnected from server")
+    student.forgive("net::ERR_CONNECTION", "disconnected from server")

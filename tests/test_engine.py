@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 import os
 import re
 import resource
@@ -726,3 +727,16 @@ def test_snapshots_stay_behind_where_a_download_would_be_too_large(tmp_path):
     for most_bytes, n_files in ((200, 2), (199, 1)):
         packed = io.BytesIO(zip_folder(tmp_path, most_bytes=most_bytes))
         assert len(zipfile.ZipFile(packed).namelist()) == n_files
+
+
+def test_what_becomes_of_a_run_is_on_disk_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(client, "CARE_SECONDS", 600)
+    engine = Engine(tmp_path)
+    run_id = engine.start(ENDLESS, owner="me", text=TEXT)
+    wait_until(engine, run_id, "running")
+    for action, status in (("pause", "paused"), ("resume", "running"), ("stop", "stopped")):
+        engine.control(run_id, action, owner="me")
+        until(
+            lambda s=status: json.loads((tmp_path / run_id / "run.json").read_text())["status"] == s
+        )
+    engine.close()

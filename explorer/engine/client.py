@@ -86,7 +86,7 @@ class Engine:
         self._pool = Pool(self._take_news, self._note_death)
         self._unsaved: set[str] = set()
         self._lock = threading.RLock()
-        self._closed = threading.Event()
+        self._closed, self._hurry = threading.Event(), threading.Event()
         threading.Thread(target=self._take_care, daemon=True).start()
 
     # Runs: starting, looking at, steering, ending.
@@ -290,6 +290,7 @@ class Engine:
     def close(self) -> None:
         """End the workers; runs keep their checkpoints."""
         self._closed.set()
+        self._hurry.set()
         self._pool.close()
         self._save_records()
 
@@ -346,7 +347,7 @@ class Engine:
         """Steer a run of which only the folder is left."""
         if action == "stop":
             run.status, run.message = "stopped", ""
-            self._unsaved.add(run.id)
+            self._save_soon(run)
         elif action in ("resume", "step") and run.status != "finished":
             self._check_memory(run.setup)
             self._launch(run, status="running" if action == "resume" else "paused")
@@ -389,7 +390,7 @@ class Engine:
             run.setup = replace(run.setup, model=model)
             run.forget_from(values["next_step"])
             run.message = _what_happened(note, values["note"], values["next_step"])
-        self._unsaved.add(run.id)
+        self._save_soon(run)
 
     def _take_news(self, news: Mapping[str, Any]) -> None:
         run = self.runs.get(news["news"])
@@ -406,7 +407,7 @@ class Engine:
         if news["status"] != run.status:
             run.status = news["status"]
             run.paces.clear()
-            self._unsaved.add(run.id)
+            self._save_soon(run)
         if not run.is_live:
             run.worker = None
 
@@ -428,13 +429,17 @@ class Engine:
                 self._launch(run, note="The worker process ended unexpectedly.")
             else:
                 run.status, run.message = "interrupted", _WHY_INTERRUPTED[worker.is_ready]
-                self._unsaved.add(run.id)
+                self._save_soon(run)
 
     # Care: this runs in a thread of its own.
 
     def _take_care(self) -> None:
         cleared_at = time.monotonic()
-        while not self._closed.wait(CARE_SECONDS):
+        while True:
+            self._hurry.wait(CARE_SECONDS)
+            self._hurry.clear()
+            if self._closed.is_set():
+                return
             self._save_records()
             for worker in {run.worker for run in list(self.runs.values()) if run.worker}:
                 if not worker.is_alive:  # it died while a run was being sent to it
@@ -461,6 +466,11 @@ class Engine:
             run.worker = None
         elif run.worker is None and run.has_history and unseen > here.unwatched_seconds:
             run.forget_history()
+
+    def _save_soon(self, run: Run) -> None:
+        """Let the caring thread note how a run stands, at once: a crash may come next."""
+        self._unsaved.add(run.id)
+        self._hurry.set()
 
     def _save_records(self) -> None:
         while self._unsaved:

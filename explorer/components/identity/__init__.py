@@ -1,13 +1,23 @@
 """Knows a student again after a reload, by a secret that only their browser keeps."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
+_KEY = "identity"
 
-def remembered_owner(owner: str) -> str | None:
-    """Hand the browser this session's secret to keep; return the one that it kept before, if any.
 
-    The secret is in no link, so a shared link shows a run but does not let others steer it.
+def remember_owner(owner: str, take_up: Callable[[str], None]) -> None:
+    """Hand the browser this session's secret to keep; take up the one that it kept before, if any.
+
+    The secret is in no link, so a shared link shows a run but does not let others steer it. It is
+    taken up in a callback, since the browser's answer may come with the rerun of a fragment, which
+    does not draw this component.
     """
+
+    def answered() -> None:
+        if kept := st.session_state[_KEY].get("owner"):
+            take_up(kept)
+
     mount = st.components.v2.component("explorer.identity", js="identity.js")
-    result = mount(key="identity", data={"owner": owner}, height=1, on_owner_change=lambda: None)
-    return result.owner
+    mount(key=_KEY, data={"owner": owner}, height=1, on_owner_change=answered)
