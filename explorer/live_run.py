@@ -147,8 +147,10 @@ def _share(run: Run) -> str:
 def _chart(run: Run, view: View) -> None:
     curve = CURVES[view.curve]
     others = session.overlaid_runs(run) if view.earlier else []
-    tokens = run.setup.training.batch_size * run.setup.model.context
-    ends = {"Steps": run.setup.training.steps, "Tokens": run.setup.training.steps * tokens}
+    ends = {
+        "Steps": run.setup.training.steps,
+        "Tokens": run.setup.training.steps * run.setup.tokens_a_step,
+    }
     live_chart(
         [line for each in (run, *others) for line in _lines(each, curve, view.axis, each is run)],
         key="run_chart",
@@ -181,8 +183,7 @@ def _places(run: Run, series: Series, axis: str) -> Sequence[float]:
     """Where the points of a series stand on the x axis."""
     if axis == "Seconds":
         return series.seconds
-    tokens = run.setup.training.batch_size * run.setup.model.context
-    return series.steps if axis == "Steps" else Scaled(series.steps, tokens)
+    return series.steps if axis == "Steps" else Scaled(series.steps, run.setup.tokens_a_step)
 
 
 class Scaled(Sequence[float]):
@@ -236,8 +237,7 @@ def _tokens_a_second(run: Run) -> str:
     pace = run.steps_a_second()
     if pace is None and not run.is_moving and run.seconds:
         pace = run.step / run.seconds  # over all of its own turns
-    tokens = run.setup.training.batch_size * run.setup.model.context
-    return "–" if pace is None else f"{pace * tokens:,.0f}"
+    return "–" if pace is None else f"{pace * run.setup.tokens_a_step:,.0f}"
 
 
 def _duration(seconds: float | None) -> str:

@@ -27,7 +27,6 @@ def _rows(run: Run) -> list[str]:
     setup, measured = run.setup, run.measured
     model, training = setup.model, setup.training
     memory = training_memory(model, optimizer=training.optimizer)
-    n_tokens = training.batch_size * model.context
     activations = activation_bytes(model, batch_size=training.batch_size, n_tokens=model.context)
     flops = training.batch_size * training_flops(model, model.context)
     held = sum(measured[name] for name in _HELD) if measured else None
@@ -39,7 +38,12 @@ def _rows(run: Run) -> list[str]:
         _row("Activations of a step, MB", activations, measured.get("activations"), _MB),
         _row("Memory in all, MB", memory.total + activations, held, _MB),
         _row("Operations a step, billions", flops, measured.get("step_flops"), _BILLIONS),
-        _row("The same by 6 × parameters × tokens", six_n_d(model, n_tokens), None, _BILLIONS),
+        _row(
+            "The same by 6 × parameters × tokens",
+            six_n_d(model, setup.tokens_a_step),
+            None,
+            _BILLIONS,
+        ),
         _row("Operations a second, billions", None, _flops_a_second(run, flops), _BILLIONS),
         _row("All steps, billions of operations", flops * training.steps, None, _BILLIONS),
     ]

@@ -82,9 +82,15 @@ def run_name(run: Run) -> str:
     """What a run is called on the screen: the student's own are numbered as they were started."""
     if run.status == "recorded":
         return run.id
+    return own_names().get(run.id, f"Run {run.id}")
+
+
+def own_names() -> dict[str, str]:
+    """What this student's runs are called, by their ids, newest first."""
     own = own_runs()
-    ids = [each.id for each in own]
-    return f"Run {len(own) - ids.index(run.id)}" if run.id in ids else f"Run {run.id}"
+    return {
+        run.id: f"Run {number}" for run, number in zip(own, range(len(own), 0, -1), strict=True)
+    }
 
 
 def overlaid_runs(run: Run) -> list[Run]:

@@ -56,11 +56,11 @@ def _look() -> None:
 
 def _names(run: Run | None) -> dict[str, str]:
     """What can be chosen: one's own runs, the shipped models, and the run that the link names."""
-    own = session.own_runs()
-    names = {each.id: f"Run {len(own) - i}, {each.setup.corpus}" for i, each in enumerate(own)}
+    own = session.own_names()
+    names = {each.id: f"{own[each.id]}, {each.setup.corpus}" for each in session.own_runs()}
     names |= {name: f"{name}, shipped" for name in SHIPPED}
     if run and run.id not in names:
-        names = {run.id: f"Run {run.id}, somebody else's"} | names
+        names = {run.id: f"{session.run_name(run)}, somebody else's"} | names
     return names
 
 

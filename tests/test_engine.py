@@ -352,6 +352,13 @@ def test_a_killed_worker_is_replaced_and_three_runs_go_on_from_their_checkpoints
     engine.close()
 
 
+def train_a_while(engine):
+    """Start a long run and return its id once it has done some steps."""
+    run_id = engine.start(ENDLESS, owner="me", text=TEXT)
+    wait_for_steps(engine, [run_id], 20)
+    return run_id
+
+
 def wait_for_steps(engine, ids, n_steps, seconds=60):
     until(lambda: min(engine.poll(run_id).step for run_id in ids) >= n_steps, seconds)
 
@@ -437,8 +444,7 @@ def test_a_run_that_was_being_prepared_when_the_server_ended_starts_again(tmp_pa
 
 def test_a_torn_last_line_of_the_metrics_costs_nothing(tmp_path):
     first = Engine(tmp_path)
-    run_id = first.start(ENDLESS, owner="me", text=TEXT)
-    wait_for_steps(first, [run_id], 20)
+    run_id = train_a_while(first)
     first.close()
     metrics = tmp_path / run_id / "metrics.jsonl"
     metrics.write_bytes(metrics.read_bytes() + '{"step": 99999, "sample": "é'.encode()[:-1])
@@ -453,8 +459,7 @@ def test_a_torn_last_line_of_the_metrics_costs_nothing(tmp_path):
 @pytest.mark.parametrize("n_bytes", [0, 7, 5_000])
 def test_a_checkpoint_that_was_cut_short_gives_way_to_the_one_before(tmp_path, n_bytes):
     first = Engine(tmp_path)
-    run_id = first.start(ENDLESS, owner="me", text=TEXT)
-    wait_for_steps(first, [run_id], 20)
+    run_id = train_a_while(first)
     first.control(run_id, "pause", owner="me")
     before = wait_until(first, run_id, "paused").step
     first.close()
@@ -470,8 +475,7 @@ def test_a_checkpoint_that_was_cut_short_gives_way_to_the_one_before(tmp_path, n
 
 def test_a_run_without_any_whole_checkpoint_says_so_and_keeps_what_there_is(tmp_path):
     first = Engine(tmp_path)
-    run_id = first.start(ENDLESS, owner="me", text=TEXT)
-    wait_for_steps(first, [run_id], 20)
+    run_id = train_a_while(first)
     first.close()
     for name in ("model.safetensors", "model.before.safetensors"):
         (tmp_path / run_id / name).write_bytes(b"")
@@ -485,8 +489,7 @@ def test_a_run_without_any_whole_checkpoint_says_so_and_keeps_what_there_is(tmp_
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux's prlimit")
 def test_on_a_full_disk_a_run_waits_and_goes_on_when_there_is_room(tmp_path):
     engine = Engine(tmp_path)
-    run_id = engine.start(ENDLESS, owner="me", text=TEXT)
-    wait_for_steps(engine, [run_id], 20)
+    run_id = train_a_while(engine)
     worker = engine.worker_pids[0]
     no_limit = resource.prlimit(worker, resource.RLIMIT_FSIZE)
     resource.prlimit(worker, resource.RLIMIT_FSIZE, (2_000, no_limit[1]))
@@ -508,8 +511,7 @@ def test_on_a_full_disk_a_run_waits_and_goes_on_when_there_is_room(tmp_path):
 
 
 def test_a_fork_goes_on_by_itself_and_leaves_the_other_alone(engine):
-    run_id = engine.start(ENDLESS, owner="me", text=TEXT)
-    wait_for_steps(engine, [run_id], 20)
+    run_id = train_a_while(engine)
     engine.control(run_id, "pause", owner="me")
     source = wait_until(engine, run_id, "paused")
     step = source.step
@@ -565,8 +567,7 @@ def test_a_run_that_nobody_looks_at_pauses_leaves_the_memory_and_comes_back(tmp_
     monkeypatch.setattr(client, "CARE_SECONDS", 0.05)
     shrink(monkeypatch, unwatched_seconds=0.5, unloaded_seconds=1.0)
     engine = Engine(tmp_path)
-    run_id = engine.start(ENDLESS, owner="me", text=TEXT)
-    wait_for_steps(engine, [run_id], 20)
+    run_id = train_a_while(engine)
     run = engine.runs[run_id]
     until(lambda: run.status == "paused" and run.worker is None and not run.has_history)
     assert "nobody looked" in run.message
@@ -606,8 +607,7 @@ def test_too_much_of_it_goes_from_the_oldest_on():
 
 
 def test_a_run_folder_comes_as_a_zip_file_that_the_command_line_resumes(engine, tmp_path):
-    run_id = engine.start(ENDLESS, owner="me", text=TEXT)
-    wait_for_steps(engine, [run_id], 20)
+    run_id = train_a_while(engine)
     engine.control(run_id, "pause", owner="me")
     steps = wait_until(engine, run_id, "paused").step + 20
     packed = engine.export(run_id, "folder")

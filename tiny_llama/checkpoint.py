@@ -29,11 +29,19 @@ from tiny_llama.data import TokenizedCorpus, tokenize
 from tiny_llama.errors import CheckpointError, TextError
 from tiny_llama.files import write_json, write_whole, writing
 from tiny_llama.model import TinyLlama
-from tiny_llama.setup import OWN_TEXT, SETUP, TEXT, Setup, load_setup
+from tiny_llama.setup import (
+    BEFORE,
+    MODEL,
+    OWN_TEXT,
+    SETUP,
+    SNAPSHOTS,
+    TEXT,
+    Setup,
+    load_setup,
+)
 from tiny_llama.tokenizers import Tokenizer, load_tokenizer
 from tiny_llama.training import StepReport, Trainer
 
-MODEL, BEFORE, SNAPSHOTS = "model.safetensors", "model.before.safetensors", "snapshots"
 _MEMORY = "optimizer."
 
 
@@ -46,6 +54,22 @@ class TrainedModel:
     setup: Setup
     next_step: int
     """The step that training would do next; 0: untrained."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What a run folder holds to go on from."""
+
+    found: TrainedModel
+    memory: Mapping[str, Tensor]
+    """What the optimizers had kept, as `Trainer.state` gives it."""
+    is_last: bool
+    """Whether it is the last one; otherwise that is damaged, and this is the one before."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all steps are done."""
+        return self.found.next_step > self.found.setup.training.steps
 
 
 def find_corpus(name: str) -> Corpus:
@@ -133,32 +157,18 @@ def has_checkpoint(folder: Path) -> bool:
     return (folder / SETUP).is_file() and any((folder / n).is_file() for n in (MODEL, BEFORE))
 
 
-def is_done(folder: Path) -> bool:
-    """Whether the last whole checkpoint of a run folder is that of its last step.
-
-    Raises:
-        UserError: if the folder cannot be read.
-    """
-    _, metadata = _load_checkpoint(folder)
-    return _next_step(metadata) > load_setup(folder).training.steps
-
-
-def is_whole(folder: Path) -> bool:
-    """Whether the last checkpoint can be read; if not, the one before is taken."""
-    try:
-        load_tensors(folder / MODEL)
-    except CheckpointError:
-        return False
-    return True
-
-
 def resume_trainer(
-    folder: Path, *, steps: int | None = None, corpus: TokenizedCorpus | None = None
+    folder: Path,
+    checkpoint: Checkpoint | None = None,
+    *,
+    steps: int | None = None,
+    corpus: TokenizedCorpus | None = None,
 ) -> Trainer:
     """Build the trainer of a run folder where its last checkpoint left it.
 
     Args:
         folder: a run folder.
+        checkpoint: what `read_checkpoint` gave, where the caller has it; None: read it.
         steps: a new number of steps in all, kept from now on; it stretches or shortens the
             learning rate's schedule. None: as the run was set up.
         corpus: the run's text in tokens, where the caller has it; None: prepare it.
@@ -166,7 +176,8 @@ def resume_trainer(
     Raises:
         UserError: if the folder does not hold a run that can go on.
     """
-    found, tensors = _load(folder)
+    checkpoint = checkpoint or read_checkpoint(folder)
+    found = checkpoint.found
     training = found.setup.training
     if steps is not None:
         training = replace(training, steps=steps)
@@ -178,12 +189,7 @@ def resume_trainer(
     write_json(folder / SETUP, replace(found.setup, training=training).as_dict())
     corpus = corpus or tokenize(folder_corpus(folder, found.setup), found.tokenizer)
     trainer = Trainer(found.model, corpus, training)
-    memory = {
-        name.removeprefix(_MEMORY): value
-        for name, value in tensors.items()
-        if name.startswith(_MEMORY)
-    }
-    trainer.restore(memory, next_step=found.next_step)
+    trainer.restore(checkpoint.memory, next_step=found.next_step)
     return trainer
 
 
@@ -193,11 +199,15 @@ def load_model(folder: Path) -> TrainedModel:
     Raises:
         UserError: if something is missing, damaged or does not fit together.
     """
-    return _load(folder)[0]
+    return read_checkpoint(folder).found
 
 
-def _load(folder: Path) -> tuple[TrainedModel, dict[str, Tensor]]:
-    """The model of a run folder, and every tensor that its checkpoint holds, read once."""
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Read all that a run folder holds to go on from, each file once.
+
+    Raises:
+        UserError: if something is missing, damaged or does not fit together.
+    """
     setup = load_setup(folder)
     tokenizer = load_tokenizer(folder)
     if tokenizer.vocab_size != setup.model.vocab_size:
@@ -205,24 +215,29 @@ def _load(folder: Path) -> tuple[TrainedModel, dict[str, Tensor]]:
             f"The tokenizer has {tokenizer.vocab_size} tokens and the model "
             f"{setup.model.vocab_size}; take both from the same run."
         )
-    tensors, metadata = _load_checkpoint(folder)
+    tensors, metadata, is_last = _load_last(folder)
     found = TrainedModel(
         model=build_model(setup.model, tensors),
         tokenizer=tokenizer,
         setup=setup,
         next_step=_next_step(metadata),
     )
-    return found, tensors
+    memory = {
+        name.removeprefix(_MEMORY): value
+        for name, value in tensors.items()
+        if name.startswith(_MEMORY)
+    }
+    return Checkpoint(found=found, memory=memory, is_last=is_last)
 
 
-def _load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The last checkpoint, or the one before where the last is damaged."""
+def _load_last(folder: Path) -> tuple[dict[str, Tensor], dict[str, str], bool]:
+    """The last checkpoint, or the one before where the last is damaged, and whether it is last."""
     try:
-        return load_tensors(folder / MODEL)
+        return *load_tensors(folder / MODEL), True
     except CheckpointError:
         if not (folder / BEFORE).is_file():
             raise
-    return load_tensors(folder / BEFORE)
+    return *load_tensors(folder / BEFORE), False
 
 
 def build_model(config: ModelConfig, tensors: Mapping[str, Tensor]) -> TinyLlama:

@@ -15,7 +15,8 @@ from tiny_llama.tokenizers import TOKENIZERS
 from tiny_llama.train_config import TrainConfig
 
 SETUP, TEXT = "setup.json", "text.txt"
-"""What a run folder holds of how the run was started: see `tiny_llama.checkpoint`."""
+MODEL, BEFORE, SNAPSHOTS = "model.safetensors", "model.before.safetensors", "snapshots"
+"""What a run folder holds: see `tiny_llama.checkpoint`."""
 OWN_TEXT = "own-text"
 """The corpus of a run on its user's own text, which no table can hold."""
 
@@ -79,6 +80,11 @@ class Setup:
         """
         parts = {Setup: self, ModelConfig: self.model, TrainConfig: self.training}
         return getattr(parts[_owner(name)], name)
+
+    @property
+    def tokens_a_step(self) -> int:
+        """How many tokens one step of training reads."""
+        return self.training.batch_size * self.model.context
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain values, fit for JSON."""

@@ -19,7 +19,6 @@ from typing import Any, Literal
 import numpy as np
 
 from explorer.engine import store
-from explorer.engine.frames import Frame
 from explorer.engine.limits import (
     MOST_PACKED_BYTES,
     check_setup,
@@ -135,7 +134,7 @@ class Engine:
         if source.status == "starting":
             raise EngineError("This run is still being prepared; try again in a moment.")
         if source.worker is not None:
-            self._ask("checkpoint", {"run": run_id}, source.worker)
+            self._pool.ask("checkpoint", {"run": run_id}, source.worker)
         training = replace(source.setup.training, steps=steps or source.setup.training.steps)
         setup = replace(source.setup, training=training)
         check_setup(setup)
@@ -214,7 +213,7 @@ class Engine:
         if run.worker is None:
             self._control_from_folder(run, action)
         else:
-            self._ask("control", {"run": run_id, "action": action}, run.worker)
+            self._pool.ask("control", {"run": run_id, "action": action}, run.worker)
 
     def delete(self, run_id: str, *, owner: str) -> None:
         """Delete a run and all that it has learned.
@@ -224,7 +223,7 @@ class Engine:
         """
         run = self._own(run_id, owner)
         if run.worker is not None:
-            self._ask("forget", {"run": run_id}, run.worker)
+            self._pool.ask("forget", {"run": run_id}, run.worker)
         self._drop(run)
 
     # Questions.
@@ -237,7 +236,7 @@ class Engine:
         """
         run = self._ready(run_id)
         values = {"prompt": prompt, "settings": asdict(settings)}
-        return str(self._ask("generate", _place(run) | values, run.worker).values["text"])
+        return str(self._pool.ask("generate", _place(run) | values, run.worker).values["text"])
 
     def trace(self, run_id: str, text: str, *patterns: str) -> Trace:
         """Let the model of a run read a text and hand out activations by path.
@@ -247,7 +246,7 @@ class Engine:
         """
         run = self._ready(run_id)
         values = {"text": text, "patterns": patterns}
-        frame = self._ask("trace", _place(run) | values, run.worker)
+        frame = self._pool.ask("trace", _place(run) | values, run.worker)
         arrays = dict(frame.arrays)
         return Trace(tokens=frame.values["tokens"], ids=arrays.pop("ids"), activations=arrays)
 
@@ -267,11 +266,11 @@ class Engine:
         run = self._ready(run_id)
         if form == "hugging_face":
             with TemporaryDirectory(dir=self.folder) as target:
-                self._ask("export", _place(run) | {"target": target}, run.worker)
+                self._pool.ask("export", _place(run) | {"target": target}, run.worker)
                 return store.zip_folder(Path(target), most_bytes=MOST_PACKED_BYTES)
         if run.worker is not None:
             with suppress(EngineError):  # where nothing more can be written, take what there is
-                self._ask("checkpoint", {"run": run_id}, run.worker)
+                self._pool.ask("checkpoint", {"run": run_id}, run.worker)
         if form == "metrics":
             return _as_csv(run.folder)
         return store.zip_folder(run.folder, most_bytes=MOST_PACKED_BYTES)
@@ -352,7 +351,7 @@ class Engine:
             self._check_memory(run.setup)
             self._launch(run, status="running" if action == "resume" else "paused")
             if action == "step":
-                self._ask("control", {"run": run.id, "action": "step"}, run.worker)
+                self._pool.ask("control", {"run": run.id, "action": "step"}, run.worker)
 
     def _known(self, run_id: str) -> Run:
         if (run := self.poll(run_id)) is None:
@@ -370,11 +369,6 @@ class Engine:
         if run.status == "starting":
             raise EngineError("This run is still being prepared; try again in a moment.")
         return run
-
-    def _ask(
-        self, operation: str, values: Mapping[str, Any], worker: WorkerProcess | None
-    ) -> Frame:
-        return self._pool.ask(operation, values, worker)
 
     # News: these run in the threads that listen to workers.
 
@@ -456,13 +450,13 @@ class Engine:
         """Let what nobody looks at pause, and leave the memory."""
         here, unseen = limits(), time.monotonic() - run.seen_at
         if run.status == "running" and unseen > here.unwatched_seconds:
-            self._ask("control", {"run": run.id, "action": "pause"}, run.worker)
+            self._pool.ask("control", {"run": run.id, "action": "pause"}, run.worker)
             run.message = (
                 f"Paused, since nobody looked at it for {here.unwatched_seconds / 60:.0f} minutes; "
                 f"press Go on."
             )
         elif run.status == "paused" and run.worker and unseen > here.unloaded_seconds:
-            self._ask("unload", {"run": run.id}, run.worker)
+            self._pool.ask("unload", {"run": run.id}, run.worker)
             run.worker = None
         elif run.worker is None and run.has_history and unseen > here.unwatched_seconds:
             run.forget_history()

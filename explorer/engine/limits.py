@@ -171,7 +171,7 @@ def _problems(setup: Setup, here: Limits) -> Iterator[str]:
             f"the model has {n_parameters:,} parameters, at most {here.parameters:,} are allowed, "
             f"as each takes 16 bytes"
         )
-    if (n_tokens := training.batch_size * model.context) > here.batch_tokens:
+    if (n_tokens := setup.tokens_a_step) > here.batch_tokens:
         yield (
             f"batch_size={training.batch_size:,} times context={model.context} are {n_tokens:,} "
             f"tokens a step, at most {here.batch_tokens:,} are allowed"

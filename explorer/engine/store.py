@@ -27,11 +27,11 @@ from explorer.engine.run import Run
 from tiny_llama.errors import UserError
 from tiny_llama.files import read_json, write_json, write_whole, writing
 from tiny_llama.metrics import read_metrics
-from tiny_llama.setup import SETUP, TEXT, Setup, load_setup
+from tiny_llama.setup import BEFORE, SETUP, SNAPSHOTS, TEXT, Setup, load_setup
 
 RECORD = "run.json"
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{8}")
-_OURS = (RECORD, "model.before.safetensors")
+_OURS = (RECORD, BEFORE)
 _KEPT = ("owner", "created", "parent", "status", "message", "step")
 
 
@@ -156,7 +156,7 @@ def zip_folder(folder: Path, *, most_bytes: int) -> bytes:
     """
     paths = [path for path in _files(folder) if path.name not in _OURS and path.suffix != ".new"]
     if sum(path.stat().st_size for path in paths) > most_bytes:
-        paths = [path for path in paths if path.parent.name != "snapshots"]
+        paths = [path for path in paths if path.parent.name != SNAPSHOTS]
     packed = BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for path in sorted(paths):
@@ -176,7 +176,11 @@ class FolderUse:
 
 
 def folder_uses(folder: Path) -> list[FolderUse]:
-    """Look at all run folders, those of damaged runs included."""
+    """Look at all run folders, those of damaged runs included.
+
+    Raises:
+        OSError: if one vanishes meanwhile.
+    """
     return [_use(each) for each in folder.iterdir() if is_run_id(each.name) and each.is_dir()]
 
 
@@ -211,20 +215,16 @@ def _read_run(folder: Path) -> Run:
 
 
 def _use(folder: Path) -> FolderUse:
-    found = [path.stat() for path in _files(folder)]
     record = folder / RECORD
-    with suppress(OSError):
-        touched = (record if record.is_file() else folder).stat().st_mtime
-        return FolderUse(
-            name=folder.name, n_bytes=sum(file.st_size for file in found), touched=touched
-        )
-    return FolderUse(name=folder.name, n_bytes=0, touched=time.time())
+    return FolderUse(
+        name=folder.name,
+        n_bytes=sum(path.stat().st_size for path in _files(folder)),
+        touched=(record if record.is_file() else folder).stat().st_mtime,
+    )
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            yield path
+    return (path for path in folder.rglob("*") if path.is_file())
 
 
 def _is_ours_alone(folder: Path) -> bool:

@@ -25,10 +25,9 @@ from explorer.engine.limits import MOST_GENERATED, MOST_PROMPT_CHARACTERS, check
 from explorer.engine.preparing import Library, Prepared
 from tiny_llama.checkpoint import (
     TrainedModel,
-    is_done,
-    is_whole,
     load_model,
     new_trainer,
+    read_checkpoint,
     resume_trainer,
     start_folder,
     with_vocabulary,
@@ -226,11 +225,12 @@ class Worker:
             (folder / SETUP).unlink(missing_ok=True)  # from a start that was cut short
             start_folder(folder, prepared.setup, trainer, prepared.corpus)
         else:
-            if not is_whole(folder):
-                note = "The last checkpoint was damaged, so the one before was taken."
-            if is_done(folder):
+            checkpoint = read_checkpoint(folder)
+            if checkpoint.is_done:
                 return Frame(values={"is_done": True})
-            trainer = resume_trainer(folder, corpus=prepared.tokens)
+            if not checkpoint.is_last:
+                note = "The last checkpoint was damaged, so the one before was taken."
+            trainer = resume_trainer(folder, checkpoint, corpus=prepared.tokens)
             trim_metrics(folder, trainer.next_step)
         used = min((run.used for run in self._runs.values()), default=0.0)
         run = LiveRun(id=run_id, trainer=trainer, recorder=Recorder(folder, trainer), used=used)
