@@ -28,6 +28,14 @@ page = st.navigation(
                 help="Choose a model and a text, press Train, and watch it learn.",
             )
         ],
+        "Look inside": [
+            st.Page(
+                PAGES / "attention.py",
+                title="Attention",
+                icon=":material/grid_on:",
+                help="Which token reads from which, head by head.",
+            ),
+        ],
     }
 )
 session.engine()  # its worker starts while the first page is read, whichever that is

@@ -7,7 +7,7 @@ that this browser tab looked at last.
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import streamlit as st
 
@@ -20,6 +20,11 @@ _RUN = "run"
 _OVERLAY = "overlay"
 _OWNER = "owner_secret"
 _SAMPLE = "sample_step"
+_LOOKED = "looked at"
+_SHARED = "shared widgets"
+_WRITTEN = "written"
+TEXT = "text"
+"""The widget and the word of the link that hold the text which pages read."""
 
 FASTEST_SECONDS = 0.5
 """How often a page asks for news while few look."""
@@ -123,6 +128,103 @@ def sample_step(steps: Sequence[int]) -> None:
     if chosen not in steps or chosen == st.session_state.get(newest):
         st.session_state[_SAMPLE] = steps[-1]
     st.session_state[newest] = steps[-1]
+
+
+def looked_at_step(run: Run) -> int | None:
+    """The step at which this student looks into a run that goes on; None: as it stands."""
+    step = st.session_state.get(f"{_LOOKED}: {run.id}")
+    return step if run.is_moving else None
+
+
+def look_at_step(run: Run, step: int | None) -> None:
+    """Look into a run as it is after this step, until told otherwise; None: as it then stands."""
+    st.session_state[f"{_LOOKED}: {run.id}"] = step
+
+
+def set_widgets(**values: object) -> None:
+    """Set widgets by their keys; only in a callback, before the page is run again."""
+    for key, value in values.items():
+        st.session_state[key] = value
+
+
+def suggest(key: str, value: object, *, because: object) -> None:
+    """Set a widget to what fits when something else has changed, or when nobody has set it yet.
+
+    Args:
+        key: of the widget, which is bound to the link.
+        value: what fits.
+        because: what it depends on; while this stays, the student's choice stays.
+    """
+    reason = f"{key}: because"
+    is_new = reason not in st.session_state
+    if (is_new and key not in st.query_params) or (
+        not is_new and st.session_state[reason] != because
+    ):
+        st.session_state[key] = value
+    st.session_state[reason] = because
+
+
+def take_from_link(key: str, options: Collection[str]) -> None:
+    """Set a widget that shows titles to the name that the link has, when that has changed.
+
+    A bound widget would write its titles into the link, which should be short and last.
+    """
+    word, known = st.query_params.get(key), f"{key}: in the link"
+    if word != st.session_state.get(known) and word in options:
+        st.session_state[key] = word
+
+
+def put_into_link(key: str, word: str, *, usual: str) -> None:
+    """Write the name of what a widget shows into the link, unless it is the usual one."""
+    if word == usual:
+        st.query_params.pop(key, None)
+    else:
+        st.query_params[key] = word
+    st.session_state[f"{key}: in the link"] = st.query_params.get(key)
+
+
+def written(after: str) -> str:
+    """What this student put after a text, token by token, as the link has it.
+
+    Args:
+        after: the model and the text; what was written after another is forgotten.
+    """
+    known = f"{_WRITTEN}: after"
+    if st.session_state.get(known, after) != after:
+        _keep(_WRITTEN, "")
+    st.session_state[known] = after
+    return _kept(_WRITTEN)
+
+
+def write(word: str) -> None:
+    """Put something else after the text from now on, and into the link."""
+    _keep(_WRITTEN, word)
+
+
+def take_up_shared(page: str) -> None:
+    """Let widgets that two pages share have on this page what they had on the other.
+
+    Streamlit 1.67 knows a widget by its page as well as by its key, and keeps their values apart.
+    To be called before the widgets are drawn; what the link says comes first.
+    """
+    last_page, values = st.session_state.get(_SHARED, (page, {}))
+    if last_page != page:
+        set_widgets(**{key: values[key] for key in values if key not in st.query_params})
+
+
+def note_shared(page: str, **values: object) -> None:
+    """Note what such widgets have, by their keys, once they are drawn."""
+    st.session_state[_SHARED] = page, values
+
+
+def follow_example(example: str) -> None:
+    """Let the text that pages read be this example, unless the student has written another."""
+    kept, last = st.session_state.get(TEXT), st.session_state.get(f"{TEXT}: example")
+    if kept is None and TEXT in st.query_params:
+        kept = st.query_params[TEXT]
+    if kept in (None, "", last):
+        st.session_state[TEXT] = example
+    st.session_state[f"{TEXT}: example"] = example
 
 
 def _named_overlays() -> list[str]:

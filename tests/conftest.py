@@ -3,18 +3,25 @@
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import pytest
 import torch
+from streamlit.testing.v1 import AppTest
 
+from explorer import session
+from explorer.engine.client import Engine
 from tiny_llama.config import ModelConfig
 from tiny_llama.menu import CHOICES, MENU
 
 EVERY_OPTION = [(slot, option) for slot, options in MENU.items() for option in options]
 EVERY_CHOICE = EVERY_OPTION + [(slot, word) for slot, words in CHOICES.items() for word in words]
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 
 torch.set_num_threads(1)
 
@@ -31,3 +38,31 @@ def until(condition: Callable[[], object], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    """An engine with its worker, for the tests of one file."""
+    engine = Engine(tmp_path_factory.mktemp("runs"))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def app_engine(engine, monkeypatch):
+    """Pages and tests look at the same runs."""
+    monkeypatch.setattr(session, "engine", lambda: engine)
+    return engine
+
+
+def open_page(name: str, *, owner: str | None = None, **link: str) -> AppTest:
+    """Open a page out of a link; with an owner, as the student whose browser kept this secret."""
+    app = AppTest.from_file(ROOT / "explorer" / "app.py", default_timeout=60)
+    if owner:
+        app.session_state["owner_secret"] = owner
+    for key, value in link.items():
+        app.query_params[key] = value
+    app.run()
+    app.switch_page(f"../pages/{name}.py").run()
+    assert not app.exception
+    return app

@@ -12,7 +12,6 @@ from tiny_llama.checkpoint import (
     new_trainer,
     prepare_corpus,
     resume_trainer,
-    snapshot_steps,
     start_folder,
 )
 from tiny_llama.corpora import own_text
@@ -20,7 +19,7 @@ from tiny_llama.errors import CheckpointError, ConfigError, UserError
 from tiny_llama.menu import TRAINING_CHOICES
 from tiny_llama.metrics import METRICS, add_metrics, read_metrics, trim_metrics
 from tiny_llama.recording import Recorder
-from tiny_llama.setup import OWN_TEXT, SETUP, Setup, load_setup
+from tiny_llama.setup import OWN_TEXT, SETUP, Setup, load_setup, snapshot_steps
 from tiny_llama.train_config import TrainConfig
 
 TEXT = own_text("the cat sat on the mat and the dog ran to the log. " * 60)

@@ -2,11 +2,14 @@
 
 import re
 from dataclasses import fields
+from importlib import import_module
 
 import pytest
+from conftest import PAGES
 
 from explorer import content
 from tiny_llama.config import ModelConfig
+from tiny_llama.corpora import CORPORA, TextCorpus
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
 from tiny_llama.tokenizers import TOKENIZERS
 from tiny_llama.train_config import TrainConfig
@@ -19,11 +22,18 @@ SETTINGS = [
     for field in fields(config)
     if field.name not in OPTIONS
 ]
-PAGES = ["home", "train"]
+INSIDE = [
+    (name, view)
+    for name in PAGES
+    if (content.HERE.parent / "inside" / f"{name}.py").is_file()
+    for view in import_module(f"explorer.inside.{name}").VIEWS
+]
+EXAMPLES = [name for name, corpus in CORPORA.items() if isinstance(corpus, TextCorpus)]
 EVERY_TEXT = [
     *(("cards", *names) for names in EVERY_OPTION),
     *(("cards", "setting", name) for name in SETTINGS),
     *(("pages", name) for name in PAGES),
+    *(("inside", *names) for names in INSIDE),
 ]
 
 ARXIV = r"\d{4}\.\d{4,5}"
@@ -33,6 +43,9 @@ PAPERS_OF_TOKENIZERS = {"sentencepiece": ["1808.06226"]}
 
 
 def text_of(names):
+    if names[0] == "inside":
+        words = content.inside(*names[1:])
+        return "\n".join((words.look, words.try_it, words.formula))
     return content.page(names[1]) if names[0] == "pages" else content.card(*names[1:])
 
 
@@ -68,13 +81,23 @@ def test_a_tokenizer_that_learns_and_every_choice_of_the_menu_show_a_formula():
 
 def test_no_text_is_left_over_from_an_option_that_is_gone():
     folder = content.HERE
-    files = [*(folder / "cards").rglob("*"), *(folder / "pages").rglob("*")]
+    folders = ("cards", "pages", "inside", "examples")
+    files = [file for name in folders for file in (folder / name).rglob("*")]
     found = {
         file.relative_to(folder).with_suffix("").parts: file.suffix
         for file in files
         if file.is_file()
     }
-    assert found == dict.fromkeys(EVERY_TEXT, ".md")
+    examples = dict.fromkeys((("examples", name) for name in EXAMPLES), ".txt")
+    assert found == dict.fromkeys(EVERY_TEXT, ".md") | examples
+
+
+@pytest.mark.parametrize(("page", "view"), INSIDE)
+def test_a_view_says_what_to_look_at_one_thing_to_do_and_its_formula(page, view):
+    said = content.inside(page, view)
+    assert 10 <= len(words(said.look)) <= 90
+    assert 3 <= len(words(said.try_it)) <= 40
+    assert "$" in said.formula
 
 
 @pytest.mark.parametrize(("slot", "option"), EVERY_OPTION)

@@ -121,8 +121,8 @@ def test_a_model_writes_and_is_looked_into_while_it_trains(engine):
     assert text.startswith("the cat")
     assert len(text) == 12
     trace = engine.trace(run_id, "the dog", "blocks.*.attention.pattern", "logits")
-    assert list(trace.tokens) == list("the dog")
-    pattern = trace.activations["blocks.0.attention.pattern"]
+    assert trace["tokens"] == list("the dog")
+    pattern = trace["blocks.0.attention.pattern"]
     assert pattern.shape == (2, 7, 7)
     np.testing.assert_allclose(pattern.sum(-1), 1, rtol=1e-5)
     engine.control(run_id, "stop", owner="me")

@@ -4,15 +4,12 @@ import json
 import re
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from conftest import until
-from streamlit.testing.v1 import AppTest
+from conftest import PAGES, open_page, until
 
 from explorer import content, controls, session
 from explorer.engine import client
-from explorer.engine.client import Engine
 from explorer.engine.limits import limits
 from explorer.engine.shipped import shipped_run
 from explorer.live_run import AXES, CURVES
@@ -21,34 +18,10 @@ from tiny_llama.errors import TextError
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
 from tiny_llama.setup import OWN_TEXT, Setup, changes
 
-APP = Path(__file__).parent.parent / "explorer" / "app.py"
 TINY = {"n_layers": "1", "d_model": "16", "n_heads": "2", "context": "16", "batch_size": "4"}
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    engine = Engine(tmp_path_factory.mktemp("runs"))
-    yield engine
-    engine.close()
-
-
-@pytest.fixture(autouse=True)
-def the_engine_of_these_tests(engine, monkeypatch):
-    """Pages and tests look at the same runs."""
-    monkeypatch.setattr(session, "engine", lambda: engine)
-
-
-def open_page(name, *, owner=None, **link):
-    """Open a page out of a link; with an owner, as the student whose browser kept this secret."""
-    app = AppTest.from_file(APP, default_timeout=60)
-    if owner:
-        app.session_state["owner_secret"] = owner
-    for key, value in link.items():
-        app.query_params[key] = value
-    app.run()
-    app.switch_page(f"../pages/{name}.py").run()
-    assert not app.exception
-    return app
+pytestmark = pytest.mark.usefixtures("app_engine")
 
 
 def train(app):
@@ -74,7 +47,7 @@ def chart_data(app):
     return json.loads(charts[0].proto.json)
 
 
-@pytest.mark.parametrize("name", ["home", "train"])
+@pytest.mark.parametrize("name", PAGES)
 def test_every_page_opens_with_nothing_trained(name):
     app = open_page(name)
     assert app.title[0].value
@@ -224,7 +197,7 @@ def open_as(owner, **link):
     return open_page("train", owner=owner, **link)
 
 
-@pytest.mark.parametrize("name", ["home", "train"])
+@pytest.mark.parametrize("name", PAGES)
 def test_every_page_names_the_model_that_it_looks_at(name):
     app = open_page(name)
     sidebar = "\n".join(element.value for element in app.sidebar.caption)

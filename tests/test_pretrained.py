@@ -16,16 +16,18 @@ from tiny_llama.checkpoint import (
     load_snapshot,
     load_tensors,
     new_trainer,
-    snapshot_steps,
 )
 from tiny_llama.corpora import CORPORA
 from tiny_llama.generation import generate
+from tiny_llama.menu import POSITION
 from tiny_llama.metrics import read_metrics
 from tiny_llama.sample_config import SampleConfig
+from tiny_llama.setup import changes, snapshot_steps
 
 FOLDER = Path(tiny_llama.__file__).parent / "pretrained"
 SHIPPED = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
+OTHER_POSITIONS = ("learned", "sinusoidal", "alibi", "no-positions")
 LINES = {
     Path(shlex.split(line)[-1]).name: shlex.split(line)[3:]
     for line in re.findall(r"^python -m tiny_llama train .*$", README, flags=re.M)
@@ -38,7 +40,7 @@ def test_every_shipped_model_has_its_line_and_every_line_its_model():
 
 
 def test_together_they_are_small():
-    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 8_000_000
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 20_000_000
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -92,6 +94,13 @@ def test_the_model_of_tales_writes_words_that_the_tales_have():
 
 def test_the_model_of_repeats_has_learned_to_repeat():
     assert read_metrics(FOLDER / "repeat-llama")[-1]["accuracy"] > 0.9
+
+
+def test_the_models_of_each_position_differ_in_nothing_else():
+    setups = [load_model(FOLDER / f"tales-{name}").setup for name in ("llama", *OTHER_POSITIONS)]
+    assert len({setup.model.position for setup in setups}) == len(POSITION) == len(setups)
+    for other in setups[1:]:
+        assert set(changes(setups[0], other)) <= {"position", "n_snapshots"}
 
 
 def test_the_two_models_of_tales_are_matched():

@@ -78,3 +78,10 @@ def test_the_alphabet_lists_each_character_once(task: Task):
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_the_same_seed_makes_the_same_exercises(task: Task):
     assert task.row(Random(5), 100) == task.row(Random(5), 100) != task.row(Random(6), 100)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_answers_are_found_again_in_a_text(task):
+    text, is_answer = task.row(Random(3), 500)
+    assert task.answers(text) == is_answer
+    assert task.answers("") == []

@@ -292,11 +292,6 @@ def save_snapshot(folder: Path, step: int, weights: Mapping[str, Tensor]) -> Non
     save_tensors(folder / SNAPSHOTS / f"{step:08d}.safetensors", half, {"step": str(step)})
 
 
-def snapshot_steps(folder: Path) -> list[int]:
-    """The steps of which a run folder has snapshots, in order."""
-    return sorted(int(path.stem) for path in (folder / SNAPSHOTS).glob("*.safetensors"))
-
-
 def load_snapshot(folder: Path, step: int) -> TinyLlama:
     """Build the model as it was after a step.
 

@@ -120,6 +120,11 @@ def load_setup(folder: Path) -> Setup:
     return Setup.from_dict(read_json(path))
 
 
+def snapshot_steps(folder: Path) -> list[int]:
+    """The steps of which a run folder has snapshots, in order."""
+    return sorted(int(path.stem) for path in (folder / SNAPSHOTS).glob("*.safetensors"))
+
+
 def changes(before: Setup, after: Setup) -> dict[str, tuple[Any, Any]]:
     """The settings that differ, each with its two values, in the order of `SETTINGS`.
 

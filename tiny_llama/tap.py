@@ -1,4 +1,4 @@
-"""The view inside: marked activations, and `record`, which collects them by path."""
+"""The view inside: marked activations, `record`, which collects them, `change`, which meddles."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -42,6 +42,24 @@ def record(model: nn.Module, *patterns: str) -> Iterator[Mapping[str, Tensor]]:
         yield seen
 
 
+@contextmanager
+def change(model: nn.Module, changes: Mapping[str, Callable[[Tensor], Tensor]]) -> Iterator[None]:
+    """Put other activations in place of a model's own while the block runs.
+
+    Args:
+        model: any module with taps inside.
+        changes: for each path, what makes the new tensor out of the old one.
+
+    Raises:
+        KeyError: if a path does not exist.
+    """
+    with ExitStack() as hooks:
+        for path, make in changes.items():
+            ((_, module),) = _matching(model, (path,))
+            hooks.enter_context(module.register_forward_hook(_swap(make)))
+        yield
+
+
 def tap_paths(model: nn.Module) -> list[str]:
     """The paths of all taps, in the order in which they stand in the model."""
     return [path for path, module in model.named_modules() if isinstance(module, Tap)]
@@ -59,5 +77,12 @@ def _matching(model: nn.Module, patterns: tuple[str, ...]) -> Iterator[tuple[str
 def _keep(seen: dict[str, Tensor], path: str) -> Callable[[nn.Module, object, Tensor], None]:
     def hook(module: nn.Module, inputs: object, output: Tensor) -> None:
         seen[path] = output.detach()
+
+    return hook
+
+
+def _swap(make: Callable[[Tensor], Tensor]) -> Callable[[nn.Module, object, Tensor], Tensor]:
+    def hook(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        return make(output)
 
     return hook

@@ -1,5 +1,6 @@
 """The words on the screen: a card for each option and setting, and the text of whole pages."""
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -37,18 +38,52 @@ def page(name: str) -> str:
     return _texts()["pages", name]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What a view of a page says, in Markdown."""
+
+    look: str
+    """What to look at, in plain words."""
+    try_it: str
+    """One thing to do."""
+    formula: str
+    """The formula with what its letters mean, and the papers."""
+
+
+def inside(page: str, view: str) -> Words:
+    """Give the words of one view of a page that looks inside.
+
+    The file has them in this order, parted by lines of three hyphens.
+
+    Raises:
+        KeyError: if there is no such view.
+    """
+    look, try_it, formula = _texts()["inside", page, view].split("\n---\n")
+    return Words(look=look.strip(), try_it=try_it.strip(), formula=formula.strip())
+
+
+def example(corpus: str) -> str:
+    """Give a text of the kind that a built-in corpus has, to look at until the student has one.
+
+    Raises:
+        KeyError: if there is none for this corpus.
+    """
+    return _texts()["examples", corpus]
+
+
 def escaped(text: str) -> str:
     """Write a text so that Markdown shows it word for word."""
     return "".join(f"\\{mark}" if mark in _MARKS else mark for mark in text)
 
 
+_FOLDERS = ("cards", "pages", "inside", "examples")
 _MARKS = r"\`*_{}[]()#+-.!|<>$~:"
 
 
 @cache
 def _texts() -> dict[tuple[str, ...], str]:
     """Every text by the folders and the name it lies under, so that no name is ever a path."""
-    files = (file for folder in ("cards", "pages") for file in (HERE / folder).rglob("*.md"))
+    files = (file for folder in _FOLDERS for file in (HERE / folder).rglob("*.*"))
     return {
         file.relative_to(HERE).with_suffix("").parts: file.read_text(encoding="utf-8").strip()
         for file in files

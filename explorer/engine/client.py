@@ -8,7 +8,7 @@ import csv
 import io
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from math import inf
@@ -16,9 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-import numpy as np
-
 from explorer.engine import store
+from explorer.engine.answers import Answer, Answers, key_of
 from explorer.engine.limits import (
     MOST_PACKED_BYTES,
     check_setup,
@@ -33,7 +32,8 @@ from explorer.engine.shipped import SHIPPED, shipped_run
 from tiny_llama.errors import UserError
 from tiny_llama.metrics import read_metrics
 from tiny_llama.sample_config import SampleConfig
-from tiny_llama.setup import TEXT, Setup
+from tiny_llama.setup import TEXT, Setup, snapshot_steps
+from tiny_llama.views import VIEWS
 
 Action = Literal["pause", "resume", "step", "stop"]
 Export = Literal["folder", "hugging_face", "metrics"]
@@ -44,15 +44,6 @@ CLEAR_SECONDS = 60.0
 """How often it looks for run folders that have to go."""
 DEATH_SECONDS = 120
 """A run in whose turn the worker ends twice within this is not taken up again by itself."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trace:
-    """What a model did with a text: the text of each token, ids, and activations by path."""
-
-    tokens: Sequence[str]
-    ids: np.ndarray
-    activations: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +74,7 @@ class Engine:
         for run in self.runs.values():
             _wake_up(run)
         self._pool = Pool(self._take_news, self._note_death)
+        self._answers = Answers()
         self._unsaved: set[str] = set()
         self._lock = threading.RLock()
         self._closed, self._hurry = threading.Event(), threading.Event()
@@ -238,17 +230,57 @@ class Engine:
         values = {"prompt": prompt, "settings": asdict(settings)}
         return str(self._pool.ask("generate", _place(run) | values, run.worker).values["text"])
 
-    def trace(self, run_id: str, text: str, *patterns: str) -> Trace:
-        """Let the model of a run read a text and hand out activations by path.
+    def ask(self, run_id: str, view: str, *, step: int | None = None, **values: Any) -> Answer:
+        """Ask what `tiny_llama.views.VIEWS` can tell of a run's model.
+
+        Args:
+            run_id: anybody's run, or a shipped model; not used by a view that needs no model.
+            view: the name of the view.
+            step: the model after this step, if it can still be had, as `Answer.step` then says:
+                the step of an earlier answer, or one of `snapshot_steps`. None: as it stands.
+            values: what the view wants to know, in plain values.
+
+        Raises:
+            EngineError: if the text or another value cannot be used.
+        """
+        if not VIEWS[view].needs_model:
+            return self._asked(view, values, {"run": ""}, 0, None)
+        run = self._ready(run_id)
+        place = _place(run, step)
+        return self._asked(view, values, place, place["step"], run.worker)
+
+    def trace(self, run_id: str, text: str, *patterns: str, step: int | None = None) -> Answer:
+        """Let the model of a run read a text and hand out activations by path; see `ask`.
 
         Raises:
             EngineError: if the text cannot be used.
         """
-        run = self._ready(run_id)
-        values = {"text": text, "patterns": patterns}
-        frame = self._pool.ask("trace", _place(run) | values, run.worker)
-        arrays = dict(frame.arrays)
-        return Trace(tokens=frame.values["tokens"], ids=arrays.pop("ids"), activations=arrays)
+        return self.ask(run_id, "trace", step=step, text=text, patterns=patterns)
+
+    def snapshot_steps(self, run: Run) -> list[int]:
+        """The steps at which a run's model can be looked at again, in order."""
+        return snapshot_steps(run.folder)
+
+    def _asked(
+        self,
+        view: str,
+        values: Mapping[str, Any],
+        place: Mapping[str, Any],
+        step: int | None,
+        worker: WorkerProcess | None,
+    ) -> Answer:
+        """The answer of a worker, or the same one as before."""
+        if step is not None:
+            kept = self._answers.find(key_of(place["run"], step, view, values))
+            if kept is not None:
+                return kept
+        asked = {**place, "view": view, "values": values}
+        frame = self._pool.ask("view", asked, worker)
+        for array in frame.arrays.values():
+            array.flags.writeable = False
+        answer = Answer(step=frame.values["step"], found={**frame.values["found"], **frame.arrays})
+        self._answers.keep(key_of(place["run"], answer.step, view, values), answer)
+        return answer
 
     def export(self, run_id: str, form: Export) -> bytes:
         """Pack what a run has learned and logged so far.
@@ -523,9 +555,11 @@ def _what_happened(note: str, worker_note: str, next_step: int) -> str:
     return " ".join(filter(None, [note, worker_note, f"This run went on {place}."]))
 
 
-def _place(run: Run) -> dict[str, str]:
-    """Where a worker finds the model of a run."""
-    return {"run": run.id, "folder": str(run.folder)}
+def _place(run: Run, step: int | None = None) -> dict[str, Any]:
+    """Where a worker finds the model of a run, after a step or as it stands."""
+    if step is None and not run.is_moving:
+        step = run.step
+    return {"run": run.id, "folder": str(run.folder), "step": step}
 
 
 def _as_csv(folder: Path) -> bytes:

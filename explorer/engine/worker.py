@@ -18,14 +18,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import torch
 
 from explorer.engine.frames import Frame, read_frame, write_frame
 from explorer.engine.limits import MOST_GENERATED, MOST_PROMPT_CHARACTERS, check_setup
 from explorer.engine.preparing import Library, Prepared
+from explorer.engine.subjects import Subjects
 from tiny_llama.checkpoint import (
-    TrainedModel,
-    load_model,
     new_trainer,
     read_checkpoint,
     resume_trainer,
@@ -39,9 +39,10 @@ from tiny_llama.measuring import measure
 from tiny_llama.metrics import trim_metrics
 from tiny_llama.recording import Recorder
 from tiny_llama.sample_config import SampleConfig
-from tiny_llama.setup import SETUP, Setup
-from tiny_llama.tap import record
+from tiny_llama.setup import SETUP
 from tiny_llama.training import Trainer
+from tiny_llama.views import VIEWS, Found
+from tiny_llama.views.subject import Subject
 
 SLICE_SECONDS = 0.05
 """How long one run trains before the next one, or a question, gets its turn."""
@@ -94,13 +95,12 @@ class Worker:
         self._runs: dict[str, LiveRun] = {}
         self._preparing: dict[str, list[Frame]] = {}
         self._jobs: deque[Job] = deque()
-        self._library = Library()
+        self._library, self._subjects = Library(), Subjects()
         self._operations: Mapping[str, Callable[[Mapping[str, Any]], Frame]] = {
             "control": self._control,
             "checkpoint": self._checkpoint,
             "unload": self._unload,
             "forget": self._forget,
-            "trace": self._trace,
             "export": self._export,
         }
         self._actions: Mapping[str, Callable[[LiveRun], None]] = {
@@ -154,6 +154,10 @@ class Worker:
             threading.Thread(target=self._prepare, args=(request,), daemon=True).start()
         elif values["operation"] == "generate":
             self._jobs.append(Job(request=request, pieces=self._generate(values)))
+        elif values["operation"] == "view" and VIEWS[values["view"]].is_one_piece:
+            threading.Thread(target=self._view_beside, args=(request,), daemon=True).start()
+        elif values["operation"] == "view":
+            self._jobs.append(Job(request=request, pieces=self._view(values)))
         else:
             operation = self._operations[values["operation"]]
             self._reply(request, lambda: operation(values))
@@ -297,7 +301,7 @@ class Worker:
             raise TextError(
                 f"n_tokens={settings.n_tokens} must be at most {MOST_GENERATED}; ask for fewer."
             )
-        found = self._model(values)
+        found = self._subject(values)
         prompt = found.tokenizer.encode(_checked_prompt(values["prompt"]))
         said = []
         for next_token in generate(found.model, prompt, settings):
@@ -305,37 +309,37 @@ class Worker:
             yield None
         yield Frame(values={"text": found.tokenizer.decode([*prompt, *said])})
 
-    def _trace(self, values: Mapping[str, Any]) -> Frame:
-        """Read a text and hand out the activations asked for, without their batch axis."""
-        found = self._model(values)
-        tokens = found.tokenizer.encode(_checked_prompt(values["text"]))[
-            : found.model.config.context
-        ]
-        with torch.no_grad(), record(found.model, *values["patterns"]) as seen:
-            found.model.eval()(torch.from_numpy(tokens)[None])
-        arrays = {path: tensor[0].numpy() for path, tensor in seen.items()}
-        return Frame(
-            values={"tokens": [found.tokenizer.token_text(int(token)) for token in tokens]},
-            arrays={**arrays, "ids": tokens},
-        )
+    def _view(self, values: Mapping[str, Any]) -> Iterator[Frame | None]:
+        """Answer a question of the table of views, in as many pieces as the view has."""
+        view, asked = VIEWS[values["view"]], values["values"]
+        if "text" in asked:
+            _checked_prompt(asked["text"])
+        subject = [self._subject(values)] if view.needs_model else []
+        found = view.load()(*subject, **asked)
+        step = subject[0].step if subject else 0
+        for piece in [found] if isinstance(found, dict) else found:
+            yield piece if piece is None else _as_frame(piece, step)
+
+    def _view_beside(self, request: Frame) -> None:
+        """Answer such a question in a thread of its own."""
+        try:
+            answers = [answer for answer in self._view(request.values) if answer is not None]
+        except Exception as error:
+            why = error
+            self._waiting.put(lambda: self._reply(request, lambda: _raise(why)))
+        else:
+            self._waiting.put(lambda: self._reply(request, lambda: answers[-1]))
+
+    def _subject(self, values: Mapping[str, Any]) -> Subject:
+        run = self._runs.get(values["run"])
+        folder, trainer = Path(values["folder"]), run.trainer if run else None
+        return self._subjects.find(values["run"], folder, values["step"], trainer)
 
     def _export(self, values: Mapping[str, Any]) -> Frame:
         """Write the model as it stands for `transformers`, into a new folder."""
-        found = self._model(values)
+        found = self._subject(values)
         write_hugging_face(found.model, found.tokenizer, Path(values["target"]))
         return Frame(values={})
-
-    def _model(self, values: Mapping[str, Any]) -> TrainedModel:
-        """The model of a live run as it stands, or that of a folder."""
-        if run := self._runs.get(values["run"]):
-            trainer = run.trainer
-            return TrainedModel(
-                model=trainer.model,
-                tokenizer=trainer.corpus.tokenizer,
-                setup=Setup(model=trainer.model.config, training=trainer.config),
-                next_step=trainer.next_step,
-            )
-        return load_model(Path(values["folder"]))
 
     def _find(self, run_id: str) -> LiveRun:
         if run_id not in self._runs:
@@ -405,6 +409,13 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, MemoryError) or "allocate memory" in str(error):
         return "There was not enough memory for this; take a smaller model, context or batch size."
     return f"The worker could not do this ({type(error).__name__}); try other settings."
+
+
+def _as_frame(found: Found, step: int) -> Frame:
+    """What a view found, arrays apart from plain values."""
+    arrays = {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
+    rest = {name: value for name, value in found.items() if name not in arrays}
+    return Frame(values={"step": step, "found": rest}, arrays=arrays)
 
 
 def _raise(error: Exception) -> Frame:

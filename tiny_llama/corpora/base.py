@@ -74,6 +74,17 @@ class Task(Corpus):
             is_answer += [False] * len(example.prompt) + [True] * len(example.answer)
         return text[:n_characters], is_answer[:n_characters]
 
+    def answers(self, text: str) -> list[bool]:
+        """Say of every character of a text whether it belongs to an answer.
+
+        An answer goes from behind "=" to the end of the line, unless a task writes it otherwise.
+        """
+        flags, inside = [], False
+        for character in text:
+            flags.append(inside)
+            inside = character != "\n" and (inside or character == "=")
+        return flags
+
     def _example_of_part(self, rng: random.Random, held_out: bool) -> Example:
         while True:
             example = self.example(rng)

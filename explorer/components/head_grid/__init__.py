@@ -1,0 +1,78 @@
+"""All heads of a model at a glance: a small map and the role scores of each; a press opens one."""
+
+import base64
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from tiny_llama.views.roles import ROLES, best_role
+
+_HINTS = {
+    "previous": "Share of attention that goes to the token before",
+    "first": "Share of attention that goes to the first token",
+    "same": "Share that goes to earlier copies of the same token, where there are any",
+    "induction": "Share that goes to what followed earlier copies of it, where there are any",
+    "uniform": "How evenly it reads: entropy as a share of the most that it could be",
+}
+
+
+def head_grid(
+    maps: np.ndarray, roles: np.ndarray, *, key: str, open_head: Callable[[int, int], None]
+) -> None:
+    """Show all heads; call `open_head(layer, head)` when one is pressed.
+
+    Args:
+        maps: `l h n n`, 0 to 255.
+        roles: scores in the order of `tiny_llama.views.roles.ROLES`, `l h 5`.
+        key: identifies the grid on the page.
+        open_head: called before the page is run again.
+    """
+
+    def chosen() -> None:
+        layer, head = st.session_state[key]["chosen"]
+        open_head(int(layer), int(head))
+
+    _component()(key=key, data=grid_data(maps, roles), height="content", on_chosen_change=chosen)
+
+
+def grid_data(maps: np.ndarray, roles: np.ndarray) -> dict[str, Any]:
+    """What the browser is sent."""
+    layers = [
+        [
+            {
+                "map": base64.b64encode(head_map.tobytes()).decode(),
+                "label": role_title(scores),
+                "scores": [
+                    [name, _HINTS[name], None if np.isnan(score) else round(score, 3)]
+                    for name, score in zip(ROLES, scores.tolist(), strict=True)
+                ],
+            }
+            for head_map, scores in zip(layer_maps, layer_roles, strict=True)
+        ]
+        for layer_maps, layer_roles in zip(maps, roles, strict=True)
+    ]
+    return {"layers": layers, "size": maps.shape[-1], "alt": grid_words(roles)}
+
+
+def grid_words(roles: np.ndarray) -> str:
+    """Say which heads play which role."""
+    titles = [role_title(scores) for layer in roles for scores in layer]
+    counts = [f"{titles.count(title)} {title.lower()}" for title in dict.fromkeys(titles)]
+    n_layers, n_heads = roles.shape[:2]
+    return f"{n_layers} layers of {n_heads} heads each, by role: {', '.join(counts)}."
+
+
+def role_title(scores: np.ndarray) -> str:
+    """What a head is called."""
+    role = best_role(scores)
+    return ROLES[role] if role else "Mixed"
+
+
+@cache
+def _component() -> Any:
+    return st.components.v2.component(
+        "explorer.head_grid", js="head_grid.js", css="head_grid.css", html=""
+    )

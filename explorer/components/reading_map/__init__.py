@@ -1,0 +1,126 @@
+"""Which token reads from which: a labelled map, and arcs that follow the pointer.
+
+Everything that a pointer or a key does happens in the browser. `page` packs the same view into one
+HTML file that needs nothing else.
+"""
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+HERE = Path(__file__).parent
+MOST_TOKENS = 40
+"""More cannot be told apart on a screen; of a longer text, a window is shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What heads of a layer read in a window of a text, after one or several training steps."""
+
+    tokens: Sequence[str]
+    """Labels of the window, `n`."""
+    first: int
+    """Where in the text the window begins."""
+    patterns: np.ndarray
+    """`steps h n n`: how much each token reads from each; rows may sum to less than 1, where what
+    is read lies before the window."""
+    heads: Sequence[tuple[int, int, str]]
+    """Layer, head and role of each head in `patterns`."""
+    chosen: int
+    """Which of them the map shows."""
+    steps: Sequence[int]
+    window: int | None
+    """How many tokens, itself included, a token can read; None: all before it."""
+
+
+def reading_map(reading: Reading, *, key: str) -> None:
+    """Draw the map and the arcs."""
+    _component()(key=key, data=map_data(reading), height="content")
+
+
+def map_data(reading: Reading) -> dict[str, Any]:
+    """What the browser is sent; weights in 65,535ths."""
+    weights = np.rint(65_535 * np.clip(np.nan_to_num(reading.patterns), 0, 1)).astype("<u2")
+    return {
+        "tokens": list(reading.tokens),
+        "first": reading.first,
+        "heads": [
+            {"layer": layer, "head": head, "role": role} for layer, head, role in reading.heads
+        ],
+        "chosen": reading.chosen,
+        "steps": list(reading.steps),
+        "patterns": base64.b64encode(weights.tobytes()).decode(),
+        "window": reading.window,
+        "alt": map_words(reading),
+    }
+
+
+def map_words(reading: Reading) -> str:
+    """Say what the chosen head reads after the last step: the strongest readings."""
+    layer, head, role = reading.heads[reading.chosen]
+    pattern = reading.patterns[-1, reading.chosen]
+    strongest = np.argsort(pattern, axis=None)[::-1][:3]
+    places = [divmod(int(place), pattern.shape[1]) for place in strongest]
+    parts = [
+        f"token {reading.first + reader} “{reading.tokens[reader]}” reads "
+        f"{pattern[reader, source]:.0%} from token {reading.first + source} "
+        f"“{reading.tokens[source]}”"
+        for reader, source in places
+    ]
+    return f"Layer {layer}, head {head} ({role.lower()}): {'; '.join(parts)}."
+
+
+def page(reading: Reading, title: str) -> str:
+    """The view as an HTML file of its own, which opens without this app and without a network."""
+    data = json.dumps(map_data(reading)).replace("<", "\\u003c")
+    script = (HERE / "reading_map.js").read_text(encoding="utf-8")
+    style = (HERE / "reading_map.css").read_text(encoding="utf-8")
+    script = script.replace("export default function", "function")
+    return _PAGE.format(title=escape(title), style=_THEME + style, script=script, data=data)
+
+
+_THEME = """
+:root {
+  --st-text-color: #1B2430; --st-background-color: #FFFFFF; --st-border-color: #C9D0D9;
+  --st-secondary-background-color: #F3F5F8; --st-primary-color: #00639C;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --st-text-color: #E8EDF3; --st-background-color: #10161F; --st-border-color: #3A4656;
+    --st-secondary-background-color: #1A2330; --st-primary-color: #56B4E9;
+    --st-chart-categorical-colors: #56B4E9,#E69F00,#009E73,#CC79A7,#D55E00,#0072B2;
+    --st-chart-sequential-colors: #16202D,#1B5A87,#62A7D8,#E8F4FC;
+  }
+}
+body { margin: 24px; background: var(--st-background-color); color: var(--st-text-color);
+  font-family: system-ui, sans-serif; }
+"""
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>{style}</style>
+<h1>{title}</h1>
+<div id="view"></div>
+<script type="module">
+{script}
+readingMap({{ data: {data}, parentElement: document.getElementById("view") }})
+</script>
+</html>
+"""
+
+
+@cache
+def _component() -> Any:
+    return st.components.v2.component(
+        "explorer.reading_map", js="reading_map.js", css="reading_map.css", html=""
+    )

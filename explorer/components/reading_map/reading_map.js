@@ -1,0 +1,486 @@
+// Which token reads from which: a labelled map, and arcs between two columns of tokens.
+//
+// data: { tokens, first, heads: [{ layer, head, role }], chosen, steps, patterns, window, alt,
+//         canSave }
+// patterns: base64 of little-endian uint16, steps x heads x n x n, 65535 for a weight of 1
+// tokens: what each of the n tokens reads as; `first` is the place of the first in the text
+// steps: training steps that can be scrubbed through; usually one
+// window: how many tokens, itself included, a token can read; null: all before it
+//
+// Pointing and keys move the focus on this side alone; nothing goes to the server.
+
+const CELL = 12 // pixels of a cell, so that a label fits beside it
+const ROW = 17 // pixels of a token in the columns of the arcs
+const FAINTEST = 0.02 // weights below this are not drawn as arcs, unless their token has the focus
+const PLAY_EVERY = 350 // ms a snapshot
+const FONT = "11.5px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
+const BLUES = "#F5F8FB,#98C5E1,#2173B2,#062A54" // where the theme names no scale
+const OKABE_ITO = "#0072B2,#D55E00,#009E73,#CC79A7,#E69F00,#56B4E9"
+const DASHES = ["", "6 3", "2 3", "8 3 2 3", "10 5", "4 4"] // heads differ by more than colour
+const SVG = "http://www.w3.org/2000/svg"
+
+const views = new WeakMap() // parentElement -> View
+
+export default function readingMap(component) {
+  const { parentElement } = component
+  if (!views.has(parentElement)) views.set(parentElement, new View(parentElement))
+  views.get(parentElement).update(component.data)
+  return () => {
+    if (parentElement.isConnected) return
+    views.get(parentElement)?.stop()
+    views.delete(parentElement)
+  }
+}
+
+class View {
+  focus = null // the reader pointed at
+  locked = null // the reader clicked on
+  shown = new Set() // heads whose arcs are drawn
+  at = 0 // index of the step shown
+
+  constructor(parent) {
+    this.root = element("div", "reading", parent)
+    this.bar = element("div", "bar", this.root)
+    this.time = element("div", "time", this.root)
+    this.buildTime()
+    this.words = element("p", "words", this.root, { "aria-live": "polite" })
+    this.panes = element("div", "panes", this.root)
+    this.mapPane = this.pane("Map: row reads from column")
+    this.arcsPane = this.pane("Arcs: left reads from right")
+    this.list = this.arcsPane.scroll
+    this.list.addEventListener("keydown", event => this.press(event))
+    this.list.addEventListener("blur", () => this.point(null))
+  }
+
+  pane(title) {
+    const pane = element("figure", "pane", this.panes)
+    const caption = element("figcaption", "", pane)
+    element("span", "", caption).textContent = title
+    const scroll = element("div", "scroll", pane)
+    const save = element("span", "save", caption)
+    for (const kind of ["SVG", "PNG"]) {
+      const button = element("button", "", save, { type: "button" })
+      button.textContent = kind
+      button.setAttribute("aria-label", `Save “${title}” as ${kind}`)
+      button.addEventListener("click", () => savePicture(scroll.querySelector("svg"), kind))
+    }
+    return { pane, scroll }
+  }
+
+  buildTime() {
+    this.play = element("button", "play", this.time, { type: "button" })
+    this.play.addEventListener("click", () => (this.playing ? this.stop() : this.start()))
+    this.range = element("input", "", this.time, {
+      type: "range", min: 0, step: 1, "aria-label": "Training step",
+    })
+    this.range.addEventListener("input", () => {
+      this.stop()
+      this.show(Number(this.range.value))
+    })
+    this.step = element("output", "", this.time)
+  }
+
+  update(data) {
+    const before = this.data
+    this.data = data
+    this.n = data.tokens.length
+    this.patterns = decode(data.patterns)
+    this.theme = readTheme(this.root)
+    const same = before && JSON.stringify(before.tokens) === JSON.stringify(data.tokens)
+    if (!same) this.focus = this.locked = null
+    if (!before || before.heads.length !== data.heads.length || before.chosen !== data.chosen) {
+      this.shown = new Set([data.chosen])
+    }
+    if (!before || before.steps.length !== data.steps.length) this.at = data.steps.length - 1
+    this.time.hidden = data.steps.length < 2
+    this.range.max = data.steps.length - 1
+    this.drawBar()
+    this.show(this.at)
+  }
+
+  show(at) {
+    this.at = Math.min(at, this.data.steps.length - 1)
+    this.range.value = this.at
+    const step = this.data.steps[this.at]
+    this.step.textContent = `Step ${step.toLocaleString("en")}`
+    this.range.setAttribute("aria-valuetext", this.step.textContent)
+    this.play.textContent = this.playing ? "❚❚ Pause" : "▶ Play"
+    this.drawMap()
+    this.drawArcs()
+    this.say()
+  }
+
+  start() {
+    if (this.at === this.data.steps.length - 1) this.at = -1
+    this.playing = setInterval(() => {
+      if (this.at >= this.data.steps.length - 1) this.stop()
+      else this.show(this.at + 1)
+    }, PLAY_EVERY)
+    this.show(this.at + 1)
+  }
+
+  stop() {
+    clearInterval(this.playing)
+    this.playing = null
+    this.play.textContent = "▶ Play"
+  }
+
+  // How much the reader takes from the source, both counted within the window on screen.
+  weight(head, reader, source) {
+    const { n } = this
+    return this.patterns[((this.at * this.data.heads.length + head) * n + reader) * n + source] / 65535
+  }
+
+  isHidden(reader, source) {
+    const { window } = this.data
+    return source > reader || (window !== null && source <= reader - window)
+  }
+
+  get reader() {
+    return this.focus ?? this.locked
+  }
+
+  // -- Heads -------------------------------------------------------------------------------------
+
+  drawBar() {
+    this.bar.replaceChildren()
+    this.bar.hidden = this.data.heads.length < 2
+    element("span", "", this.bar).textContent = "Arcs of head"
+    this.data.heads.forEach((head, index) => {
+      const button = element("button", "chip", this.bar, { type: "button" })
+      button.setAttribute("aria-pressed", this.shown.has(index))
+      button.style.setProperty("--colour", this.theme.colours[index % this.theme.colours.length])
+      element("span", "mark", button)
+      element("span", "", button).textContent = `${head.head}: ${head.role}`
+      button.addEventListener("click", () => {
+        if (!this.shown.delete(index)) this.shown.add(index)
+        button.setAttribute("aria-pressed", this.shown.has(index))
+        this.drawArcs()
+        this.say()
+      })
+    })
+  }
+
+  // -- Map ---------------------------------------------------------------------------------------
+
+  drawMap() {
+    const { n, theme } = this
+    const { tokens, chosen } = this.data
+    const margin = labelWidth(tokens)
+    const size = margin + n * CELL + 2
+    const svg = newSvg(this.mapPane.scroll, size, size, theme, this.data.alt)
+    const hatch = svgElement("pattern", svgElement("defs", svg), {
+      id: "hidden", width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)",
+    })
+    svgElement("line", hatch, { y2: 5, stroke: theme.faint, "stroke-width": 1.4 })
+    const cells = svgElement("g", svg, { transform: `translate(${margin} ${margin})` })
+    for (let reader = 0; reader < n; reader++) {
+      for (const [from, to] of hiddenStretches(n, reader, this.data.window)) {
+        svgElement("rect", cells, {
+          x: from * CELL, y: reader * CELL, width: (to - from) * CELL, height: CELL,
+          fill: "url(#hidden)",
+        })
+      }
+      for (let source = 0; source <= reader; source++) {
+        if (this.isHidden(reader, source)) continue
+        svgElement("rect", cells, {
+          x: source * CELL, y: reader * CELL, width: CELL, height: CELL,
+          fill: theme.scale(this.weight(chosen, reader, source)),
+        })
+      }
+    }
+    tokens.forEach((token, at) => {
+      label(svg, token, margin - 4, margin + (at + 0.5) * CELL, theme, "end")
+      const turned = label(svg, token, 0, 0, theme, "start")
+      turned.setAttribute("transform", `translate(${margin + (at + 0.5) * CELL} ${margin - 4}) rotate(-90)`)
+    })
+    this.band = svgElement("rect", cells, {
+      width: n * CELL, height: CELL, fill: "none", stroke: theme.text, "stroke-width": 1.5,
+      visibility: "hidden",
+    })
+    cells.addEventListener("pointermove", event => this.point(this.rowAt(event, cells)))
+    cells.addEventListener("click", event => this.lock(this.rowAt(event, cells)))
+    svg.addEventListener("pointerleave", () => this.point(null))
+    this.moveBand()
+  }
+
+  rowAt(event, cells) {
+    const box = cells.ownerSVGElement.getBoundingClientRect()
+    const margin = labelWidth(this.data.tokens)
+    return clamp(Math.floor((event.clientY - box.top - margin) / CELL), 0, this.n - 1)
+  }
+
+  moveBand() {
+    const { reader } = this
+    this.band.setAttribute("visibility", reader === null ? "hidden" : "visible")
+    if (reader !== null) this.band.setAttribute("y", reader * CELL)
+  }
+
+  // -- Arcs --------------------------------------------------------------------------------------
+
+  drawArcs() {
+    const { n, theme } = this
+    const { tokens, first } = this.data
+    const margin = labelWidth(tokens) + 34
+    const width = 2 * margin + 150
+    const svg = newSvg(this.arcsPane.scroll, width, n * ROW + 4, theme, this.data.alt)
+    this.left = margin
+    this.right = width - margin
+    this.arcs = svgElement("g", svg, { fill: "none" })
+    this.list.setAttribute("tabindex", 0)
+    this.list.setAttribute("role", "listbox")
+    this.list.setAttribute("aria-label", "Reading tokens: up and down choose one, Enter keeps it")
+    this.options = tokens.map((token, at) => {
+      const group = svgElement("g", svg, { role: "option", id: `reader-${at}`, "aria-selected": false })
+      group.style.cursor = "pointer"
+      group.setAttribute("aria-label", `token ${first + at}, ${token}`)
+      svgElement("rect", group, { x: 0, y: at * ROW, width: margin, height: ROW, fill: "transparent" })
+      label(group, token, margin - 5, (at + 0.5) * ROW, theme, "end")
+      label(group, String(first + at), 26, (at + 0.5) * ROW, theme, "end", theme.faint)
+      group.addEventListener("pointerenter", () => this.point(at))
+      group.addEventListener("click", () => this.lock(at))
+      return group
+    })
+    tokens.forEach((token, at) => label(svg, token, this.right + 5, (at + 0.5) * ROW, theme, "start"))
+    svg.addEventListener("pointerleave", () => this.point(null))
+    this.drawLines()
+  }
+
+  drawLines() {
+    const { n, theme, reader, left, right } = this
+    this.arcs.replaceChildren()
+    const heads = [...this.shown].sort((one, other) => one - other)
+    heads.forEach((head, order) => {
+      for (let from = 0; from < n; from++) {
+        if (reader !== null && from !== reader) continue
+        for (let source = 0; source <= from; source++) {
+          const weight = this.weight(head, from, source)
+          if (weight < (reader === null ? FAINTEST : 0.003)) continue
+          const y = (from + 0.5) * ROW
+          const goal = (source + 0.5) * ROW + 2.5 * (order - (heads.length - 1) / 2)
+          const middle = (left + right) / 2
+          svgElement("path", this.arcs, {
+            d: `M${left} ${y}C${middle} ${y} ${middle} ${goal} ${right} ${goal}`,
+            stroke: theme.colours[head % theme.colours.length],
+            "stroke-width": 1 + 2.5 * weight,
+            "stroke-opacity": Math.max(0.08, weight),
+            "stroke-dasharray": heads.length > 1 ? DASHES[head % DASHES.length] : "",
+          })
+        }
+      }
+    })
+    this.options.forEach((option, at) => {
+      const isChosen = at === reader
+      option.setAttribute("aria-selected", isChosen)
+      option.firstChild.setAttribute("fill", isChosen ? theme.chosen : "transparent")
+    })
+    if (reader === null) this.list.removeAttribute("aria-activedescendant")
+    else this.list.setAttribute("aria-activedescendant", `reader-${reader}`)
+  }
+
+  // -- Focus -------------------------------------------------------------------------------------
+
+  point(reader) {
+    if (reader === this.focus) return
+    this.focus = reader
+    this.refocus()
+  }
+
+  lock(reader) {
+    this.locked = this.locked === reader ? null : reader
+    this.refocus()
+  }
+
+  refocus() {
+    this.moveBand()
+    this.drawLines()
+    this.say()
+  }
+
+  press(event) {
+    const now = this.reader ?? -1
+    const goals = {
+      ArrowDown: now + 1, ArrowUp: Math.max(0, now - 1), Home: 0, End: this.n - 1,
+    }
+    if (event.key in goals) {
+      this.focus = clamp(goals[event.key], 0, this.n - 1)
+      this.options[this.focus].scrollIntoView({ block: "nearest" })
+      this.refocus()
+    } else if (event.key === "Enter" || event.key === " ") this.lock(this.reader)
+    else if (event.key === "Escape") {
+      this.focus = this.locked = null
+      this.refocus()
+    } else return
+    event.preventDefault()
+  }
+
+  say() {
+    const { reader } = this
+    const { tokens, first, heads } = this.data
+    if (reader === null) {
+      this.words.textContent =
+        "Point at a token to see what it reads; press it to keep it. By keyboard: Tab to the arcs, " +
+        "then ↑ ↓, Enter, Escape."
+      return
+    }
+    const said = [...this.shown].sort((one, other) => one - other).map(head => {
+      const sources = tokens
+        .map((token, at) => [this.weight(head, reader, at), token, first + at])
+        .sort((one, other) => other[0] - one[0])
+        .filter(([weight]) => weight >= 0.01)
+        .slice(0, 4)
+      const elsewhere = 1 - tokens.reduce((sum, _, at) => sum + this.weight(head, reader, at), 0)
+      const parts = sources.map(([weight, token, at]) => `${percent(weight)} from “${token}” (${at})`)
+      if (elsewhere > 0.005) parts.push(`${percent(elsewhere)} from tokens before these`)
+      return `head ${heads[head].head}: ${parts.join(", ")}`
+    })
+    const kept = this.locked === reader ? " (kept)" : ""
+    this.words.textContent = `“${tokens[reader]}” (${first + reader})${kept} reads with ${said.join("; ")}.`
+  }
+}
+
+// -- Drawing -------------------------------------------------------------------------------------
+
+function newSvg(parent, width, height, theme, alt) {
+  const svg = document.createElementNS(SVG, "svg")
+  parent.replaceChildren(svg)
+  set(svg, { xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": alt })
+  svg.style.font = FONT
+  return svg
+}
+
+function label(parent, text, x, y, theme, anchor, colour = theme.text) {
+  const made = svgElement("text", parent, {
+    x, y, "text-anchor": anchor, "dominant-baseline": "central", fill: colour,
+    style: `font: ${FONT}; unicode-bidi: isolate; white-space: pre`, "aria-hidden": true,
+  })
+  made.textContent = text
+  return made
+}
+
+function labelWidth(tokens) {
+  const longest = Math.max(...tokens.map(token => [...token].length))
+  return 12 + 7.4 * Math.min(longest, 14)
+}
+
+// The stretches of sources that a reader cannot read, as [from, to).
+function hiddenStretches(n, reader, window) {
+  const stretches = [[reader + 1, n]]
+  if (window !== null && reader - window + 1 > 0) stretches.push([0, reader - window + 1])
+  return stretches.filter(([from, to]) => from < to)
+}
+
+function readTheme(root) {
+  const style = getComputedStyle(root)
+  const read = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise
+  const text = read("--st-text-color", "#1B2430")
+  return {
+    text,
+    faint: `color-mix(in srgb, ${text} 55%, ${read("--st-background-color", "#FFFFFF")})`,
+    chosen: `color-mix(in srgb, ${read("--st-primary-color", "#00639C")} 25%, transparent)`,
+    background: read("--st-background-color", "#FFFFFF"),
+    colours: read("--st-chart-categorical-colors", OKABE_ITO).split(",").map(each => each.trim()),
+    scale: makeScale(read("--st-chart-sequential-colors", BLUES).split(",").map(each => each.trim())),
+  }
+}
+
+// From a weight to a colour. A square root, since most cells are faint and should still be seen.
+function makeScale(colours) {
+  const strip = document.createElement("canvas")
+  strip.width = 256
+  strip.height = 1
+  const context = strip.getContext("2d")
+  const gradient = context.createLinearGradient(0, 0, 256, 0)
+  colours.forEach((colour, at) => gradient.addColorStop(at / (colours.length - 1), colour))
+  context.fillStyle = gradient
+  context.fillRect(0, 0, 256, 1)
+  const { data } = context.getImageData(0, 0, 256, 1)
+  return weight => {
+    const at = 4 * Math.round(255 * Math.sqrt(clamp(weight, 0, 1)))
+    return `rgb(${data[at]} ${data[at + 1]} ${data[at + 2]})`
+  }
+}
+
+function savePicture(svg, kind) {
+  const copy = svg.cloneNode(true)
+  const { background } = readTheme(svg)
+  const paper = svgElement("rect", copy, { width: "100%", height: "100%", fill: resolved(background, svg) })
+  copy.prepend(paper)
+  for (const each of copy.querySelectorAll("[fill], [stroke]")) {
+    for (const name of ["fill", "stroke"]) {
+      const colour = each.getAttribute(name)
+      if (colour?.startsWith("color-mix")) each.setAttribute(name, resolved(colour, svg))
+    }
+  }
+  const text = new XMLSerializer().serializeToString(copy)
+  const url = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }))
+  if (kind === "SVG") download(url, "attention.svg")
+  else drawPicture(url, svg)
+}
+
+function drawPicture(url, svg) {
+  const image = new Image()
+  image.onload = () => {
+    const canvas = document.createElement("canvas")
+    canvas.width = 2 * svg.width.baseVal.value
+    canvas.height = 2 * svg.height.baseVal.value
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height)
+    canvas.toBlob(blob => download(URL.createObjectURL(blob), "attention.png"))
+    URL.revokeObjectURL(url)
+  }
+  image.src = url
+}
+
+function download(url, name) {
+  const link = document.createElement("a")
+  Object.assign(link, { href: url, download: name })
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(url), 10_000)
+}
+
+// A colour that other programs understand, too.
+function resolved(colour, near) {
+  const probe = document.createElement("span")
+  probe.style.color = colour
+  near.parentElement.append(probe)
+  const context = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d")
+  context.fillStyle = getComputedStyle(probe).color
+  context.fillRect(0, 0, 1, 1)
+  probe.remove()
+  const [red, green, blue, alpha] = context.getImageData(0, 0, 1, 1).data
+  return alpha === 255 ? `rgb(${red},${green},${blue})` : `rgba(${red},${green},${blue},${(alpha / 255).toFixed(3)})`
+}
+
+// -- Small things --------------------------------------------------------------------------------
+
+function decode(base64) {
+  const bytes = Uint8Array.from(atob(base64), letter => letter.charCodeAt(0))
+  return new Uint16Array(bytes.buffer)
+}
+
+function element(tag, className, parent, attributes = {}) {
+  const made = document.createElement(tag)
+  if (className) made.className = className
+  set(made, attributes)
+  parent.append(made)
+  return made
+}
+
+function svgElement(tag, parent, attributes = {}) {
+  const made = document.createElementNS(SVG, tag)
+  set(made, attributes)
+  parent.append(made)
+  return made
+}
+
+function set(made, attributes) {
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
+}
+
+function percent(share) {
+  return `${Math.round(100 * share)}%`
+}
+
+function clamp(value, least, most) {
+  return Math.min(most, Math.max(least, value))
+}

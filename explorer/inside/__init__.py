@@ -1,0 +1,1 @@
+"""What the pages that look inside a model show, a module a page, and what they share."""

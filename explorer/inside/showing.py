@@ -1,0 +1,140 @@
+"""How a view is shown: its words, its picture, and formula, running code and live tensor."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from explorer import content, session
+from explorer.figures.labels import visible
+from explorer.figures.picture import Picture
+from explorer.inside import looking
+from explorer.source import source
+from tiny_llama.config import ModelConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveTensor:
+    """An activation to show: where it is in the model, what its axes are, and its numbers."""
+
+    path: str
+    axes: str
+    """The letters of HOUSE style, as "h t s"."""
+    values: np.ndarray
+
+
+def choose_view(views: Mapping[str, str], key: str = "view") -> str:
+    """Let the student choose what to see, by title; its name is in the link.
+
+    Args:
+        views: titles by name; the first one is the usual.
+        key: widget and word of the link.
+    """
+    usual = next(iter(views))
+    session.take_from_link(key, views)
+    if st.session_state.get(key) not in views:
+        session.set_widgets(**{key: usual})
+    chosen = st.segmented_control(
+        "What to see",
+        list(views),
+        required=True,
+        format_func=lambda name: views.get(name, name),
+        key=key,
+        label_visibility="collapsed",
+    )
+    session.put_into_link(key, str(chosen), usual=usual)
+    return str(chosen)
+
+
+def choose_head(config: ModelConfig) -> tuple[int, int]:
+    """Let the student choose one head of a model, counted from 0; the choice is in the link.
+
+    Ends the page where there is none.
+    """
+    if not (config.has_attention and config.n_layers):
+        looking.stop(
+            f"This model has no attention to look at (attention='{config.attention}', "
+            f"n_layers={config.n_layers}); choose another model in the sidebar."
+        )
+    layer, head = st.columns(2)
+    with layer:
+        chosen_layer = _number_of("layer", "Layer", config.n_layers)
+    with head:
+        chosen_head = _number_of("head", "Head", config.n_heads)
+    return chosen_layer, chosen_head
+
+
+def choose_place(key: str, label: str, tokens: Sequence[str]) -> int:
+    """Let the student choose a token of the text by its place, at first the last one."""
+    last = len(tokens) - 1
+    if last < 1:
+        return 0
+    if st.session_state.get(key, last) > last:
+        session.set_widgets(**{key: last})
+    place = int(st.session_state.get(key, last))
+    titled = f"{label}: {content.escaped(visible(tokens[place]))}"
+    return int(st.slider(titled, 0, last, last, key=key, bind="query-params"))
+
+
+def _number_of(key: str, label: str, n: int) -> int:
+    """One of n things, counted from 0; a choice that another model does not have is the first."""
+    options = list(range(n))
+    if st.session_state.get(key, 0) not in options:
+        session.set_widgets(**{key: 0})
+    return int(st.selectbox(label, options, key=key, bind="query-params"))
+
+
+def introduce(page: str, view: str) -> None:
+    """Say what to look at, and one thing to do."""
+    words = content.inside(page, view)
+    st.markdown(words.look)
+    st.markdown(f":material/touch_app: **Try it:** {words.try_it}")
+
+
+def draw(picture: Picture, *, key: str) -> None:
+    """Draw a picture in the page's theme, with its words for who does not see it.
+
+    The camera button above it saves it as SVG.
+    """
+    st.plotly_chart(
+        picture.figure,
+        key=key,
+        alt=picture.alt,
+        config={
+            "displaylogo": False,
+            "toImageButtonOptions": {"format": "svg", "filename": key},
+            "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+        },
+    )
+
+
+def explain(page: str, view: str, *, code: str, tensor: LiveTensor | None = None) -> None:
+    """Lay formula, running code and live tensor side by side, folded until wanted.
+
+    Args:
+        page: as in `content.inside`.
+        view: as in `content.inside`.
+        code: where the code is; see `explorer.source`.
+        tensor: what this code has just computed.
+    """
+    with st.expander("Formula, code and tensor", icon=":material/function:", key=f"explain_{view}"):
+        formula, running = st.columns(2, gap="large")
+        with formula:
+            st.markdown(content.inside(page, view).formula)
+            if tensor is not None:
+                _show_tensor(tensor)
+        with running:
+            found = source(code)
+            st.caption(f"The code that runs: `{found.path}`, from line {found.line}")
+            st.code(found.code, language="python", wrap_lines=True)
+
+
+def _show_tensor(tensor: LiveTensor) -> None:
+    values = tensor.values
+    sizes = " × ".join(f"{size:,}" for size in values.shape)
+    first = values[(0,) * (values.ndim - 2)]
+    part = ", its first matrix" if first.ndim < values.ndim else ""
+    st.caption(f"The live tensor `{tensor.path}`: `{tensor.axes}` = {sizes}, {values.dtype}{part}")
+    with np.printoptions(precision=2, suppress=True, threshold=60, edgeitems=3, linewidth=60):
+        st.code(str(first), language=None)

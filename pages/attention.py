@@ -1,0 +1,9 @@
+import streamlit as st
+
+from explorer import content
+from explorer.inside import attention, looking, showing
+
+st.title("Attention")
+st.markdown(content.page("attention"))
+looked = looking.look()
+attention.SHOW[showing.choose_view(attention.VIEWS)](looked)

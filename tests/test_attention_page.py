@@ -1,0 +1,206 @@
+"""The Attention page, view by view, and its pictures."""
+
+import base64
+import json
+import re
+
+import numpy as np
+import pytest
+from conftest import open_page, until
+
+from explorer.components.head_grid import grid_data, role_title
+from explorer.components.reading_map import MOST_TOKENS, Reading, map_data, map_words, page
+from explorer.figures import attention as figures
+from explorer.inside import plugged
+from explorer.inside.attention import VIEWS
+from tiny_llama.setup import Setup
+
+pytestmark = pytest.mark.usefixtures("app_engine")
+MODELS = ("tales-llama", "tales-gpt3", "repeat-llama", "tales-alibi")
+NEEDS_PAST = {"tales-gpt3", "tales-alibi"}
+TINY = {"steps": "2000", "n_layers": "2", "d_model": "16", "context": "32", "batch_size": "4"}
+
+
+def component(app, key):
+    """What a component of the browser was sent."""
+    (found,) = [each for each in app.get("bidi_component") if each.key == key]
+    return json.loads(found.proto.json)
+
+
+def start(engine, **values):
+    run_id = engine.start(Setup().with_values(TINY | values), owner="me")
+    until(lambda: engine.poll(run_id).status != "starting")
+    return run_id
+
+
+@pytest.mark.parametrize("view", list(VIEWS))
+@pytest.mark.parametrize("run", MODELS)
+def test_every_view_opens_for_every_kind_of_model(view, run):
+    app = open_page("attention", view=view, run=run)
+    errors = [error.value for error in app.error]
+    if view == "time" and run in NEEDS_PAST:
+        assert "n\\_snapshots" in errors[0]
+    else:
+        assert errors == []
+        assert app.expander
+
+
+@pytest.mark.parametrize("view", list(VIEWS))
+@pytest.mark.parametrize(
+    "text", ["O", "<b>Gus</b> $x$ `y`", "😀 שלום \u200b\t\n", "Gus " * 400], ids=range(4)
+)
+def test_odd_texts_are_shown(view, text):
+    app = open_page("attention", view=view, text=text)
+    assert not app.error
+    assert "<b>Gus</b>" not in "".join(each.value for each in app.markdown)
+
+
+@pytest.mark.parametrize("view", list(VIEWS))
+def test_models_in_training_and_untrained_ones_and_odd_ones_are_looked_at(view, engine):
+    running = start(engine, steps="20000")
+    odd = start(engine, steps="1", attention="sliding", n_kv_heads="1", window="5", qk_norm="true")
+    bare = [start(engine, steps="1", attention="none"), start(engine, steps="1", n_layers="0")]
+    try:
+        for run in (running, odd):  # neither has a past
+            app = open_page("attention", view=view, run=run)
+            assert bool(app.error) == (view == "time")
+        for run in bare:
+            app = open_page("attention", view=view, run=run)
+            assert "has no attention to look at" in app.error[0].value
+    finally:
+        engine.control(running, "stop", owner="me")
+
+
+def test_while_a_model_trains_all_pictures_are_of_one_step_until_the_student_looks_again(engine):
+    run_id = start(engine, steps="20000")
+    until(lambda: engine.poll(run_id).step > 5)
+    app = open_page("attention", owner="me", view="head", run=run_id)
+    (step,) = component(app, "reading")["steps"]
+    until(lambda: engine.poll(run_id).step > step + 20)
+    app.selectbox(key="layer").set_value(1).run()
+    assert component(app, "reading")["steps"] == [step]
+    next(each for each in app.button if each.label == "Look again").click().run()
+    assert component(app, "reading")["steps"][0] > step
+    engine.control(run_id, "stop", owner="me")
+
+
+def test_all_heads_are_sent_with_their_roles_and_a_link_opens_one():
+    sent = component(open_page("attention", run="repeat-llama"), "heads")
+    assert [head["label"] for head in sent["layers"][1]] == ["Induction"] * 4
+    link = open_page("attention", run="repeat-llama", view="head", layer="1", head="2")
+    assert component(link, "reading")["chosen"] == 2
+
+
+def test_a_long_text_is_shown_in_a_window():
+    app = open_page("attention", view="head", text="Once there was a kind duck named Gus. " * 5)
+    assert len(component(app, "reading")["tokens"]) == MOST_TOKENS
+    app.slider(key="first").set_value(50).run()
+    sent = component(app, "reading")
+    assert sent["first"] == 50
+    text = ("Once there was a kind duck named Gus. " * 5)[50 : 50 + MOST_TOKENS]
+    assert "".join(sent["tokens"]) == text.replace(" ", "␣")
+
+
+def test_a_head_that_another_model_lacks_falls_back_to_the_first():
+    app = open_page("attention", view="head", run="repeat-llama", layer="3", head="2")
+    assert app.selectbox(key="layer").value == 0
+    assert not app.error
+
+
+def test_heads_switched_off_by_the_link_change_the_loss():
+    app = open_page("attention", view="ablate", run="repeat-llama", off="0.0")
+    losses = {metric.label: float(metric.value) for metric in app.metric}
+    assert losses["Loss with all heads"] < 0.1
+    assert losses["Loss without those switched off"] > 3
+    assert len(app.code) >= 2
+
+
+# Components.
+
+
+@pytest.fixture
+def reading():
+    pattern = np.tril(np.ones((3, 3))) / np.arange(1, 4)[:, None]
+    return Reading(
+        tokens=["<i>", "␣", "b"],
+        first=7,
+        patterns=np.stack([np.stack([pattern, np.eye(3)])]),
+        heads=[(0, 0, "Uniform"), (0, 1, "Mixed")],
+        chosen=1,
+        steps=[5],
+        window=None,
+    )
+
+
+def test_what_the_browser_is_sent_is_the_pattern(reading):
+    sent = map_data(reading)
+    weights = np.frombuffer(base64.b64decode(sent["patterns"]), "<u2").reshape(1, 2, 3, 3) / 65_535
+    np.testing.assert_allclose(weights, reading.patterns, atol=1 / 65_535)
+    assert "100% from token" in map_words(reading)
+
+
+def test_a_stand_alone_page_needs_nothing_else_and_escapes_the_text(reading):
+    html = page(reading, "Attention <of> head")
+    assert "<i>" not in html
+    assert "Attention &lt;of&gt; head" in html
+    assert not re.search(r"(src|href)=|import |url\((?!#)", html)
+    data = re.search(r"readingMap\(\{ data: (\{.*\}), parentElement", html)[1]
+    assert json.loads(data)["tokens"] == ["<i>", "␣", "b"]
+
+
+def test_a_grid_names_each_head_by_its_role():
+    roles = np.array([[[0.9, 0, 0, 0, 0.1], [0.1, 0.1, np.nan, np.nan, 0.95]]])
+    sent = grid_data(np.zeros((1, 2, 4, 4), np.uint8), roles)
+    assert [head["label"] for head in sent["layers"][0]] == ["Previous token", "Uniform"]
+    assert sent["layers"][0][1]["scores"][2][2] is None
+    assert sent["alt"].endswith("1 previous token, 1 uniform.")
+    assert role_title(np.array([0.1, 0.1, 0.1, 0.1, 0.1])) == "Mixed"
+
+
+# Figures.
+
+
+def test_the_words_of_a_picture_say_its_numbers():
+    shown = {"softmax": np.array([0.25, 0.75])}
+    picture = figures.stage_bars(["a", " "], shown, reader=1, source=1)
+    assert picture.alt == "How token 1 “␣” reads from token 1 “␣”: softmax 0.75."
+    growth = np.array([[0.1, -0.2], [1.5, 0.0]])
+    assert "1.50 nats a token, for layer 1, head 0" in figures.importance_map(growth).alt
+    chances = np.array([[0.9, 0.1], [0.2, 0.8]])
+    assert "90% for “x” with all heads" in figures.next_tokens(["x", "<"], chances).alt
+    losses = np.array([[1.0, 1.0], [1.0, 3.5]])
+    picture = figures.loss_change(["a", "b", "c"], losses, np.array([True, True]))
+    assert "+2.50 nats for token 2 “c”" in picture.alt
+
+
+def test_tokens_on_an_axis_are_never_markup():
+    picture = figures.next_tokens(["<b>", "&"], np.array([[0.9, 0.1], [0.2, 0.8]]))
+    assert list(picture.figure.layout.xaxis.ticktext) == ["&lt;b&gt;", "&amp;"]
+
+
+def test_a_rise_is_told_by_its_steps():
+    scores = np.zeros((4, 1, 2))
+    scores[:, 0, 1] = [0.0, 0.1, 0.8, 0.9]
+    picture = figures.formation(
+        [0, 10, 20, 30], scores, np.array([3, 2, 1, 0.5]), role="Induction", chosen=(0, 1)
+    )
+    assert "rising most between steps 10 and 20" in picture.alt
+    assert "from 3.00 to 0.50 nats" in picture.alt
+
+
+# Numbers in formulas.
+
+
+@pytest.mark.parametrize("run", MODELS)
+def test_the_numbers_in_the_formula_are_those_of_the_model(run, engine):
+    text = "Once there was a duck" if run != "repeat-llama" else "\nabcd\nabcd"
+    for source in (3, 8):
+        answer = engine.ask(run, "stages", text=text, layer=1, head=1, reader=8)
+        position = engine.poll(run).setup.model.position
+        said = plugged.stages(answer, source, position)
+        assert f"{answer['products'][source]:.3f}" in said
+        assert f"= {answer['pattern'][source]:.3f}$" in said
+        assert ("Plus position" in said) == (position == "alibi")
+        assert ("turned both" in said) == (position == "rope")
+    answer = engine.ask(run, "stages", text=text, layer=1, head=1, reader=4)
+    assert "lies in the future" in plugged.stages(answer, 5, position)

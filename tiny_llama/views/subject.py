@@ -1,0 +1,87 @@
+"""Subject: a model that is looked at, as it was at one step; nothing trains it meanwhile."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tiny_llama.checkpoint import load_model, load_snapshot
+from tiny_llama.corpora import CORPORA, Task
+from tiny_llama.errors import TextError
+from tiny_llama.model import TinyLlama
+from tiny_llama.setup import Setup, snapshot_steps
+from tiny_llama.tokenizers import Tokenizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A model in evaluation mode with all that it takes to understand it."""
+
+    model: TinyLlama
+    tokenizer: Tokenizer
+    setup: Setup
+    step: int
+    """After how many steps of training; 0: untrained."""
+    folder: Path
+    """Its run folder, where snapshots of earlier steps may be."""
+
+    @classmethod
+    def load(cls, folder: Path) -> "Subject":
+        """Take what a run folder holds last.
+
+        Raises:
+            UserError: if something is missing, damaged or does not fit together.
+        """
+        found = load_model(folder)
+        return cls(
+            model=found.model.eval(),
+            tokenizer=found.tokenizer,
+            setup=found.setup,
+            step=max(0, found.next_step - 1),
+            folder=folder,
+        )
+
+    @property
+    def snapshot_steps(self) -> list[int]:
+        """The steps at which it can be looked at again, in order."""
+        return snapshot_steps(self.folder)
+
+    def at(self, step: int) -> "Subject":
+        """The same model as a snapshot has it, in half precision.
+
+        Raises:
+            CheckpointError: if there is no whole snapshot of that step.
+        """
+        model = load_snapshot(self.folder, step).eval()
+        return replace(self, model=model, step=step)
+
+    def read(self, text: str, *, fewest: int = 1, most: int | None = None) -> Tensor:
+        """Turn a text into ids, `t`: no more than the model was trained to read at once.
+
+        Args:
+            text: any text; characters that the tokenizer does not know become its unknown token.
+            fewest: how many tokens are needed.
+            most: how many to keep; None: the model's context.
+
+        Raises:
+            TextError: if there are too few tokens.
+        """
+        ids = torch.from_numpy(self.tokenizer.encode(text))
+        if len(ids) < fewest:
+            raise TextError(
+                f"The text has {len(ids)} token{'s' * (len(ids) != 1)}; at least {fewest} "
+                f"{'is' if fewest == 1 else 'are'} needed: write a longer one."
+            )
+        return ids[: self.model.config.context if most is None else most]
+
+    def counts(self, text: str, ids: Tensor) -> Tensor:
+        """Which tokens count when the model is judged, `t`: in a task, only those of answers."""
+        corpus = CORPORA.get(self.setup.corpus)
+        if not isinstance(corpus, Task):
+            return torch.ones(len(ids), dtype=torch.bool)
+        return torch.tensor(corpus.answers(text)[: len(ids)], dtype=torch.bool)  # a token a letter
+
+    def labels(self, ids: Tensor) -> list[str]:
+        """What each token reads as."""
+        return [self.tokenizer.token_text(int(token)) for token in ids]
