@@ -20,6 +20,14 @@ page = st.navigation(
                 default=True,
             )
         ],
+        "Build": [
+            st.Page(
+                PAGES / "tokens.py",
+                title="Tokens",
+                icon=":material/content_cut:",
+                help="How a text is cut, what the pieces learn from, and what they cost.",
+            ),
+        ],
         "Train": [
             st.Page(
                 PAGES / "train.py",
@@ -34,6 +42,12 @@ page = st.navigation(
                 title="Attention",
                 icon=":material/grid_on:",
                 help="Which token reads from which, head by head.",
+            ),
+            st.Page(
+                PAGES / "generation.py",
+                title="Generation",
+                icon=":material/edit_note:",
+                help="One token after the other: what is likely, drawn, kept, and surprising.",
             ),
         ],
     }

@@ -15,8 +15,8 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content
-from explorer.engine.limits import limits
+from explorer import content, session
+from explorer.engine.limits import check_text, limits
 from tiny_llama import config, train_config
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, Task, own_text
@@ -144,13 +144,42 @@ class Basics:
 def basics() -> Basics:
     """Let the student choose a model, a text and a number of steps."""
     _drop_infinities()
+    session.take_up_shared("train")
     preset = _choice("preset", "Model", TINY, TINY[0], on_change=_take_preset)
-    corpus = _choice("corpus", "Text to learn from", [*CORPORA, OWN_TEXT], Setup.corpus)
-    own = _own_text() if corpus == OWN_TEXT else ""
-    if corpus != OWN_TEXT:
-        st.caption(CORPORA[corpus].description)
+    corpus, own = _corpus()
     steps = _number("steps", "Steps", TrainConfig.steps)
     return Basics(preset=preset, corpus=corpus, steps=steps, own_text=own)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerBasics:
+    """What a tokenizer learns from, and how large its vocabulary may become."""
+
+    corpus: str
+    own_text: str
+    """The student's own text, checked, where that is the corpus."""
+    vocab_size: int | None
+    """None: the tokenizer's usual."""
+
+
+def tokenizer_basics() -> TokenizerBasics:
+    """Let the student choose what a tokenizer learns from, by the widgets of a run.
+
+    Raises:
+        TextError: if the student's own text is empty, too short, too long or no text.
+    """
+    _drop_infinities()
+    session.take_up_shared("tokens")
+    columns = st.columns(2)
+    with columns[1]:
+        vocab_size = _widget("vocab_size", "Vocabulary of SentencePiece", None)
+    with columns[0]:
+        corpus, own = _corpus()
+    _note_shared("tokens", corpus, own, vocab_size)
+    if corpus == OWN_TEXT:
+        own = own_text(own).text()
+        check_text(own)
+    return TokenizerBasics(corpus=corpus, own_text=str(own), vocab_size=vocab_size)
 
 
 def details(chosen: Basics) -> Setup:
@@ -165,6 +194,7 @@ def details(chosen: Basics) -> Setup:
         with st.expander(section.title, icon=section.icon):
             for name, label in section.labels.items():
                 values[name] = _widget(name, label, usual.setting(name))
+    _note_shared("train", chosen.corpus, chosen.own_text, values["vocab_size"])
     return usual.with_settings(values | _tokenizer_of(**values))
 
 
@@ -222,6 +252,21 @@ def _is_infinite(word: str) -> bool:
         return isinf(float(word))
     except ValueError:
         return False
+
+
+def _note_shared(page: str, corpus: str, own: str | bytes, vocab_size: int | None) -> None:
+    """Keep for the other page what both let one choose; an upload is not in the text's box."""
+    pasted = {"own_text": own} if own and isinstance(own, str) else {}
+    session.note_shared(page, corpus=corpus, vocab_size=vocab_size, **pasted)
+
+
+def _corpus() -> tuple[str, str | bytes]:
+    """What to learn from, and the student's own text as it came, where that is it."""
+    corpus = _choice("corpus", "Text to learn from", [*CORPORA, OWN_TEXT], Setup.corpus)
+    if corpus == OWN_TEXT:
+        return corpus, _own_text()
+    st.caption(CORPORA[corpus].description)
+    return corpus, ""
 
 
 def _own_text() -> str | bytes:

@@ -8,6 +8,9 @@ from explorer.steering import Wanted
 from tiny_llama.errors import UserError
 from tiny_llama.setup import describe_changes
 
+# Bold, since no colour of a primary button is readable on dark as well as beneath white letters.
+_TRAIN, _ICON = "**Train**", ":material/play_circle:"
+
 
 def show() -> tuple[Wanted | None, DeltaGenerator]:
     """Draw the form; start a run when the button is pressed.
@@ -26,10 +29,10 @@ def _wanted(
     try:
         wanted = Wanted(setup=controls.details(chosen), text=chosen.checked_text())
     except UserError as error:
-        button.button("Train", type="primary", width="stretch", key="cannot_train", disabled=True)
+        button.button(_TRAIN, icon=_ICON, width="stretch", key="cannot_train", disabled=True)
         notes.error(str(error), icon=":material/error:")
         return None
-    if button.button("Train", type="primary", width="stretch", key="train"):
+    if button.button(_TRAIN, icon=_ICON, width="stretch", key="train"):
         _start(wanted, notes)
     _say_what_changed(wanted, notes)
     return wanted

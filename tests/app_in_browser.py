@@ -39,7 +39,7 @@ FIND_STEP = """([pattern, since]) => {
   return found && step >= since ? [step] : null
 }"""
 """What the line above the chart says, read at one moment."""
-PROBES = re.compile(r"/train/_stcore/(health|host-config)$")
+PROBES = re.compile(r"/\w+/_stcore/(health|host-config)$")
 """Streamlit asks for these beside the page, too, before it asks where they are."""
 
 

@@ -63,6 +63,18 @@ def forward_flops(config: ModelConfig, n_tokens: int) -> dict[str, int]:
     }
 
 
+def next_token_flops(config: ModelConfig, n_tokens: int) -> dict[str, int]:
+    """Floating-point operations to read the last of `n_tokens` with a KV cache, by component.
+
+    Counted as in `forward_flops`: all but the scores is done for one token alone, and its query
+    meets the keys of all `n_tokens`.
+    """
+    one = forward_flops(config, 1)
+    more_scores = 2 * 2 * (n_tokens - 1) * config.n_heads * config.head_width
+    one["attention"] += config.n_layers * config.has_attention * more_scores
+    return one
+
+
 def training_flops(config: ModelConfig, n_tokens: int) -> int:
     """Floating-point operations of one training step on a text of `n_tokens`.
 
@@ -135,6 +147,25 @@ def kv_cache_bytes_per_token(config: ModelConfig, *, bytes_per_number: int = 4) 
     if not config.has_attention:
         return 0
     return 2 * config.n_layers * config.kv_heads * config.head_width * bytes_per_number
+
+
+def kv_cache_bytes(
+    config: ModelConfig, n_tokens: int, *, bytes_per_number: int = 4, is_rolling: bool = False
+) -> int:
+    """Bytes of keys and values that generation keeps of a text of `n_tokens`.
+
+    Args:
+        config: the model.
+        n_tokens: tokens read so far.
+        bytes_per_number: 2 in half precision.
+        is_rolling: whether windowed layers keep no more than their window (Mistral 7B,
+            2310.06825); this library's cache keeps all.
+    """
+    if not config.n_layers:
+        return 0
+    a_layer = kv_cache_bytes_per_token(config, bytes_per_number=bytes_per_number) // config.n_layers
+    windows = [config.window_of(layer) if is_rolling else None for layer in range(config.n_layers)]
+    return sum(a_layer * min(n_tokens, window or n_tokens) for window in windows)
 
 
 def _block_shapes(config: ModelConfig) -> Iterator[tuple[str, Shape]]:

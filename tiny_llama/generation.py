@@ -51,31 +51,61 @@ def generate(
     if not len(prompt):
         raise TextError("The prompt is empty; write at least one character to go on from.")
     draw = torch.Generator().manual_seed(config.seed)
-    reader = _Reader(model, use_cache)
+    reader = Reader(model, use_cache)
     for token in prompt:
         reader.push(int(token))
     for _ in range(config.n_tokens):
         logits = reader.next_logits()
-        _check_finite(logits)
+        check_finite(logits)
         probabilities = next_probabilities(logits, config)
         token = int(torch.multinomial(probabilities, 1, generator=draw))
         yield NextToken(token=token, logits=logits, probabilities=probabilities)
         reader.push(token)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """The probabilities as one step on the way from logits to the draw leaves them."""
+
+    name: str
+    """`softmax`, or the field of SampleConfig that acts here."""
+    probabilities: Tensor
+    """`v`; sums to 1."""
+    kept: Tensor
+    """Which tokens can still be drawn, `v`; those that a filter has taken out stay out."""
+
+
 def next_probabilities(logits: Tensor, config: SampleConfig) -> Tensor:
     """Turn logits `v` into what the next token is drawn from, `v`: temperature, then filters."""
-    if config.temperature == 0:
-        return torch.nn.functional.one_hot(logits.argmax(), len(logits)).to(logits.dtype)
+    *_, last = sampling_stages(logits, config)
+    return last.probabilities
+
+
+def sampling_stages(logits: Tensor, config: SampleConfig) -> Iterator[Stage]:
+    """Go from logits `v` to what the next token is drawn from, one step after the other."""
     # The largest becomes 0, so that no temperature can make it overflow.
-    probabilities = ((logits - logits.max()) / config.temperature).softmax(-1)
-    for keep in (_keep_top_k, _keep_top_p, _keep_min_p):
-        probabilities = torch.where(keep(probabilities, config), probabilities, 0.0)
+    falling = logits - logits.max()
+    kept = torch.ones_like(logits, dtype=torch.bool)
+    yield Stage(name="softmax", probabilities=falling.softmax(-1), kept=kept)
+    if config.temperature == 0:
+        probabilities = torch.nn.functional.one_hot(logits.argmax(), len(logits)).to(logits.dtype)
+        kept = probabilities > 0
+    else:
+        probabilities = (falling / config.temperature).softmax(-1)
+    yield Stage(name="temperature", probabilities=probabilities, kept=kept)
+    for name, keep in _FILTERS.items():
+        kept = kept & keep(probabilities, config)
+        probabilities = torch.where(kept, probabilities, 0.0)
         probabilities = probabilities / probabilities.sum()
-    return probabilities
+        yield Stage(name=name, probabilities=probabilities, kept=kept)
 
 
-def _check_finite(logits: Tensor) -> None:
+def check_finite(logits: Tensor) -> None:
+    """Refuse scores from which nothing can be drawn.
+
+    Raises:
+        TrainingError: if the weights have overflowed.
+    """
     if not logits.isfinite().all():
         raise TrainingError(
             "The model's scores are no finite numbers: its weights have grown too large in "
@@ -83,8 +113,13 @@ def _check_finite(logits: Tensor) -> None:
         )
 
 
-class _Reader:
-    """Holds the visible tokens and reads those that the model has not seen yet."""
+class Reader:
+    """Holds the visible tokens and reads those that the model has not seen yet.
+
+    Args:
+        model: set to evaluation mode while it reads.
+        use_cache: keep keys and values, instead of reading all visible tokens every time.
+    """
 
     def __init__(self, model: TinyLlama, use_cache: bool) -> None:
         self.model, self.use_cache = model, use_cache
@@ -123,6 +158,8 @@ def _keep_top_k(probabilities: Tensor, config: SampleConfig) -> Tensor:
 
 def _keep_top_p(probabilities: Tensor, config: SampleConfig) -> Tensor:
     """The likeliest tokens, up to and including the one that reaches the share."""
+    if config.top_p >= 1:  # rounded sums could reach it before the last
+        return torch.ones_like(probabilities, dtype=torch.bool)
     falling, order = probabilities.sort(descending=True, stable=True)
     before = falling.cumsum(-1) - falling
     kept = (before < config.top_p) | (before == 0)
@@ -131,3 +168,7 @@ def _keep_top_p(probabilities: Tensor, config: SampleConfig) -> Tensor:
 
 def _keep_min_p(probabilities: Tensor, config: SampleConfig) -> Tensor:
     return probabilities >= config.min_p * probabilities.max()
+
+
+_FILTERS = {"top_k": _keep_top_k, "top_p": _keep_top_p, "min_p": _keep_min_p}
+"""By the fields of SampleConfig, in the order in which they act."""

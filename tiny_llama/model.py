@@ -64,7 +64,11 @@ class TinyLlama(nn.Module):
             x = block(x, self.position, start, cache.layers[layer] if cache else None)
         if cache:
             cache.length = start + tokens.shape[1]
-        return self.logits(self._cap(self.unembedding(self.norm(x))))
+        return self.logits(self.unembed(x))
+
+    def unembed(self, x: Tensor) -> Tensor:
+        """Turn the residual stream after the last layer, `b t d`, into logits, `b t v`."""
+        return self._cap(self.unembedding(self.norm(x)))
 
     def n_parameters(self) -> int:
         """How many numbers are learned; a tied matrix counts once."""

@@ -107,7 +107,7 @@ def text_box(example: str, label: str = "Text that the model reads") -> str:
         max_chars=MOST_CHARACTERS,
         bind="query-params",
         persist_state="session",
-        help="Any text of yours; every picture on this page is of the model reading it.",
+        help="Any text of yours; every picture on this page is of this text.",
     )
     return str(words or "")
 

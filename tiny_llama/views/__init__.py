@@ -55,4 +55,17 @@ VIEWS: Mapping[str, View] = {
     "write_without": View(where="tiny_llama.views.ablation:write_without"),
     "importance": View(where="tiny_llama.views.ablation:importance"),
     "history": View(where="tiny_llama.views.history:history"),
+    "next_token": View(where="tiny_llama.views.next_token:next_token"),
+    "write_on": View(where="tiny_llama.views.next_token:write_on"),
+    "samples": View(where="tiny_llama.views.samples:samples"),
+    "kv_cache": View(where="tiny_llama.views.kv_cache:kv_cache"),
+    "cache_speed": View(where="tiny_llama.views.kv_cache:cache_speed"),
+    "logit_lens": View(where="tiny_llama.views.logit_lens:logit_lens"),
+    "surprise": View(where="tiny_llama.views.surprise:surprise"),
+    "cuts": View(where="tiny_llama.views.cutting:cuts", needs_model=False, is_one_piece=True),
+    "merges": View(where="tiny_llama.views.merges:merges", needs_model=False, is_one_piece=True),
+    "merged": View(where="tiny_llama.views.merges:merged", needs_model=False, is_one_piece=True),
+    "vocabularies": View(
+        where="tiny_llama.views.vocabulary:vocabularies", needs_model=False, is_one_piece=True
+    ),
 }

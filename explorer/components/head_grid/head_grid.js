@@ -14,7 +14,7 @@ export default function headGrid(component) {
   root.replaceChildren()
   data.layers.forEach((heads, layer) => {
     const row = element("section", "layer", root)
-    element("h3", "", row).textContent = `Layer ${layer}`
+    element("h2", "", row).textContent = `Layer ${layer}`
     const maps = element("div", "heads", row)
     heads.forEach((head, number) => {
       const button = drawHead(maps, head, number, data.size, colours)

@@ -56,7 +56,7 @@ class View {
     const pane = element("figure", "pane", this.panes)
     const caption = element("figcaption", "", pane)
     element("span", "", caption).textContent = title
-    const scroll = element("div", "scroll", pane)
+    const scroll = element("div", "scroll", pane, { tabindex: 0, role: "group", "aria-label": title })
     const save = element("span", "save", caption)
     for (const kind of ["SVG", "PNG"]) {
       const button = element("button", "", save, { type: "button" })
@@ -227,7 +227,6 @@ class View {
     this.left = margin
     this.right = width - margin
     this.arcs = svgElement("g", svg, { fill: "none" })
-    this.list.setAttribute("tabindex", 0)
     this.list.setAttribute("role", "listbox")
     this.list.setAttribute("aria-label", "Reading tokens: up and down choose one, Enter keeps it")
     this.options = tokens.map((token, at) => {

@@ -1,0 +1,9 @@
+import streamlit as st
+
+from explorer import content
+from explorer.inside import generation, looking, showing
+
+st.title("Generation")
+st.markdown(content.page("generation"))
+looked = looking.look()
+generation.SHOW[showing.choose_view(generation.VIEWS)](looked)

@@ -1,0 +1,9 @@
+import streamlit as st
+
+from explorer import content
+from explorer.inside import showing, tokenizing, tokens
+
+st.title("Tokens")
+st.markdown(content.page("tokens"))
+asked = tokenizing.ask()
+tokens.SHOW[showing.choose_view(tokens.VIEWS)](asked)

@@ -1,0 +1,167 @@
+"""The pages that look inside, in a real browser: every view, light and dark, wide and narrow."""
+
+import re
+from importlib import import_module
+
+import pytest
+from app_in_browser import LONG, Server, Student, chromium, link, students
+from axe_playwright_python.sync_playwright import Axe
+from conftest import PAGES, ROOT
+from playwright.sync_api import expect
+
+INSIDE = [name for name in PAGES if (ROOT / "explorer" / "inside" / f"{name}.py").is_file()]
+SCREENS = {"light and wide": ("light", 1280), "dark and narrow": ("dark", 390)}
+NOT_OURS = "[data-testid=stSidebarNavItems]"
+"""Streamlit's own list of pages has no proper list markup."""
+RULES = {"resultTypes": ["violations"]}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("app")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def come(browser, server):
+    with students(browser, server) as come:
+        yield come
+
+
+def settle(student):
+    """Wait until the page has answered and drawn."""
+    done = '[data-testid=stApp][data-test-script-state="notRunning"]'
+    student.page.wait_for_timeout(100)
+    student.page.locator(done).wait_for()
+    student.draw()
+
+
+def choose(student, title):
+    student.page.get_by_role("radio", name=title, exact=True).click()
+    settle(student)
+
+
+def findings(page):
+    """What a scan for accessibility holds for serious, in a line each."""
+    found = Axe().run(page, context={"exclude": [[NOT_OURS]]}, options=RULES).response["violations"]
+    return [
+        f"{each['id']}: {node['html'][:200]}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("screen", list(SCREENS))
+@pytest.mark.parametrize("name", INSIDE)
+def test_every_view_is_drawn_and_can_be_used_by_everybody(browser, server, name, screen):
+    scheme, width = SCREENS[screen]
+    context = browser.new_context(
+        color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
+    )
+    student = Student(context, server)
+    student.open(f"/{name}")
+    troubles = {}
+    for view, title in import_module(f"explorer.inside.{name}").VIEWS.items():
+        choose(student, title)
+        expect(student.page.get_by_test_id("stException")).to_have_count(0)
+        expect(student.page.get_by_test_id("stAlert").filter(has_text="not")).to_have_count(0)
+        wide = student.page.evaluate("document.documentElement.scrollWidth")
+        found = [*findings(student.page), *([f"{wide} pixels wide"] if wide > width else [])]
+        if found:
+            troubles[view] = found
+    assert not troubles
+    student.leave()
+    context.close()
+    assert not student.troubles
+
+
+def test_a_head_is_opened_by_a_press_and_read_by_pointer_and_keys(come):
+    student = come("/attention?run=repeat-llama")
+    heads = student.page.get_by_role("group", name=re.compile("2 layers of 4 heads"))
+    heads.get_by_role("button").filter(has_text=re.compile("Induction")).nth(1).click()
+    student.see_link(view="head", layer="1", head="1")
+
+    words = student.page.locator(".words")
+    arcs = student.page.get_by_role("listbox")
+    expect(arcs).to_be_visible()
+    requests = []
+    student.page.on("websocket", requests.append)
+    arcs.focus()
+    arcs.press("ArrowDown")
+    arcs.press("ArrowDown")
+    expect(words).to_contain_text("(1) reads with head 1")
+    arcs.press("Enter")
+    expect(words).to_contain_text("(kept)")
+    arcs.press("End")
+    expect(words).not_to_contain_text("(kept)")
+    arcs.press("Escape")
+    expect(words).to_contain_text("Point at a token")
+
+    student.page.get_by_role("option").nth(20).hover()
+    expect(words).to_contain_text("reads with head 1")
+    student.page.get_by_role("button", name="2: Induction").click()
+    student.page.get_by_role("option").nth(20).hover()
+    expect(words).to_contain_text("; head 2:")
+    assert not requests
+
+    student.page.reload()
+    expect(student.page.get_by_role("listbox")).to_be_visible()
+    student.page.go_back()
+    student.see_link(run="repeat-llama")
+
+
+def test_a_view_is_saved_as_pictures_and_as_a_page_that_needs_no_server(come, browser, tmp_path):
+    student = come("/attention?view=head&run=repeat-llama&layer=1")
+    expect(student.page.get_by_role("listbox")).to_be_visible()
+    svg = student.download("Save “Map: row reads from column” as SVG", tmp_path).read_text()
+    assert svg.startswith("<svg")
+    assert "color-mix" not in svg
+    png = student.download("Save “Arcs: left reads from right” as PNG", tmp_path).read_bytes()
+    assert png.startswith(b"\x89PNG")
+    html = student.download("Stand-alone page (HTML)", tmp_path)
+
+    alone = browser.new_context(offline=True).new_page()
+    troubles = []
+    alone.on("pageerror", lambda error: troubles.append(str(error)))
+    alone.goto(html.as_uri())
+    alone.get_by_role("option").nth(20).hover()
+    expect(alone.locator(".words")).to_contain_text("reads with head 0")
+    assert not troubles
+    alone.context.close()
+
+
+def test_the_time_machine_plays_from_the_first_step_to_the_last(come):
+    student = come("/attention?view=time&run=repeat-llama&layer=1&head=1")
+    slider = student.page.get_by_role("slider", name="Training step", exact=True)
+    expect(slider).to_have_attribute("aria-valuetext", "Step 2,000")
+    slider.press("Home")
+    expect(slider).to_have_attribute("aria-valuetext", "Step 0")
+    student.page.get_by_role("button", name="Play").click()
+    expect(student.page.get_by_role("button", name="Pause")).to_be_visible()
+    expect(slider).to_have_attribute("aria-valuetext", "Step 2,000")
+    expect(student.page.get_by_role("button", name="Play")).to_be_visible()
+
+
+def test_a_run_is_looked_into_while_it_trains_and_again_later(come):
+    student = come(link(**LONG))
+    student.train()
+    run_id = student.run_id
+    student.page.get_by_test_id("stSidebar").get_by_role("link", name="Attention").click()
+    step = re.compile(r"model after step ([\d,]+)")
+    said = student.page.get_by_text(step)
+    expect(said).to_be_visible()
+    before = int(step.search(said.inner_text())[1].replace(",", ""))
+    choose(student, "One head")
+    expect(said).to_contain_text(f"model after step {before:,}")
+    student.press("Look again")
+    expect(said).not_to_contain_text(f"model after step {before:,}")
+    assert student.run_id == run_id
+    student.page.get_by_test_id("stSidebar").get_by_role("link", name="Train", exact=True).click()
+    student.see("Training", since=before)
