@@ -164,23 +164,37 @@ def suggest(key: str, value: object, *, because: object) -> None:
     st.session_state[reason] = because
 
 
-def take_from_link(key: str, options: Collection[str]) -> None:
-    """Set a widget that shows titles to the name that the link has, when that has changed.
+def take_from_link(key: str, options: Collection[object], *, usual: object) -> None:
+    """Set a widget to what the link names, or to what it showed when its page was left.
 
-    A bound widget would write its titles into the link, which should be short and last.
+    For widgets that a bound one would serve badly: it writes titles into the link, which should be
+    short and last, leaves out what the program has set, and forgets when its page is left.
+
+    Args:
+        key: of the widget.
+        options: what can be chosen; the link has each as `str` writes it.
+        usual: the one that no link needs.
     """
-    word, known = st.query_params.get(key), f"{key}: in the link"
-    if word != st.session_state.get(known) and word in options:
-        st.session_state[key] = word
+    word, before = st.query_params.get(key), st.session_state.get(f"{key}: in the link")
+    named = [option for option in options if str(option) == word]
+    if named and word != before:
+        st.session_state[key] = named[0]
+    elif st.session_state.get(key) not in options:  # another page has been here
+        st.session_state[key] = st.session_state.get(f"{key}: last, {usual}")
+    elif word is None and before is not None:  # the browser went back
+        st.session_state[key] = usual
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = usual
 
 
-def put_into_link(key: str, word: str, *, usual: str) -> None:
-    """Write the name of what a widget shows into the link, unless it is the usual one."""
-    if word == usual:
+def put_into_link(key: str, chosen: object, *, usual: object) -> None:
+    """Write what such a widget shows into the link, unless it is the usual."""
+    if chosen == usual:
         st.query_params.pop(key, None)
     else:
-        st.query_params[key] = word
+        st.query_params[key] = str(chosen)
     st.session_state[f"{key}: in the link"] = st.query_params.get(key)
+    st.session_state[f"{key}: last, {usual}"] = chosen
 
 
 def written(after: str) -> str:

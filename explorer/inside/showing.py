@@ -31,19 +31,17 @@ def choose_view(views: Mapping[str, str], key: str = "view") -> str:
         views: titles by name; the first one is the usual.
         key: widget and word of the link.
     """
-    usual = next(iter(views))
-    session.take_from_link(key, views)
-    if st.session_state.get(key) not in views:
-        session.set_widgets(**{key: usual})
+    names = list(views)
+    session.take_from_link(key, names, usual=names[0])
     chosen = st.segmented_control(
         "What to see",
-        list(views),
+        names,
         required=True,
         format_func=lambda name: views.get(name, name),
         key=key,
         label_visibility="collapsed",
     )
-    session.put_into_link(key, str(chosen), usual=usual)
+    session.put_into_link(key, str(chosen), usual=names[0])
     return str(chosen)
 
 
@@ -59,10 +57,15 @@ def choose_head(config: ModelConfig) -> tuple[int, int]:
         )
     layer, head = st.columns(2)
     with layer:
-        chosen_layer = _number_of("layer", "Layer", config.n_layers)
+        chosen_layer = choose_layer(config.n_layers)
     with head:
         chosen_head = _number_of("head", "Head", config.n_heads)
     return chosen_layer, chosen_head
+
+
+def choose_layer(n_layers: int) -> int:
+    """Let the student choose a layer, counted from 0; the choice is in the link."""
+    return _number_of("layer", "Layer", n_layers)
 
 
 def choose_place(key: str, label: str, tokens: Sequence[str]) -> int:
@@ -80,9 +83,10 @@ def choose_place(key: str, label: str, tokens: Sequence[str]) -> int:
 def _number_of(key: str, label: str, n: int) -> int:
     """One of n things, counted from 0; a choice that another model does not have is the first."""
     options = list(range(n))
-    if st.session_state.get(key, 0) not in options:
-        session.set_widgets(**{key: 0})
-    return int(st.selectbox(label, options, key=key, bind="query-params"))
+    session.take_from_link(key, options, usual=0)
+    chosen = int(st.selectbox(label, options, key=key))
+    session.put_into_link(key, chosen, usual=0)
+    return chosen
 
 
 def introduce(page: str, view: str) -> None:
