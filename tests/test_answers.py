@@ -22,7 +22,7 @@ def key(name):
 
 
 def test_an_answer_is_found_again_by_the_same_question_alone():
-    answers = Answers()
+    answers = Answers(1_000_000)
     kept = answer(10)
     answers.keep(key_of("run", 1, "heads", {"text": "a", "layer": 0}), kept)
     assert answers.find(key_of("run", 1, "heads", {"layer": 0, "text": "a"})) is kept
@@ -36,7 +36,7 @@ def test_an_answer_is_found_again_by_the_same_question_alone():
 
 
 def test_the_answers_asked_for_longest_ago_make_room():
-    answers = Answers(most_bytes=10_000)
+    answers = Answers(10_000)
     for name in "abcd":
         answers.keep(key(name), answer(1_900))
     answers.find(key("a"))
@@ -49,7 +49,7 @@ def test_the_answers_asked_for_longest_ago_make_room():
 
 
 def test_keeping_an_answer_twice_takes_its_room_once():
-    answers = Answers(most_bytes=10_000)
+    answers = Answers(10_000)
     for _ in range(20):
         answers.keep(key("a"), answer(1_900))
     answers.keep(key("b"), answer(1_900))
@@ -57,7 +57,7 @@ def test_keeping_an_answer_twice_takes_its_room_once():
 
 
 def test_a_model_is_read_once_and_the_snapshots_beside_it():
-    subjects = Subjects()
+    subjects = Subjects(10_000_000)
     last = subjects.find("repeat", REPEAT, 2000)
     assert subjects.find("repeat", REPEAT, 2000) is last
     then = subjects.find("repeat", REPEAT, 284)
@@ -66,11 +66,11 @@ def test_a_model_is_read_once_and_the_snapshots_beside_it():
 
 
 def test_a_step_that_is_not_kept_gives_the_model_as_it_stands():
-    assert Subjects().find("repeat", REPEAT, 1234).step == 2000
+    assert Subjects(10_000_000).find("repeat", REPEAT, 1234).step == 2000
 
 
 def test_models_make_room_for_one_another():
-    subjects = Subjects(most_bytes=1)
+    subjects = Subjects(1)
     first = subjects.find("repeat", REPEAT, 2000)
     subjects.find("repeat", REPEAT, 0)
     assert subjects.find("repeat", REPEAT, 2000) is not first
@@ -81,7 +81,7 @@ def test_a_model_that_trains_is_looked_at_in_a_copy_that_stays(tmp_path):
         {"corpus": "repeat", "n_layers": "1", "d_model": "16", "steps": "9"}
     )
     trainer = new_trainer(setup)
-    subjects = Subjects()
+    subjects = Subjects(10_000_000)
     for _ in range(3):
         next(trainer)
     found = subjects.find("live", tmp_path, None, trainer)

@@ -10,9 +10,6 @@ from typing import Any
 
 import numpy as np
 
-MOST_BYTES = 24_000_000
-"""Of all that is kept: the server is not the place for more."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
@@ -38,9 +35,13 @@ def key_of(run_id: str, step: int, view: str, values: Mapping[str, Any]) -> Key:
 
 
 class Answers:
-    """The answers that were asked for last; may be used by several threads."""
+    """The answers that were asked for last; may be used by several threads.
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+    Args:
+        most_bytes: of all that is kept.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
         self._most_bytes, self._bytes = most_bytes, 0
         self._kept: OrderedDict[Key, tuple[Answer, int]] = OrderedDict()
         self._lock = threading.Lock()

@@ -74,7 +74,7 @@ class Engine:
         for run in self.runs.values():
             _wake_up(run)
         self._pool = Pool(self._take_news, self._note_death)
-        self._answers = Answers()
+        self._answers = Answers(limits().answer_bytes)
         self._unsaved: set[str] = set()
         self._lock = threading.RLock()
         self._closed, self._hurry = threading.Event(), threading.Event()

@@ -59,6 +59,10 @@ class Limits:
     # The whole app.
     training_bytes: int
     """Weights, gradients and averages of all runs in memory together."""
+    looked_at_bytes: int
+    """Weights of models that pages look at, kept in a worker; one of them is always kept."""
+    answer_bytes: int
+    """What pages were told about models, kept in the server: a class asks the same things."""
     workers: int
     """Processes with PyTorch in them, some 300 MB each."""
     unwatched_seconds: float = 300
@@ -83,6 +87,8 @@ SHARED = Limits(
     text_bytes=1_000_000,
     live_runs_a_student=3,
     training_bytes=150_000_000,  # forty-five default runs; `limits` fits it to the memory
+    looked_at_bytes=16_000_000,  # twenty default models
+    answer_bytes=16_000_000,
     workers=1,  # a second one would not fit beside the server
     forgotten_seconds=24 * 3600,
     folder_bytes=2_000_000_000,
@@ -99,6 +105,8 @@ OWN = Limits(
     text_bytes=5_000_000,
     live_runs_a_student=12,
     training_bytes=2_000_000_000,
+    looked_at_bytes=100_000_000,
+    answer_bytes=100_000_000,
     workers=8,
     forgotten_seconds=30 * 24 * 3600,
     folder_bytes=10_000_000_000,

@@ -13,14 +13,15 @@ from tiny_llama.setup import Setup
 from tiny_llama.training import Trainer
 from tiny_llama.views.subject import Subject
 
-MOST_BYTES = 32_000_000
-"""Of weights in all: forty default models."""
-
 
 class Subjects:
-    """Finds the model that a question is about, and keeps those that were asked about last."""
+    """Finds the model that a question is about, and keeps those that were asked about last.
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+    Args:
+        most_bytes: of weights in all.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._kept: OrderedDict[tuple[str, int], Subject] = OrderedDict()
 

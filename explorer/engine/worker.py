@@ -22,7 +22,12 @@ import numpy as np
 import torch
 
 from explorer.engine.frames import Frame, read_frame, write_frame
-from explorer.engine.limits import MOST_GENERATED, MOST_PROMPT_CHARACTERS, check_setup
+from explorer.engine.limits import (
+    MOST_GENERATED,
+    MOST_PROMPT_CHARACTERS,
+    check_setup,
+    limits,
+)
 from explorer.engine.preparing import Library, Prepared
 from explorer.engine.subjects import Subjects
 from tiny_llama.checkpoint import (
@@ -95,7 +100,7 @@ class Worker:
         self._runs: dict[str, LiveRun] = {}
         self._preparing: dict[str, list[Frame]] = {}
         self._jobs: deque[Job] = deque()
-        self._library, self._subjects = Library(), Subjects()
+        self._library, self._subjects = Library(), Subjects(limits().looked_at_bytes)
         self._operations: Mapping[str, Callable[[Mapping[str, Any]], Frame]] = {
             "control": self._control,
             "checkpoint": self._checkpoint,
