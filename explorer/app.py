@@ -44,6 +44,12 @@ page = st.navigation(
                 help="Which token reads from which, head by head.",
             ),
             st.Page(
+                PAGES / "norm_and_swiglu.py",
+                title="Norm and SwiGLU",
+                icon=":material/valve:",
+                help="What RMSNorm leaves out, and which hidden units open on which tokens.",
+            ),
+            st.Page(
                 PAGES / "generation.py",
                 title="Generation",
                 icon=":material/edit_note:",

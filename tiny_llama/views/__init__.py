@@ -68,4 +68,11 @@ VIEWS: Mapping[str, View] = {
     "vocabularies": View(
         where="tiny_llama.views.vocabulary:vocabularies", needs_model=False, is_one_piece=True
     ),
+    "norms": View(where="tiny_llama.views.norms:norms"),
+    "norm_times": View(where="tiny_llama.views.norm_times:norm_times", needs_model=False),
+    "stream": View(where="tiny_llama.views.stream:stream"),
+    "placement": View(where="tiny_llama.views.placement:placement"),
+    "activations": View(where="tiny_llama.views.activations:activations", needs_model=False),
+    "units": View(where="tiny_llama.views.units:units"),
+    "openings": View(where="tiny_llama.views.units:openings"),
 }

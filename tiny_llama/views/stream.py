@@ -1,0 +1,65 @@
+"""The residual stream: how long its vectors are, and what each part adds to them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from tiny_llama.tap import record
+from tiny_llama.views import Found
+from tiny_llama.views.places import stream_places
+from tiny_llama.views.subject import Subject
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """The residual stream of a model that read a text."""
+
+    values: Tensor
+    """Embedded, then after each part, `p t d` with p = 1 + 2 n_layers."""
+    added: Tensor
+    """What each part gave, attention and feed-forward in turn, `p-1 t d`."""
+
+    def read_by_norms(self, *, norm_first: bool) -> Tensor:
+        """What the norms read, `p t d`, or `p-1 t d` where they come after the parts."""
+        return self.values if norm_first else self.values[:-1] + self.added
+
+
+@torch.no_grad()
+def read_stream(subject: Subject, ids: Tensor) -> Stream:
+    """Let a model read ids, `t`, and keep its residual stream."""
+    blocks = [f"blocks.{layer}" for layer in range(subject.model.config.n_layers)]
+    places = [f"{block}.{tap}" for block in blocks for tap in ("residual_middle", "residual")]
+    parts = [f"{block}.{part}" for block in blocks for part in ("attention", "feed_forward")]
+    with record(subject.model, "embedded", *places, *parts) as seen:
+        subject.model(ids[None])
+    values = torch.cat([seen["embedded"], *(seen[path] for path in places)])
+    added = torch.cat([values[:0], *(seen[path] for path in parts)])
+    return Stream(values=values, added=added)
+
+
+def stream(subject: Subject, *, text: str) -> Found:
+    """Measure the residual stream along the layers.
+
+    Returns:
+        `tokens`; `places`, what stands where, `p`; `lengths`, |x| of every token at every place,
+        `p t`; of each part, `p-1 t`: `added`, the length of what it gives; `shares`, that as a
+        share of the length before; `cosines`, between what it gives and what was there; and
+        `last`, the stream after the last part, `t d`.
+
+    Raises:
+        TextError: if the text has no token.
+    """
+    ids = subject.read(text)
+    found = read_stream(subject, ids)
+    lengths, added = found.values.norm(dim=-1), found.added.norm(dim=-1)
+    return {
+        "tokens": subject.labels(ids),
+        "places": stream_places(subject.model.config),
+        "lengths": lengths.numpy(),
+        "added": added.numpy(),
+        "shares": (added / lengths[:-1]).numpy(),
+        "cosines": F.cosine_similarity(found.values[:-1], found.added, dim=-1).numpy(),
+        "last": found.values[-1].numpy().copy(),
+    }
