@@ -44,6 +44,12 @@ page = st.navigation(
                 help="Which token reads from which, head by head.",
             ),
             st.Page(
+                PAGES / "rotary.py",
+                title="Rotary embeddings",
+                icon=":material/rotate_right:",
+                help="Queries and keys turned by position; distance, frequencies, longer texts.",
+            ),
+            st.Page(
                 PAGES / "norm_and_swiglu.py",
                 title="Norm and SwiGLU",
                 icon=":material/valve:",

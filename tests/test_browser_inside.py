@@ -85,6 +85,8 @@ def test_every_view_is_drawn_and_can_be_used_by_everybody(browser, server, name,
     troubles = {}
     for view, title in import_module(f"explorer.inside.{name}").VIEWS.items():
         choose(student, title)
+        expect(student.page.locator(f".st-key-explain_{view}")).to_be_visible()
+        settle(student)
         expect(student.page.get_by_test_id("stException")).to_have_count(0)
         expect(student.page.get_by_test_id("stAlert").filter(has_text="not")).to_have_count(0)
         wide = student.page.evaluate("document.documentElement.scrollWidth")

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+# Plotly looks whether pandas is there, and would meet it half imported by another student's page.
+import pandas  # noqa: F401
 import plotly.graph_objects as go
 
 

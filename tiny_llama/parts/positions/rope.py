@@ -1,5 +1,7 @@
 """Rotary position embeddings (Su et al. 2021, arXiv:2104.09864), the positions of LLaMA."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -19,6 +21,8 @@ class Rope(Position):
 
     def prepare(self) -> None:
         """Make the tables of angles."""
+        pair = torch.arange(0, self.d_head, 2, dtype=torch.float64, device="cpu")
+        self._frequencies, self._score_scale = self.theta ** (-pair / self.d_head), 1.0
         self._fill_tables(self.context, torch.get_default_device())
 
     def rotate(self, q: Tensor, k: Tensor, start: int = 0) -> tuple[Tensor, Tensor]:
@@ -31,8 +35,19 @@ class Rope(Position):
 
     def frequencies(self) -> Tensor:
         """Radians that each pair turns a position, `e/2`, fastest first."""
-        pair = torch.arange(0, self.d_head, 2, dtype=torch.float64, device="cpu")
-        return self.theta ** (-pair / self.d_head)
+        return self._frequencies
+
+    def retune(self, frequencies: Sequence[float], *, score_scale: float = 1.0) -> None:
+        """Turn by other frequencies from now on, as schemes for longer contexts do after training.
+
+        Args:
+            frequencies: radians that each pair turns a position, `e/2`.
+            score_scale: what all scores are multiplied by (YaRN, arXiv:2309.00071); queries and
+                keys each become longer by its square root.
+        """
+        self._frequencies = torch.tensor(frequencies, dtype=torch.float64, device="cpu")
+        self._score_scale = score_scale
+        self._fill_tables(len(self.cos), self.cos.device)
 
     @torch.inference_mode(False)  # else what generation fills could never be trained with
     def _fill_tables(self, n_positions: int, device: torch.device) -> None:
@@ -44,7 +59,8 @@ class Rope(Position):
         angle = torch.outer(
             torch.arange(n_positions, dtype=torch.float64, device="cpu"), self.frequencies()
         )
-        cos, sin = angle.cos().float(), angle.sin().float()
+        length = self._score_scale**0.5
+        cos, sin = (length * angle.cos()).float(), (length * angle.sin()).float()
         tables = {"cos": torch.cat([cos, cos], -1), "sin": torch.cat([-sin, sin], -1)}
         for name, table in tables.items():
             for_every_head = table.to(device)[:, None].repeat(1, self.n_heads, 1)

@@ -1,0 +1,99 @@
+"""Pairs of a query as hands of clocks, and the wavelengths of all pairs."""
+
+import numpy as np
+import streamlit as st
+
+from explorer import content, session
+from explorer.figures import rotary as figures
+from explorer.figures.labels import visible
+from explorer.inside import rotary_head, showing
+from explorer.inside.looking import Looked
+from tiny_llama.config import ModelConfig
+from tiny_llama.presets import PRESETS
+from tiny_llama.views.rotary_theory import frequencies, turned, wavelengths
+
+THIS = "this model"
+REAL = ("llama-1-7b", "llama-3-8b")
+THETAS = (100, 1_000, 10_000, 100_000, 500_000, 1_000_000, 10_000_000)
+
+
+def show(looked: Looked) -> None:
+    """Turn a query of the model, or hands of equal length where nothing turns in it."""
+    showing.introduce("rotary", "rotation")
+    config = looked.run.setup.model
+    query, path, whose = _query(looked)
+    of, theta, place = _choose(looked, config)
+    turns = frequencies(config.head_width, theta)
+    after = turned(query[None], np.array([place]), turns)[0]
+    left, right = st.columns(2)
+    with left:
+        tried = f", with theta {theta:,.0f} tried out" * (theta != config.rope_theta)
+        st.caption(f"{whose}, turned to position {place}{tried}")
+        showing.draw(figures.clocks(query, after, turns, position=place), key="clocks")
+    with right:
+        seen = config if of == THIS else PRESETS[of].config
+        title = f"a head of {of}"
+        lengths = wavelengths(frequencies(seen.head_width, theta))
+        st.caption(
+            f"Wavelengths in {title}, {seen.head_width} wide, with theta {theta:,.0f}: "
+            f"{(lengths <= seen.context).sum()} of {len(lengths)} pairs come round within the "
+            f"context of {seen.context:,}"
+        )
+        showing.draw(
+            figures.spectrum(lengths, context=seen.context, title=title), key="wavelengths"
+        )
+    showing.explain(
+        "rotary",
+        "rotation",
+        code="tiny_llama.parts.positions.rope:_turn",
+        tensor=showing.LiveTensor(path=path, axes="e", values=query[None]),
+    )
+
+
+def _query(looked: Looked) -> tuple[np.ndarray, str, str]:
+    """A query to turn, where it is from, and what it is called."""
+    config = looked.run.setup.model
+    if not rotary_head.turns(looked):
+        half = config.head_width // 2
+        st.caption(
+            "Nothing turns in this model, so hands of equal length stand for the pairs of a query."
+        )
+        query = np.concatenate([np.ones(half), np.zeros(half)])
+        return query, "hands of equal length", "Hands of equal length"
+    layer, head, answer = rotary_head.choose_turned_head(looked)
+    tokens = answer["tokens"]
+    place = showing.choose_place("reader", "The token whose query is turned", tokens)
+    token = content.escaped(visible(tokens[place]))
+    session.suggest("turned_to", place, because=(looked.run.id, layer, head, place, looked.text))
+    return (
+        answer["query"][place],
+        f"blocks.{layer}.attention.query, head {head}, token {place}",
+        f"The query of token {place} “{token}” in layer {layer}, head {head}",
+    )
+
+
+def _choose(looked: Looked, config: ModelConfig) -> tuple[str, float, int]:
+    """Whose wavelengths are shown, with which theta, and the position to turn to."""
+    place = rotary_head.choose_number("turned_to", "Turned to position", config.context - 1, 16)
+    left, right = st.columns(2)
+    with left:
+        of = st.segmented_control(
+            "Wavelengths of",
+            [THIS, *REAL],
+            default=THIS,
+            required=True,
+            key="spectrum",
+            bind="query-params",
+        )
+    own = config if of == THIS else PRESETS[str(of)].config
+    options = sorted({*map(float, THETAS), float(own.rope_theta)})
+    words = [f"{theta:.12g}" for theta in options]
+    usual = f"{own.rope_theta:.12g}"
+    session.suggest("theta", usual, because=(looked.run.id, of))
+    if st.session_state.get("theta", usual) not in words:
+        session.set_widgets(theta=usual)
+    with right:
+        theta = st.select_slider(
+            f"theta (here {own.rope_theta:,.0f})", words, usual, key="theta", bind="query-params"
+        )
+    return str(of), float(theta), place

@@ -1,0 +1,252 @@
+"""The Rotary embeddings page: every view for models of every kind, its words, and its pictures."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import open_page, until
+
+from explorer.engine.shipped import shipped_run
+from explorer.figures import positions, rotary, rotary_pairs
+from explorer.inside import rotary_distance
+from explorer.inside.rotary import SHOW, VIEWS
+from explorer.inside.rotary_decay import random_picture
+from tiny_llama.config import ModelConfig
+from tiny_llama.setup import Setup
+from tiny_llama.views.rotary_theory import STRETCHES, frequencies, to_interleaved, wavelengths
+
+pytestmark = pytest.mark.usefixtures("app_engine")
+TURNING = ("tales-llama", "repeat-llama")
+OTHERS = ("tales-gpt3", "tales-alibi", "tales-no-positions")
+NEEDS_TURNING = {"decay", "model", "conventions"}
+TINY = {"steps": "1", "n_layers": "2", "d_model": "16", "context": "32", "batch_size": "4"}
+
+
+def start(engine, *, text=None, **values):
+    run_id = engine.start(Setup().with_values(TINY | values), owner="me", text=text)
+    until(lambda: engine.poll(run_id).status != "starting")
+    return run_id
+
+
+def pictures(app):
+    """The words of every picture on the page."""
+    return [chart.proto.alt for chart in app.get("plotly_chart")]
+
+
+def said(app):
+    kinds = (app.markdown, app.caption, app.info)
+    return "\n".join(str(each.value) for kind in kinds for each in kind)
+
+
+def test_every_view_is_shown():
+    assert list(VIEWS) == list(SHOW)
+
+
+@pytest.mark.parametrize("view", list(VIEWS))
+@pytest.mark.parametrize("run", [*TURNING, *OTHERS])
+def test_every_view_opens_for_every_kind_of_model(view, run):
+    app = open_page("rotary", view=view, run=run)
+    assert not app.error
+    if run in OTHERS and view in NEEDS_TURNING:
+        assert "Nothing turns in this model" in said(app)
+        assert app.get("page_link")
+    else:
+        assert pictures(app)
+        assert any("Formula" in each.label for each in app.expander)
+
+
+@pytest.mark.parametrize("view", list(VIEWS))
+@pytest.mark.parametrize(
+    "text", ["O", "<b>Gus</b> $x$ `y`", "😀 שלום \u200b\t\n", "Gus " * 400], ids=range(4)
+)
+def test_odd_texts_are_shown(view, text):
+    app = open_page("rotary", view=view, text=text)
+    if text == "O" and view in ("model", "conventions"):
+        assert "at least 2" in app.error[0].value
+    else:
+        assert not app.error
+    assert "<b>Gus</b>" not in said(app)
+
+
+@pytest.mark.parametrize("view", list(VIEWS))
+def test_untrained_and_odd_models_are_looked_at_or_refused_in_a_sentence(view, engine):
+    odd = start(engine, attention="sliding", n_kv_heads="1", window="5", qk_norm="true")
+    narrow = start(engine, d_head="2", n_heads="2", rope_theta="1", attention_softcap="5")
+    bare = [start(engine, attention="none"), start(engine, n_layers="0")]
+    for run in (odd, narrow):
+        app = open_page("rotary", view=view, run=run, stretch="yarn-by-pair")
+        assert not app.error
+        assert pictures(app)
+    for run in bare:
+        app = open_page("rotary", view=view, run=run)
+        assert bool(app.error) == (view in NEEDS_TURNING)
+        if app.error:
+            assert "has no attention to look at" in app.error[0].value
+
+
+@pytest.mark.parametrize("view", list(VIEWS))
+def test_a_model_in_training_is_looked_at(view, engine):
+    running = start(engine, steps="20000", corpus="own-text", text="The duck sat. " * 80)
+    try:
+        app = open_page("rotary", owner="me", view=view, run=running)
+        assert not app.error
+        assert pictures(app)
+        assert "too few" not in said(app)
+    finally:
+        engine.control(running, "stop", owner="me")
+
+
+@pytest.mark.parametrize("view", list(VIEWS))
+def test_what_a_link_says_wrongly_falls_back(view):
+    link = {"layer": "9", "head": "x", "turned_to": "9999", "pair": "-1", "theta": "7"}
+    link |= {"m": "999", "scheme": "magic", "schemes": "magic", "stretch": "magic", "factor": "0"}
+    assert not open_page("rotary", view=view, **link).error
+
+
+def test_the_query_stands_at_its_own_place_until_it_is_moved():
+    app = open_page("rotary", view="rotation", text="Once upon", reader="4")
+    assert app.slider(key="turned_to").value == 4
+    app.slider(key="turned_to").set_value(100).run()
+    assert "at position 100" in pictures(app)[0]
+
+
+def test_theta_follows_the_model_whose_wavelengths_are_shown():
+    app = open_page("rotary", view="rotation", spectrum="llama-3-8b")
+    assert app.select_slider(key="theta").value == "500000"
+    assert "64 pairs" in pictures(app)[1]
+    assert "context of 8,192" in pictures(app)[1]
+
+
+def test_both_tokens_moved_leave_the_score_under_rope_and_change_it_under_learned_positions():
+    changes = {}
+    for scheme in ("rope", "learned"):
+        app = open_page("rotary", view="distance", scheme=scheme)
+        (changes[scheme],) = [abs(float(m.value)) for m in app.metric if m.label == "Difference"]
+    assert changes["rope"] < 1e-4
+    assert changes["learned"] > 1e-2
+    table = next(each.value for each in app.markdown if "largest difference at one" in each.value)
+    assert "yes, up to rounding" in table
+    assert table.count("| no: ") == 2
+
+
+def test_learned_positions_say_where_they_end_and_a_task_says_why_it_is_not_read():
+    app = open_page("rotary", view="longer", run="repeat-llama")
+    assert "the learned table ends at position 128" in said(app)
+    assert "exercises are no running text" in said(app)
+    assert "64 held-out windows of 512" in said(app)
+
+
+def test_stretches_are_laid_over_the_models_and_a_run_of_ones_own_too(engine):
+    mine = start(engine, corpus="tales")
+    app = open_page(
+        "rotary", owner="me", view="longer", run=mine, schemes="alibi", stretch="ntk", factor="2"
+    )
+    (words,) = pictures(app)
+    assert "NTK-aware, s = 2:" in words
+    assert "(this model):" in words
+    assert "ALiBi:" in words
+
+
+def test_no_model_chosen_is_told():
+    app = open_page("rotary", view="longer")
+    app.button_group(key="schemes").set_value([]).run()
+    assert "Choose at least one model" in said(app)
+    assert not app.error
+
+
+def test_the_conventions_agree_and_mixing_them_up_costs():
+    app = open_page("rotary", view="conventions")
+    found = {metric.label: float(metric.value) for metric in app.metric}
+    assert found["Difference of the turned vectors"] < 1e-4
+    assert found["Loss, orders mixed up"] > 2 * found["Loss, right order"]
+
+
+# Figures.
+
+
+def test_clocks_and_wavelengths_say_their_numbers():
+    turns = frequencies(4, 10_000)  # a radian and a hundredth of one
+    before = np.array([1.0, 0.0, 0.0, 2.0])
+    picture = rotary.clocks(before, before, turns, position=100)
+    assert "pair 0 has turned 15.92 times, pair 1 0.1592 times" in picture.alt
+    hands = picture.figure.data[2]
+    assert hands.x[:2] == (0.0, 1.0)  # to the right, with length one
+    assert (hands.x[4] - hands.x[3], hands.y[4] - hands.y[3]) == (0, 1)  # upwards
+    picture = rotary.spectrum(wavelengths(turns), context=128, title="a head")
+    assert "2 pairs from 6.28 to 628 positions; 1 come round" in picture.alt
+
+
+def test_pairs_say_which_of_them_carries_the_scores():
+    lengths = np.array([6.0, 60.0])
+    picture = rotary_pairs.pair_bars(np.array([0.7, 0.3]), np.array([0.2, 0.8]), lengths, chosen=1)
+    assert "most by pair 0 (70%)" in picture.alt
+    assert "most by pair 1 (80%, wavelength 60)" in picture.alt
+    alone = rotary_pairs.pair_bars(np.array([0.7, 0.3]), np.full(2, np.nan), lengths, chosen=1)
+    assert "differs" not in alone.alt
+    added = np.array([[0.5, -2.0], [0.1, 0.2]])
+    picture = rotary_pairs.pair_distances(added, lengths, are_shares=False)
+    assert "the largest is -2.00, by pair 0 at distance 1" in picture.alt
+    wide = rotary_pairs.pair_distances(np.ones((64, 900)), np.ones(64), are_shares=True)
+    assert np.shape(wide.figure.data[0].z) == (64, 64)
+
+
+def test_planes_tell_how_turning_spreads_and_escape_tokens():
+    same, around = np.array([[1.0, 0], [1, 0]]), np.array([[1.0, 0], [-1, 0]])
+    picture = rotary_pairs.planes(["<b>", "x"], (same, same), (around, around), pair=2)
+    assert "mostly one way (100%" in picture.alt
+    assert "all ways (0%" in picture.alt
+    assert "&lt;b&gt;" in picture.figure.data[0].text[0]
+
+
+def test_layouts_say_the_order():
+    assert "in the order 0, 2, 1, 3:" in rotary.layouts(to_interleaved(4)).alt
+    assert "0, 32, 1, 33, 2, 34, …" in rotary.layouts(to_interleaved(64)).alt
+
+
+def test_positions_say_their_numbers():
+    scores = np.subtract.outer(np.arange(4.0), np.arange(4.0))
+    picture = positions.toeplitz(scores, places=[(0, 1), (2, 3)], title="ALiBi", along=0.0)
+    assert "from -3.00 to 3.00; the largest difference between two of one distance is 0." in (
+        picture.alt
+    )
+    lines = {"rope": np.ones(3), "learned": np.array([0.0, 1, 3])}
+    assert "rope 0; learned 3." in positions.moved_together(lines, m=1, n=0, by=1).alt
+    happened = np.array([1.0, np.nan])
+    picture = positions.real_decay(np.array([1.0, 2.0]), np.ones(2), happened, context=2)
+    assert "highest within the context at distance 1 (2.00)" in picture.alt
+    assert list(picture.figure.data[-1].x) == [0]
+
+
+def test_random_keys_unlike_their_queries_do_not_decay():
+    words = random_picture(ModelConfig(n_layers=1)).alt
+    assert "fall from 1 to" in words
+    unlike = float(words.rsplit("stay at ", 1)[1].split(" or less")[0])
+    assert unlike < 0.05
+
+
+def test_a_loss_by_position_says_where_it_ends():
+    curves = [
+        positions.Curve(
+            name=name,
+            starts=np.arange(1, 2 * n, 2),
+            losses=np.linspace(1, 2, n),
+            errors=np.zeros(n),
+            context=8,
+            bin=2,
+        )
+        for name, n in (("short", 4), ("long", 16))
+    ]
+    words = positions.losses_by_position(curves, guessing=3.5).alt
+    assert "guessing at random is 3.50" in words
+    assert "short: 2.00 at the end of the context, where it ends" in words
+    assert "long: 1.20 at the end of the context, 2.00 at 4 of them" in words
+
+
+def test_every_stretch_has_its_paper_and_every_scheme_its_model():
+    assert all(each.paper and each.title for each in STRETCHES.values())
+    tales = shipped_run("tales-llama")
+    for scheme, name in rotary_distance.SCHEMES.items():
+        run = shipped_run(name)
+        assert run.setup.model.position == scheme
+        assert replace(run.setup.training, n_snapshots=6) == tales.setup.training
+        assert run.setup.corpus == tales.setup.corpus
