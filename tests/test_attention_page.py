@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from conftest import open_page, until
 
+from explorer.components import head_grid
 from explorer.components.head_grid import grid_data, role_title
 from explorer.components.reading_map import MOST_TOKENS, Reading, map_data, map_words, page
 from explorer.figures import attention as figures
@@ -146,6 +147,14 @@ def test_a_stand_alone_page_needs_nothing_else_and_escapes_the_text(reading):
     assert not re.search(r"(src|href)=|import |url\((?!#)", html)
     data = re.search(r"readingMap\(\{ data: (\{.*\}), parentElement", html)[1]
     assert json.loads(data)["tokens"] == ["<i>", "␣", "b"]
+
+
+def test_a_grid_is_packed_into_a_page_of_its_own():
+    html = head_grid.page(np.zeros((1, 1, 2, 2), np.uint8), np.zeros((1, 1, 5)), "All <heads>")
+    assert "All &lt;heads&gt;" in html
+    assert not re.search(r"(src|href)=|import |url\((?!#)", html)
+    data = re.search(r"headGrid\(\{ data: (\{.*\}), parentElement", html)[1]
+    assert json.loads(data)["size"] == 2
 
 
 def test_a_grid_names_each_head_by_its_role():

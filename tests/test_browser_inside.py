@@ -99,6 +99,21 @@ def test_every_view_is_drawn_and_can_be_used_by_everybody(browser, server, name,
     assert not student.troubles
 
 
+def test_every_page_opens_for_an_untrained_model_and_for_one_in_training(come):
+    student = come(link(**LONG))
+    student.train()
+    run_id = student.run_id
+    for name in INSIDE:
+        for words in ("at=0", f"run={run_id}"):
+            student.open(f"/{name}?{words}")
+            expect(student.page.locator("[class*=st-key-explain_]")).to_be_visible()
+            settle(student)
+            expect(student.page.get_by_test_id("stException")).to_have_count(0)
+            expect(student.page.get_by_test_id("stAlertContentError")).to_have_count(0)
+    student.open(f"/train?run={run_id}")
+    student.see("Training", since=1)
+
+
 def test_a_head_is_opened_by_a_press_and_read_by_pointer_and_keys(come):
     student = come("/attention?run=repeat-llama")
     heads = student.page.get_by_role("group", name=re.compile("2 layers of 4 heads"))
@@ -143,9 +158,15 @@ def test_a_view_is_saved_as_pictures_and_as_a_page_that_needs_no_server(come, br
     assert png.startswith(b"\x89PNG")
     html = student.download("Stand-alone page (HTML)", tmp_path)
 
+    student.open("/attention?run=repeat-llama")
+    assert student.download("Save as PNG", tmp_path).read_bytes().startswith(b"\x89PNG")
+    grid = student.download("Stand-alone page (HTML)", tmp_path / "grid")
+
     alone = browser.new_context(offline=True).new_page()
     troubles = []
     alone.on("pageerror", lambda error: troubles.append(str(error)))
+    alone.goto(grid.as_uri())
+    expect(alone.get_by_role("button").filter(has_text=re.compile("Induction"))).to_have_count(4)
     alone.goto(html.as_uri())
     alone.get_by_role("option").nth(20).hover()
     expect(alone.locator(".words")).to_contain_text("reads with head 0")

@@ -1,11 +1,13 @@
 """Attention: all heads at a glance, one head, its stages, life without it, and how it formed."""
 
+from collections.abc import Callable
+
 import numpy as np
 import streamlit as st
 
 from explorer import session
-from explorer.components import reading_map
-from explorer.components.head_grid import head_grid, role_title
+from explorer.components import head_grid, reading_map
+from explorer.components.head_grid import role_title
 from explorer.engine.answers import Answer
 from explorer.figures import attention as figures
 from explorer.figures.labels import visible_all
@@ -27,12 +29,14 @@ N_WRITTEN = 60
 def _heads(looked: Looked) -> None:
     showing.introduce("attention", "heads")
     answer = looked.ask("heads", text=looked.text)
-    head_grid(answer["maps"], answer["roles"], key="heads", open_head=_open)
+    maps, roles = answer["maps"], answer["roles"]
+    head_grid.head_grid(maps, roles, key="heads", open_head=_open)
     if answer["cell"] > 1:
         st.caption(
             f"The text has {len(answer['tokens'])} tokens: each cell stands for {answer['cell']} "
             f"of them each way, and shows the most that one of them reads."
         )
+    _save(lambda: head_grid.page(maps, roles, f"All heads of {session.run_name(looked.run)}"))
     _explain(looked, "heads", 0, 0)
 
 
@@ -45,7 +49,7 @@ def _head(looked: Looked) -> None:
     )
     reading = _reading(answer, layer, head, looked.step)
     reading_map.reading_map(reading, key="reading")
-    _save(reading, f"Attention of layer {layer}, head {head}")
+    _save(lambda: reading_map.page(reading, f"Attention of layer {layer}, head {head}"))
     _explain(looked, "head", layer, head)
 
 
@@ -187,7 +191,7 @@ def _time(looked: Looked) -> None:
         window=answer["window"],
     )
     reading_map.reading_map(reading, key="time")
-    _save(reading, f"How layer {layer}, head {head} formed")
+    _save(lambda: reading_map.page(reading, f"How layer {layer}, head {head} formed"))
     role = str(
         st.segmented_control(
             "Score",
@@ -246,10 +250,10 @@ def _window(looked: Looked) -> int:
     return int(first)
 
 
-def _save(reading: reading_map.Reading, title: str) -> None:
+def _save(make_page: Callable[[], str]) -> None:
     st.download_button(
         "Stand-alone page (HTML)",
-        data=lambda: reading_map.page(reading, title).encode(),
+        data=lambda: make_page().encode(),
         file_name="attention.html",
         mime="text/html",
         icon=":material/download:",

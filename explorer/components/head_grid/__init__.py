@@ -3,12 +3,16 @@
 import base64
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
+from explorer.components.stand_alone import stand_alone
 from tiny_llama.views.roles import ROLES, best_role
+
+HERE = Path(__file__).parent
 
 _HINTS = {
     "previous": "Share of attention that goes to the token before",
@@ -55,6 +59,11 @@ def grid_data(maps: np.ndarray, roles: np.ndarray) -> dict[str, Any]:
         for layer_maps, layer_roles in zip(maps, roles, strict=True)
     ]
     return {"layers": layers, "size": maps.shape[-1], "alt": grid_words(roles)}
+
+
+def page(maps: np.ndarray, roles: np.ndarray, title: str) -> str:
+    """The grid as an HTML file of its own, which opens without this app and without a network."""
+    return stand_alone(HERE, "head_grid", "headGrid", title, grid_data(maps, roles))
 
 
 def grid_words(roles: np.ndarray) -> str:

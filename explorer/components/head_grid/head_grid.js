@@ -12,6 +12,10 @@ export default function headGrid(component) {
   root.setAttribute("aria-label", data.alt)
   const colours = scale(root)
   root.replaceChildren()
+  const save = element("button", "save", root)
+  save.type = "button"
+  save.textContent = "Save as PNG"
+  save.addEventListener("click", () => saveGrid(root, data))
   data.layers.forEach((heads, layer) => {
     const row = element("section", "layer", root)
     element("h2", "", row).textContent = `Layer ${layer}`
@@ -56,6 +60,35 @@ function drawMap(canvas, base64, size, colours) {
     image.data.set(colour, 4 * place)
   })
   context.putImageData(image, 0, 0)
+}
+
+// All maps with their names and roles in one picture.
+function saveGrid(root, { layers }) {
+  const [cell, gap, words] = [160, 16, 40]
+  const style = getComputedStyle(root)
+  const picture = document.createElement("canvas")
+  picture.width = gap + Math.max(...layers.map(heads => heads.length)) * (cell + gap)
+  picture.height = gap + layers.length * (cell + gap + words)
+  const context = picture.getContext("2d")
+  context.fillStyle = style.getPropertyValue("--st-background-color").trim() || "#FFFFFF"
+  context.fillRect(0, 0, picture.width, picture.height)
+  context.imageSmoothingEnabled = false
+  context.fillStyle = style.color
+  context.font = "13px sans-serif"
+  const maps = [...root.querySelectorAll("canvas")]
+  layers.forEach((heads, layer) => heads.forEach((head, number) => {
+    const [x, y] = [gap + number * (cell + gap), gap + layer * (cell + gap + words)]
+    context.fillText(`Layer ${layer}, head ${number}`, x, y + 13)
+    context.fillText(head.label, x, y + 30)
+    context.drawImage(maps.shift(), x, y + words, cell, cell)
+  }))
+  picture.toBlob(blob => {
+    const link = document.createElement("a")
+    link.href = URL.createObjectURL(blob)
+    link.download = "heads.png"
+    link.click()
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000)
+  })
 }
 
 // 256 colours of the theme's scale, as [red, green, blue, 255].

@@ -5,16 +5,16 @@ HTML file that needs nothing else.
 """
 
 import base64
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
+
+from explorer.components.stand_alone import stand_alone
 
 HERE = Path(__file__).parent
 MOST_TOKENS = 40
@@ -80,43 +80,7 @@ def map_words(reading: Reading) -> str:
 
 def page(reading: Reading, title: str) -> str:
     """The view as an HTML file of its own, which opens without this app and without a network."""
-    data = json.dumps(map_data(reading)).replace("<", "\\u003c")
-    script = (HERE / "reading_map.js").read_text(encoding="utf-8")
-    style = (HERE / "reading_map.css").read_text(encoding="utf-8")
-    script = script.replace("export default function", "function")
-    return _PAGE.format(title=escape(title), style=_THEME + style, script=script, data=data)
-
-
-_THEME = """
-:root {
-  --st-text-color: #1B2430; --st-background-color: #FFFFFF; --st-border-color: #C9D0D9;
-  --st-secondary-background-color: #F3F5F8; --st-primary-color: #00639C;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --st-text-color: #E8EDF3; --st-background-color: #10161F; --st-border-color: #3A4656;
-    --st-secondary-background-color: #1A2330; --st-primary-color: #56B4E9;
-    --st-chart-categorical-colors: #56B4E9,#E69F00,#009E73,#CC79A7,#D55E00,#0072B2;
-    --st-chart-sequential-colors: #16202D,#1B5A87,#62A7D8,#E8F4FC;
-  }
-}
-body { margin: 24px; background: var(--st-background-color); color: var(--st-text-color);
-  font-family: system-ui, sans-serif; }
-"""
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>{style}</style>
-<h1>{title}</h1>
-<div id="view"></div>
-<script type="module">
-{script}
-readingMap({{ data: {data}, parentElement: document.getElementById("view") }})
-</script>
-</html>
-"""
+    return stand_alone(HERE, "reading_map", "readingMap", title, map_data(reading))
 
 
 @cache
