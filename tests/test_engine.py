@@ -129,6 +129,33 @@ def test_a_model_writes_and_is_looked_into_while_it_trains(engine):
     wait_until(engine, run_id, "stopped")
 
 
+def test_a_view_that_is_made_in_one_piece_does_not_hold_up_training(engine):
+    run_id = engine.start(ENDLESS, owner="me", text=TEXT)
+    wait_until(engine, run_id, "running")
+    before = engine.poll(run_id).step
+    found = engine.ask("", "cuts", texts=["Once there was"], corpus="tales", vocab_size=2000)
+    assert found["sizes"]["sentencepiece"] > found["sizes"]["characters"]
+    assert len(found["cuts"][0]["sentencepiece"]["ids"]) < len("Once there was")
+    assert engine.poll(run_id).step > before
+    engine.control(run_id, "stop", owner="me")
+    wait_until(engine, run_id, "stopped")
+
+
+@pytest.mark.parametrize(
+    ("view", "values"),
+    [
+        ("layer", {"text": "the", "layer": 99, "first": 0, "most": 9}),
+        ("heads", {"text": ""}),
+        ("heads", {"text": "x" * 20_000}),
+        ("ablate", {"text": "the", "heads": [[0, 0]], "by": "magic"}),
+    ],
+)
+def test_a_view_that_cannot_be_had_is_answered_with_a_sentence(engine, view, values):
+    with pytest.raises(EngineError, match=r"\.$"):
+        engine.ask("tales-llama", view, **values)
+    assert engine.ask("tales-llama", "reading", text="the").step == 4000
+
+
 @pytest.mark.parametrize(
     ("prompt", "settings"),
     [("", SampleConfig()), ("x" * 20_000, SampleConfig()), ("x", SampleConfig(n_tokens=5000))],

@@ -100,6 +100,7 @@ class Worker:
         self._runs: dict[str, LiveRun] = {}
         self._preparing: dict[str, list[Frame]] = {}
         self._jobs: deque[Job] = deque()
+        self._beside = threading.Lock()
         self._library, self._subjects = Library(), Subjects(limits().looked_at_bytes)
         self._operations: Mapping[str, Callable[[Mapping[str, Any]], Frame]] = {
             "control": self._control,
@@ -326,9 +327,10 @@ class Worker:
             yield piece if piece is None else _as_frame(piece, step)
 
     def _view_beside(self, request: Frame) -> None:
-        """Answer such a question in a thread of its own."""
+        """Answer such a question in a thread of its own, one at a time: it may want much memory."""
         try:
-            answers = [answer for answer in self._view(request.values) if answer is not None]
+            with self._beside:
+                answers = [answer for answer in self._view(request.values) if answer is not None]
         except Exception as error:
             why = error
             self._waiting.put(lambda: self._reply(request, lambda: _raise(why)))
