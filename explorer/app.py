@@ -6,7 +6,8 @@ import streamlit as st
 
 from explorer import session, sidebar
 
-PAGES = Path(__file__).resolve().parent.parent / "pages"
+HERE = Path(__file__).resolve().parent
+PAGES = HERE.parent / "pages"
 
 st.set_page_config(page_title="Tiny LLaMA Explorer", page_icon="🦙", layout="wide")
 page = st.navigation(
@@ -64,6 +65,7 @@ page = st.navigation(
         ],
     }
 )
+st.html(HERE / "narrow.css")
 session.engine()  # its worker starts while the first page is read, whichever that is
 session.remember_owner()
 sidebar.show()
