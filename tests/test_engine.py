@@ -120,7 +120,9 @@ def test_a_model_writes_and_is_looked_into_while_it_trains(engine):
     text = engine.generate(run_id, "the cat", SampleConfig(n_tokens=5))
     assert text.startswith("the cat")
     assert len(text) == 12
-    trace = engine.trace(run_id, "the dog", "blocks.*.attention.pattern", "logits")
+    trace = engine.ask(
+        run_id, "trace", text="the dog", patterns=["blocks.*.attention.pattern", "logits"]
+    )
     assert trace["tokens"] == list("the dog")
     pattern = trace["blocks.0.attention.pattern"]
     assert pattern.shape == (2, 7, 7)

@@ -249,14 +249,6 @@ class Engine:
         place = _place(run, step)
         return self._asked(view, values, place, place["step"], run.worker)
 
-    def trace(self, run_id: str, text: str, *patterns: str, step: int | None = None) -> Answer:
-        """Let the model of a run read a text and hand out activations by path; see `ask`.
-
-        Raises:
-            EngineError: if the text cannot be used.
-        """
-        return self.ask(run_id, "trace", step=step, text=text, patterns=patterns)
-
     def snapshot_steps(self, run: Run) -> list[int]:
         """The steps at which a run's model can be looked at again, in order."""
         return snapshot_steps(run.folder)
