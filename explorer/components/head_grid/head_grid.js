@@ -12,10 +12,6 @@ export default function headGrid(component) {
   root.setAttribute("aria-label", data.alt)
   const colours = scale(root)
   root.replaceChildren()
-  const save = element("button", "save", root)
-  save.type = "button"
-  save.textContent = "Save as PNG"
-  save.addEventListener("click", () => saveGrid(root, data))
   data.layers.forEach((heads, layer) => {
     const row = element("section", "layer", root)
     element("h2", "", row).textContent = `Layer ${layer}`
@@ -25,6 +21,10 @@ export default function headGrid(component) {
       button.addEventListener("click", () => setTriggerValue("chosen", [layer, number]))
     })
   })
+  const save = element("button", "save", root)
+  save.type = "button"
+  save.textContent = "Save as PNG"
+  save.addEventListener("click", () => saveGrid(root, data))
 }
 
 function drawHead(parent, head, number, size, colours) {
