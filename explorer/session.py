@@ -142,9 +142,28 @@ def look_at_step(run: Run, step: int | None) -> None:
 
 
 def set_widgets(**values: object) -> None:
-    """Set widgets by their keys; only in a callback, before the page is run again."""
+    """Set widgets by their keys; only in a callback, or before they are drawn."""
     for key, value in values.items():
         st.session_state[key] = value
+
+
+def keep_between(key: str, least: int, most: int, *, otherwise: int | None = None) -> int | None:
+    """Set a slider anew if what it shows does not exist any more, as on a shorter text.
+
+    Args:
+        key: of the slider.
+        least: the first of what there is.
+        most: the last.
+        otherwise: what to set it to; None: the nearest that there is.
+
+    Returns:
+        What it shows then; None: nobody has set it yet.
+    """
+    chosen = st.session_state.get(key)
+    if isinstance(chosen, int) and not least <= chosen <= most:
+        nearest = min(most, max(least, chosen))
+        chosen = st.session_state[key] = nearest if otherwise is None else otherwise
+    return chosen
 
 
 def suggest(key: str, value: object, *, because: object) -> None:

@@ -66,3 +66,30 @@ def open_page(name: str, *, owner: str | None = None, **link: str) -> AppTest:
     app.switch_page(f"../pages/{name}.py").run()
     assert not app.exception
     return app
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The app on a port of its own, for the tests of one file."""
+    from app_in_browser import Server  # skips where there is no browser
+
+    with Server(tmp_path_factory.mktemp("app")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A real browser, for the tests of one file."""
+    from app_in_browser import chromium
+
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def come(browser, server):
+    """Lets students come, each to a link."""
+    from app_in_browser import students
+
+    with students(browser, server) as come:
+        yield come

@@ -102,6 +102,16 @@ def test_a_long_text_is_shown_in_a_window():
     assert "".join(sent["tokens"]) == text.replace(" ", "␣")
 
 
+@pytest.mark.parametrize("view", ["head", "time"])
+def test_a_window_chosen_on_a_longer_text_falls_back_to_the_last_one(view):
+    app = open_page("attention", view=view, text="Once there was a kind duck named Gus. " * 5)
+    app.slider(key="first").set_value(80).run()
+    app.text_area(key="text").set_value("Once there was a kind duck named Gus. Gus ran far").run()
+    assert not app.exception
+    slider = app.slider(key="first")
+    assert slider.value == slider.max == 49 - MOST_TOKENS
+
+
 def test_a_head_that_another_model_lacks_falls_back_to_the_first():
     app = open_page("attention", view="head", run="repeat-llama", layer="3", head="2")
     assert app.selectbox(key="layer").value == 0

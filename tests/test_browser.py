@@ -5,7 +5,7 @@ import re
 import zipfile
 
 import pytest
-from app_in_browser import LONG, TINY, Server, chromium, link, students
+from app_in_browser import LONG, TINY, link
 from playwright.sync_api import expect
 from test_setup import UNUSUAL
 from transformers import AutoModelForCausalLM
@@ -15,24 +15,6 @@ from tiny_llama.cost import count_parameters
 from tiny_llama.setup import Setup, changes, load_setup
 
 RECORDED = "trained by this project's own script"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("app")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def come(browser, server):
-    with students(browser, server) as come:
-        yield come
 
 
 def test_a_student_trains_from_a_link_reads_what_it_writes_and_reloads(server, come):

@@ -1,25 +1,13 @@
 """What students see in a real browser when something breaks under them; a server for each test."""
 
 import pytest
-from app_in_browser import LONG, Server, chromium, link, students
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
+from app_in_browser import LONG, Server, link
 
 
 @pytest.fixture
 def server(tmp_path):
     with Server(tmp_path) as server:
         yield server
-
-
-@pytest.fixture
-def come(browser, server):
-    with students(browser, server) as come:
-        yield come
 
 
 def test_when_the_worker_is_killed_every_run_says_so_and_goes_on(server, come):

@@ -4,7 +4,7 @@ import re
 from importlib import import_module
 
 import pytest
-from app_in_browser import LONG, Server, Student, chromium, link, students
+from app_in_browser import LONG, Student, link
 from axe_playwright_python.sync_playwright import Axe
 from conftest import PAGES, ROOT
 from playwright.sync_api import expect
@@ -20,24 +20,6 @@ WIDTH = """() => {
 }"""
 """How wide the page is: the screen, and how far its main part can be pushed aside."""
 RULES = {"resultTypes": ["violations"]}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("app")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def come(browser, server):
-    with students(browser, server) as come:
-        yield come
 
 
 def settle(student):

@@ -244,6 +244,7 @@ def _window(looked: Looked) -> int:
     if n_tokens <= most:
         return 0
     last = n_tokens - most
+    session.keep_between("first", 0, last)
     first = st.slider(
         f"First of the {most} tokens shown", 0, last, key="first", bind="query-params"
     )

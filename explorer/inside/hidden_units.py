@@ -125,12 +125,12 @@ def tokens_table(answer: Answer, *, has_gate: bool) -> str:
     before, gate, up, hidden = answer["unit_values"]
     head = ["Place", "Token in its context", "hidden"]
     head += ["gate", "up"] if has_gate else ["up"]
-    rows = [f"| {' | '.join(head)} |", "| ---: | --- |" + " ---: |" * (len(head) - 2)]
+    rows = [head]
     for place in np.argsort(-np.abs(hidden), kind="stable")[:N_TOP]:
         numbers = [hidden[place], *([gate[place], up[place]] if has_gate else [before[place]])]
-        cells = " | ".join(f"{number:.2f}" for number in numbers)
-        rows.append(f"| {place} | {in_context(answer['tokens'], int(place))} | {cells} |")
-    return "\n".join(rows)
+        context = in_context(answer["tokens"], int(place))
+        rows.append([str(place), context, *(f"{number:.2f}" for number in numbers)])
+    return showing.markdown_table(rows, "rl" + "r" * (len(head) - 2))
 
 
 def in_context(tokens: Sequence[str], place: int) -> str:

@@ -163,9 +163,7 @@ def _speed(looked: Looked, config: ModelConfig) -> None:
         "Measured, faster by": f"{slow / fast:.2g} ×",
         f"Counted, at {n:,} tokens": f"{every / one:,.0f} × fewer",
     }
-    with st.container(horizontal=True):
-        for label, number in numbers.items():
-            st.metric(label, number, border=True)
+    showing.tiles(numbers)
     showing.draw(
         token_times(answer["lengths"], answer["with_cache"], answer["without_cache"]),
         key="token_times",

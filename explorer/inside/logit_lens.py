@@ -71,8 +71,7 @@ def _place(answer: Answer) -> int:
     n = len(answer["tokens"])
     if n == 1:
         return 0
-    if not 1 <= st.session_state.get("lens_at", n) <= n:
-        session.set_widgets(lens_at=n)  # chosen on a longer text
+    session.keep_between("lens_at", 1, n, otherwise=n)
     at = st.slider("After token", 1, n, n, key="lens_at", bind="query-params")
     return int(at) - 1
 
@@ -140,5 +139,4 @@ def guesses_table(answer: Answer, place: int) -> str:
         if has_next:
             cells.append(str(answer["true_ranks"][layer, place]))
         rows.append([names[layer], *cells])
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "| --- |" + " ---: |" * (len(heads) - 1), *lines[1:]])
+    return showing.markdown_table(rows, "l" + "r" * (len(heads) - 1))

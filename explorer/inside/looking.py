@@ -41,7 +41,7 @@ def look() -> Looked:
         text = text_box(example_text(run))
         step = _step(run)
         if not text.strip():
-            stop("There is no text to read; write some words above, or press Example.")
+            stop("There is no text to read; write some words above.")
         if step is None:
             step = session.looked_at_step(run)
         reading = ask("reading", run=run, step=step, text=text)

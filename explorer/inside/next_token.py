@@ -210,8 +210,7 @@ def stages_table(answer: Answer, settings: dict[str, float]) -> str:
         ["Taken away", "", *(_share(cut) for cut in answer["cut"])],
         ["Entropy, nats", "", *(f"{nats:.2f}" for nats in np.abs(answer["entropies"]))],
     ]
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "| --- |" + " ---: |" * (len(rows[0]) - 1), *lines[1:]])
+    return showing.markdown_table(rows, "l" + "r" * (len(rows[0]) - 1))
 
 
 def _share(cut: float) -> str:

@@ -99,9 +99,7 @@ def _numbers(answer: Answer, token: int) -> None:
         "By chance, 1/d": f"{1 / d_model:.2%}",
         "Cosine of the results": f"{cosines[token]:.4f}",
     }
-    with st.container(horizontal=True):
-        for label, number in numbers.items():
-            st.metric(label, number, border=True)
+    showing.tiles(numbers)
 
 
 def _vectors(answer: Answer, token: int) -> None:

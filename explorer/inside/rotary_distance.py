@@ -121,10 +121,7 @@ def _choose_tokens(looked: Looked) -> tuple[str, str, int]:
         session.suggest("asked", max(0, last - 1), because=looked.text)
         key = showing.choose_place("asked", "The token that is asked", tokens)
     with right:
-        heads = list(range(max(1, looked.run.setup.model.n_heads)))
-        if st.session_state.get("head", 0) not in heads:
-            session.set_widgets(head=0)
-        head = int(st.selectbox("Head of layer 0", heads, key="head", bind="query-params"))
+        head = showing.choose_index("head", "Head of layer 0", looked.run.setup.model.n_heads)
     return tokens[query], tokens[key], head
 
 

@@ -45,7 +45,5 @@ def choose_number(key: str, label: str, most: int, usual: int) -> int:
     if most < 1:
         return 0
     usual = min(usual, most)
-    chosen = st.session_state.get(key, usual)
-    if not (isinstance(chosen, int) and 0 <= chosen <= most):
-        session.set_widgets(**{key: usual})
+    session.keep_between(key, 0, most, otherwise=usual)
     return int(st.slider(label, 0, most, usual, key=key, bind="query-params"))

@@ -59,13 +59,13 @@ def choose_head(config: ModelConfig) -> tuple[int, int]:
     with layer:
         chosen_layer = choose_layer(config.n_layers)
     with head:
-        chosen_head = _number_of("head", "Head", config.n_heads)
+        chosen_head = choose_index("head", "Head", config.n_heads)
     return chosen_layer, chosen_head
 
 
 def choose_layer(n_layers: int) -> int:
     """Let the student choose a layer, counted from 0; the choice is in the link."""
-    return _number_of("layer", "Layer", n_layers)
+    return choose_index("layer", "Layer", n_layers)
 
 
 def choose_place(key: str, label: str, tokens: Sequence[str]) -> int:
@@ -73,20 +73,37 @@ def choose_place(key: str, label: str, tokens: Sequence[str]) -> int:
     last = len(tokens) - 1
     if last < 1:
         return 0
-    if st.session_state.get(key, last) > last:
-        session.set_widgets(**{key: last})
-    place = int(st.session_state.get(key, last))
-    titled = f"{label}: {content.escaped(visible(tokens[place]))}"
+    place = session.keep_between(key, 0, last)
+    titled = f"{label}: {content.escaped(visible(tokens[last if place is None else place]))}"
     return int(st.slider(titled, 0, last, last, key=key, bind="query-params"))
 
 
-def _number_of(key: str, label: str, n: int) -> int:
+def choose_index(key: str, label: str, n: int) -> int:
     """One of n things, counted from 0; a choice that another model does not have is the first."""
     options = list(range(n))
     session.take_from_link(key, options, usual=0)
     chosen = int(st.selectbox(label, options, key=key))
     session.put_into_link(key, chosen, usual=0)
     return chosen
+
+
+def tiles(numbers: Mapping[str, str]) -> None:
+    """Show numbers side by side, each under its label."""
+    with st.container(horizontal=True):
+        for label, number in numbers.items():
+            st.metric(label, number, border=True)
+
+
+def markdown_table(rows: Sequence[Sequence[str]], align: str) -> str:
+    """A table in Markdown.
+
+    Args:
+        rows: cells in Markdown, the heads first.
+        align: a letter for each column, `l` for words and `r` for numbers.
+    """
+    heads, *others = (f"| {' | '.join(row)} |" for row in rows)
+    marks = " | ".join({"l": "---", "r": "---:"}[letter] for letter in align)
+    return "\n".join([heads, f"| {marks} |", *others])
 
 
 def introduce(page: str, view: str) -> None:

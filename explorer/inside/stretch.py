@@ -18,8 +18,7 @@ def choose_stretch(n: int, most: int, *, key: str) -> range:
     """
     if n <= most:
         return range(n)
-    if not 1 <= st.session_state.get(key, 1) <= n - most + 1:  # chosen on a longer text
-        session.set_widgets(**{key: n - most + 1})
+    session.keep_between(key, 1, n - most + 1)
     first = st.slider(
         f"From token (the picture shows {most} of {n:,})",
         1,

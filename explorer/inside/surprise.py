@@ -53,9 +53,7 @@ def _numbers(answer: Answer) -> None:
         "Bits per byte": f"{bits_per_byte(answer):.3f}",
         "First guess right": f"{right:.0%}",
     }
-    with st.container(horizontal=True):
-        for label, number in numbers.items():
-            st.metric(label, number, border=True)
+    showing.tiles(numbers)
     if not judged.all():
         st.caption(
             f"In this task only the answers count, in training and in these numbers: "

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from explorer import session
 from explorer.engine.answers import Answer
 from explorer.figures.labels import visible
 from explorer.figures.tokens import merge_counts
@@ -49,8 +50,7 @@ def show(asked: Asked) -> None:
 
 def _choose(n: int) -> int:
     """How many merges; a link or a larger vocabulary may say more than there are."""
-    if int(st.session_state.get("n_merges", 0)) > n:
-        st.session_state["n_merges"] = n
+    session.keep_between("n_merges", 0, n)
     return int(
         st.slider(
             "Merges made",
@@ -80,20 +80,20 @@ def _sentence(answer: Answer, chosen: int) -> str:
 
 def merge_table(answer: Answer, chosen: int) -> str:
     """The merges around the chosen one, as a table in Markdown."""
-    rows = ["| merge | pair | piece | count |", "| ---: | --- | --- | ---: |"]
+    rows = [["merge", "pair", "piece", "count"]]
     first = max(1, min(chosen - BEFORE, len(answer["pairs"]) - BEFORE - AFTER))
     for place in range(first, min(len(answer["pairs"]), first + BEFORE + AFTER) + 1):
         left, right = map(_shown, answer["pairs"][place - 1])
         mark = "**" if place == chosen else ""
         arrow = "▶ " if place == chosen else ""
-        cells = (
+        cells = [
             f"{arrow}{mark}{place:,}{mark}",
             f"`{left}` `{right}`",
             f"`{left}{right}`",
             f"{mark}{answer['counts'][place - 1]:,}{mark}",
-        )
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
+        ]
+        rows.append(cells)
+    return showing.markdown_table(rows, "rllr")
 
 
 def _shown(piece: str) -> str:

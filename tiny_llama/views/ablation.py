@@ -41,7 +41,7 @@ def ablate(subject: Subject, *, text: str, heads: Sequence[Sequence[int]], by: s
     """
     ids = subject.read(text)
     untouched = _logits(subject, ids)
-    with _taking(subject, heads, by, ids)():
+    with _taking(subject, heads, _stand_ins(subject, by, ids))():
         without = _logits(subject, ids)
     chances = torch.stack([untouched, without]).log_softmax(-1)
     return {
@@ -64,7 +64,7 @@ def write_without(
         UserError: if there is no such head or way, or the text has no token.
     """
     ids = subject.read(text)
-    without = _taking(subject, heads, by, ids)
+    without = _taking(subject, heads, _stand_ins(subject, by, ids))
     tokens = generate(subject.model, ids.numpy(), SampleConfig(n_tokens=n_tokens, temperature=0))
     said: list[int] = []
     while len(said) < n_tokens:
@@ -85,38 +85,51 @@ def importance(subject: Subject, *, text: str, by: str) -> Iterator[Found | None
         UserError: if the model has no attention, the way is unknown, or the text has no token.
     """
     ids = subject.read(text)
-    check_attention(subject)
+    instead = _stand_ins(subject, by, ids)
     counts = subject.counts(text, ids)[1:]
     config = subject.model.config
     untouched = _mean_loss(subject, ids, counts)
     growth = np.empty((config.n_layers, config.n_heads), dtype=np.float32)
     for layer in range(config.n_layers):
         for head in range(config.n_heads):
-            with _taking(subject, [(layer, head)], by, ids)():
+            with _taking(subject, [(layer, head)], instead)():
                 growth[layer, head] = _mean_loss(subject, ids, counts) - untouched
             yield None
     yield {"loss": untouched, "growth": growth}
 
 
-def _taking(
-    subject: Subject, heads: Sequence[Sequence[int]], by: str, ids: Tensor
-) -> Callable[[], AbstractContextManager[None]]:
-    """What takes heads away for as long as a block runs.
+@torch.no_grad()
+def _stand_ins(subject: Subject, by: str, ids: Tensor) -> Tensor:
+    """What comes in place of each head's output when it is taken away, `l h e`.
 
     Raises:
-        ConfigError: if there is no such head or way.
+        ConfigError: if the model has no attention, or there is no such way.
     """
     if by not in BY:
         raise ConfigError(f"by={by!r} is no way to take a head away; choose {' or '.join(BY)}.")
     check_attention(subject)
+    config = subject.model.config
+    if by == "zero":
+        return torch.zeros(config.n_layers, config.n_heads, config.head_width)
+    with record(subject.model, "blocks.*.attention.heads") as seen:
+        subject.model(ids[None])
+    return torch.cat(list(seen.values())).mean(2)
+
+
+def _taking(
+    subject: Subject, heads: Sequence[Sequence[int]], instead: Tensor
+) -> Callable[[], AbstractContextManager[None]]:
+    """What puts others in place of heads for as long as a block runs.
+
+    Raises:
+        ConfigError: if there is no such head.
+    """
     for layer, head in heads:
         check_layer(subject, layer, head)
     changes = {}
     for layer in {layer for layer, _ in heads}:
         gone = [head for each, head in heads if each == layer]
-        path = f"blocks.{layer}.attention.heads"
-        mean = _mean_output(subject, path, ids)[gone]
-        changes[path] = _replacing(gone, mean if by == "mean" else torch.zeros_like(mean))
+        changes[f"blocks.{layer}.attention.heads"] = _replacing(gone, instead[layer, gone])
     return lambda: change(subject.model, changes)
 
 
@@ -127,14 +140,6 @@ def _replacing(gone: list[int], instead: Tensor) -> Callable[[Tensor], Tensor]:
         return heads
 
     return replace
-
-
-@torch.no_grad()
-def _mean_output(subject: Subject, path: str, ids: Tensor) -> Tensor:
-    """What each head of a layer hands over, averaged over the text, `h e`."""
-    with record(subject.model, path) as seen:
-        subject.model(ids[None])
-    return seen[path][0].mean(1)
 
 
 @torch.no_grad()

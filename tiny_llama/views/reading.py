@@ -21,8 +21,8 @@ def reading(subject: Subject, *, text: str) -> Found:
     Raises:
         TextError: if the text has no token.
     """
-    every = subject.read(text, most=len(text.encode()) + 1)
-    ids = subject.read(text)
+    every = subject.read_all(text)
+    ids = every[: subject.model.config.context]
     logits = subject.model(ids[None])[0, :-1]
     log_probabilities = logits.log_softmax(-1)
     true = log_probabilities.gather(1, ids[1:, None])

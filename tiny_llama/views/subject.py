@@ -67,13 +67,22 @@ class Subject:
         Raises:
             TextError: if there are too few tokens.
         """
+        ids = self.read_all(text, fewest=fewest)
+        return ids[: self.model.config.context if most is None else most]
+
+    def read_all(self, text: str, *, fewest: int = 1) -> Tensor:
+        """Turn a text into ids, `t`, also what is more than the model reads at once.
+
+        Raises:
+            TextError: if there are too few tokens.
+        """
         ids = torch.from_numpy(self.tokenizer.encode(text))
         if len(ids) < fewest:
             raise TextError(
                 f"The text has {len(ids)} token{'s' * (len(ids) != 1)}; at least {fewest} "
                 f"{'is' if fewest == 1 else 'are'} needed: write a longer one."
             )
-        return ids[: self.model.config.context if most is None else most]
+        return ids
 
     def counts(self, text: str, ids: Tensor) -> Tensor:
         """Which tokens count when the model is judged, `t`: in a task, only those of answers."""
