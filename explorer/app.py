@@ -19,9 +19,21 @@ page = st.navigation(
                 icon=":material/home:",
                 help="LLaMA at a glance, and where to begin.",
                 default=True,
-            )
+            ),
+            st.Page(
+                PAGES / "family_tree.py",
+                title="Family tree",
+                icon=":material/family_history:",
+                help="What LLaMA comes from, and what came of it.",
+            ),
         ],
         "Build": [
+            st.Page(
+                PAGES / "architecture.py",
+                title="Architecture",
+                icon=":material/account_tree:",
+                help="Toggle every component; the block, its shapes and its costs follow.",
+            ),
             st.Page(
                 PAGES / "tokens.py",
                 title="Tokens",

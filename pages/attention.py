@@ -1,7 +1,7 @@
 import streamlit as st
 
-from explorer import content
-from explorer.inside import attention, looking, showing
+from explorer import content, showing
+from explorer.inside import attention, looking
 
 st.title("Attention")
 st.markdown(content.page("attention"))

@@ -1,7 +1,7 @@
 import streamlit as st
 
-from explorer import content
-from explorer.inside import generation, looking, showing
+from explorer import content, showing
+from explorer.inside import generation, looking
 
 st.title("Generation")
 st.markdown(content.page("generation"))

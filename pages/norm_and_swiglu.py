@@ -1,7 +1,7 @@
 import streamlit as st
 
-from explorer import content
-from explorer.inside import looking, norm_and_swiglu, showing
+from explorer import content, showing
+from explorer.inside import looking, norm_and_swiglu
 
 st.title("Norm and SwiGLU")
 st.markdown(content.page("norm_and_swiglu"))

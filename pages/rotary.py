@@ -1,7 +1,7 @@
 import streamlit as st
 
-from explorer import content
-from explorer.inside import looking, rotary, showing
+from explorer import content, showing
+from explorer.inside import looking, rotary
 
 st.title("Rotary embeddings")
 st.markdown(content.page("rotary"))

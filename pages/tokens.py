@@ -1,7 +1,7 @@
 import streamlit as st
 
-from explorer import content
-from explorer.inside import showing, tokenizing, tokens
+from explorer import content, showing
+from explorer.inside import tokenizing, tokens
 
 st.title("Tokens")
 st.markdown(content.page("tokens"))

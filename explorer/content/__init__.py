@@ -1,8 +1,11 @@
 """The words on the screen: a card for each option and setting, and the text of whole pages."""
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 
@@ -71,12 +74,46 @@ def example(corpus: str) -> str:
     return _texts()["examples", corpus]
 
 
+@cache
+def facts(name: str) -> Any:
+    """Give one of the tables of facts, each row with its source and how far it can be trusted.
+
+    What is returned is shared: to be read only.
+
+    Raises:
+        KeyError: if there is no such table.
+    """
+    return json.loads(_texts()["facts", name])
+
+
+CONFIDENCE: Mapping[str, str] = {
+    "verified": "read in the source that is named",
+    "partly-verified": "read in the source, but for the fields that are named",
+    "from-memory": "written from memory, not read again",
+    "derived": "computed from verified numbers",
+}
+"""How far a fact can be trusted, and what the word means."""
+
+
+def cited(source: str, confidence: str, unverified: Sequence[str] = ()) -> str:
+    """Say where a fact comes from and how far it can be trusted, in Markdown.
+
+    Args:
+        source: as the table of facts has it.
+        confidence: one of `CONFIDENCE`.
+        unverified: fields of which the source was not read.
+    """
+    meaning = CONFIDENCE[confidence]
+    but = f"; not verified: {escaped(', '.join(unverified))}" if unverified else ""
+    return f"Source: {escaped(source)} · {confidence.replace('-', ' ')} ({meaning}{but})"
+
+
 def escaped(text: str) -> str:
     """Write a text so that Markdown shows it word for word."""
     return "".join(f"\\{mark}" if mark in _MARKS else mark for mark in text)
 
 
-_FOLDERS = ("cards", "pages", "inside", "examples")
+_FOLDERS = ("cards", "pages", "inside", "examples", "facts")
 _MARKS = r"\`*_{}[]()#+-.!|<>$~:"
 
 

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from explorer import session
+from explorer import session, showing
 from explorer.components import head_grid, reading_map
 from explorer.components.head_grid import role_title
 from explorer.engine.answers import Answer
 from explorer.figures import attention as figures
 from explorer.figures.labels import visible_all
-from explorer.inside import plugged, showing
+from explorer.inside import plugged
 from explorer.inside.looking import Looked
 from tiny_llama.views.roles import ROLES
 

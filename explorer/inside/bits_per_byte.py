@@ -6,10 +6,10 @@ from math import log
 import numpy as np
 import streamlit as st
 
-from explorer import content, session
+from explorer import content, session, showing
 from explorer.engine.run import Run
 from explorer.engine.shipped import SHIPPED, shipped_run
-from explorer.inside import looking, showing
+from explorer.inside import looking
 from explorer.inside.tokenizing import Asked
 from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.tokenizers import TOKENIZERS

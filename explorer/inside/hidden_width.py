@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
+from explorer import showing
 from explorer.figures.feed_forward import width_lines
-from explorer.inside import showing
 from explorer.inside.choosing import choose_named
 from explorer.inside.looking import Looked
 from tiny_llama.config import ModelConfig

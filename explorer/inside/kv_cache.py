@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
+from explorer import showing
 from explorer.engine.answers import Answer
 from explorer.figures.kv_cache import CacheSizes, cache_growth, cache_sizes, in_bytes, token_times
-from explorer.inside import showing
 from explorer.inside.looking import Looked
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import (

@@ -3,12 +3,11 @@
 import numpy as np
 import streamlit as st
 
-from explorer import content, session
+from explorer import content, session, showing
 from explorer.engine.answers import Answer
 from explorer.figures.labels import visible
 from explorer.figures.logit_lens import SHADES, by_layer, lens_map, row_names
 from explorer.figures.next_token import percent
-from explorer.inside import showing
 from explorer.inside.looking import Looked
 from explorer.inside.stretch import choose_stretch, room_for
 

@@ -9,11 +9,11 @@ from itertools import groupby
 import numpy as np
 import streamlit as st
 
-from explorer import content, session
+from explorer import content, session, showing
 from explorer.engine.answers import Answer
 from explorer.figures.labels import visible
 from explorer.figures.next_token import STAGES, next_tokens, percent
-from explorer.inside import sampling, showing
+from explorer.inside import sampling
 from explorer.inside.looking import Looked
 
 

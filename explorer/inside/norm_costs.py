@@ -2,8 +2,9 @@
 
 import streamlit as st
 
+from explorer import showing
 from explorer.figures.norms import norm_operations as operations_picture
-from explorer.inside import looking, showing
+from explorer.inside import looking
 from explorer.inside.choosing import choose_named
 from explorer.inside.looking import Looked
 from tiny_llama.config import ModelConfig

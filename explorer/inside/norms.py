@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from explorer import content
+from explorer import content, showing
 from explorer.engine.answers import Answer
 from explorer.figures.labels import visible
 from explorer.figures.norms import (
@@ -13,7 +13,7 @@ from explorer.figures.norms import (
     two_results,
 )
 from explorer.figures.stream import parts_added, stream_map
-from explorer.inside import looking, showing
+from explorer.inside import looking
 from explorer.inside.choosing import choose_named
 from explorer.inside.looking import Looked
 from explorer.inside.stretch import choose_stretch, room_for

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
+from explorer import showing
 from explorer.figures.stream import gradients_by_layer, last_gradients
-from explorer.inside import looking, showing
+from explorer.inside import looking
 from explorer.inside.looking import Looked
 
 STDS = (0.02, 0.04, 0.08, 0.12)

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
+from explorer import showing
 from explorer.figures import rotary as figures
-from explorer.inside import rotary_head, showing
+from explorer.inside import rotary_head
 from explorer.inside.looking import Looked
 
 

@@ -3,9 +3,10 @@
 import numpy as np
 import streamlit as st
 
+from explorer import showing
 from explorer.figures import positions as figures
 from explorer.figures.picture import Picture
-from explorer.inside import rotary_head, showing
+from explorer.inside import rotary_head
 from explorer.inside.looking import Looked
 from tiny_llama.config import ModelConfig
 from tiny_llama.views.rotary_theory import average_scores, frequencies, score_bound

@@ -3,13 +3,13 @@
 import numpy as np
 import streamlit as st
 
-from explorer import content, session
+from explorer import content, session, showing
 from explorer.engine.answers import Answer
 from explorer.engine.run import Run
 from explorer.engine.shipped import shipped_run
 from explorer.figures import positions as figures
 from explorer.figures.labels import visible
-from explorer.inside import looking, rotary_head, showing
+from explorer.inside import looking, rotary_head
 from explorer.inside.looking import Looked
 from tiny_llama.menu import POSITION
 

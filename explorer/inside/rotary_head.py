@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from explorer import session
+from explorer import session, showing
 from explorer.engine.answers import Answer
 from explorer.engine.shipped import DEFAULT
-from explorer.inside import showing
 from explorer.inside.looking import Looked
 
 

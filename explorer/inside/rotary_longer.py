@@ -7,12 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content, session
+from explorer import content, session, showing
 from explorer.engine.answers import Answer
 from explorer.engine.run import Run
 from explorer.engine.shipped import DEFAULT, shipped_run
 from explorer.figures.positions import Curve, losses_by_position
-from explorer.inside import showing
 from explorer.inside.looking import Looked
 from explorer.inside.rotary_distance import SCHEMES
 from tiny_llama.corpora import CORPORA, Task

@@ -3,9 +3,9 @@
 import numpy as np
 import streamlit as st
 
-from explorer import session
+from explorer import session, showing
 from explorer.figures import rotary_pairs as figures
-from explorer.inside import rotary_head, showing
+from explorer.inside import rotary_head
 from explorer.inside.looking import Looked
 from tiny_llama.views.rotary_theory import wavelengths
 

@@ -3,10 +3,10 @@
 import numpy as np
 import streamlit as st
 
-from explorer import content, session
+from explorer import content, session, showing
 from explorer.figures import rotary as figures
 from explorer.figures.labels import visible
-from explorer.inside import rotary_head, showing
+from explorer.inside import rotary_head
 from explorer.inside.looking import Looked
 from tiny_llama.config import ModelConfig
 from tiny_llama.presets import PRESETS

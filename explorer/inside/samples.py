@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
+from explorer import showing
 from explorer.engine.answers import Answer
 from explorer.figures.samples import sample_surprise
-from explorer.inside import sampling, showing
+from explorer.inside import sampling
 from explorer.inside.looking import Looked
 
 _MOST_SAMPLES = 6

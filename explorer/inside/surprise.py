@@ -6,11 +6,10 @@ from math import log
 import numpy as np
 import streamlit as st
 
-from explorer import content
+from explorer import content, showing
 from explorer.engine.answers import Answer
 from explorer.figures.labels import visible
 from explorer.figures.surprise import token_losses
-from explorer.inside import showing
 from explorer.inside.looking import Looked
 from explorer.inside.stretch import choose_stretch, room_for
 

@@ -3,7 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from explorer.inside import showing, tokenizing
+from explorer import showing
+from explorer.inside import tokenizing
 from explorer.inside.token_html import token_row
 from explorer.inside.tokenizing import Asked, Cut
 from tiny_llama.tokenizers import TOKENIZERS

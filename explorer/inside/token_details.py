@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from explorer.inside import showing
+from explorer import showing
 from explorer.inside.token_html import token_row
 from explorer.inside.tokenizing import Asked, Cut
 

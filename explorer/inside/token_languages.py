@@ -1,21 +1,19 @@
 """One sentence in ten languages, and emoji: who pays how many tokens for the same words."""
 
-import json
 from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 import streamlit as st
 
-from explorer import content
+from explorer import content, showing
 from explorer.figures.tokens import language_bars
-from explorer.inside import looking, showing
+from explorer.inside import looking
 from explorer.inside.token_html import token_row
 from explorer.inside.tokenizing import Asked, Cut
 from tiny_llama.setup import OWN_TEXT
 from tiny_llama.tokenizers import TOKENIZERS
 
-FACTS = content.HERE / "facts" / "declaration.json"
 ENGLISH, EMOJI = "English", "Emoji"
 FAIR = "fair"
 """SentencePiece that has learned from these very sentences."""
@@ -30,8 +28,7 @@ TITLES = {
 @cache
 def sentences() -> dict[str, str]:
     """The sentence by language, English first, and a line of emoji at the end."""
-    facts = json.loads(FACTS.read_text(encoding="utf-8"))
-    return {each["language"]: each["text"] for each in facts["sentences"]}
+    return {each["language"]: each["text"] for each in content.facts("declaration")["sentences"]}
 
 
 def show(asked: Asked) -> None:

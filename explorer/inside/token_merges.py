@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from explorer import session
+from explorer import session, showing
 from explorer.engine.answers import Answer
 from explorer.figures.labels import visible
 from explorer.figures.tokens import merge_counts
-from explorer.inside import looking, showing
+from explorer.inside import looking
 from explorer.inside.token_html import token_row
 from explorer.inside.tokenizing import Asked
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import streamlit as st
 
-from explorer import content
+from explorer import content, showing
 from explorer.engine.answers import Answer
 from explorer.figures.tokens import Priced, vocabulary_trade
-from explorer.inside import looking, showing
+from explorer.inside import looking
 from explorer.inside.tokenizing import Asked
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import parameters_by_component
