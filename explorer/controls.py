@@ -9,7 +9,7 @@ is not drawn takes its value out of the link, and takes up none from it.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isinf
 from typing import Any
 
@@ -34,6 +34,8 @@ from tiny_llama.setup import (
 from tiny_llama.tokenizers import TOKENIZERS
 from tiny_llama.train_config import TrainConfig
 
+_VOCABULARY = "model_vocab_size"
+"""Widget and word of the link; `vocab_size` is what is wanted of a tokenizer."""
 TINY = [name for name, preset in PRESETS.items() if preset.is_tiny]
 
 
@@ -44,12 +46,15 @@ class Section:
     title: str
     icon: str
     labels: Mapping[str, str]
+    is_model: bool = False
+    """Whether its settings decide what the model is, rather than how it learns."""
 
 
 SECTIONS = (
     Section(
         title="Model: parts and sizes",
         icon=":material/account_tree:",
+        is_model=True,
         labels={
             "norm": "Norm",
             "position": "Positions",
@@ -84,17 +89,27 @@ SECTIONS = (
     Section(
         title="Model: fine points",
         icon=":material/tune:",
+        is_model=True,
         labels={
             "n_kv_heads": "Key/value heads",
             "window": "Window in tokens",
             "norm_placement": "Where the norm stands",
+            "block": "Attention and feed-forward",
             "bias": "Biases",
             "qk_norm": "Norm on queries and keys",
+            "n_experts": "Experts (of a mixture)",
+            "n_active_experts": "Experts at work on a token",
             "tied_unembedding": "Tied unembedding",
+            "unembedding_bias": "Biases on logits",
+            "embedding_scale": "Embeddings times √d_model",
+            "embedding_norm": "Norm behind the embedding",
             "d_head": "Width of a head",
             "d_hidden": "Width of the hidden layer",
             "hidden_multiple": "Hidden layer in multiples of",
             "rope_theta": "RoPE's base (theta)",
+            "rope_theta_local": "RoPE's base in layers with a window",
+            "rope_fraction": "Share of a head that RoPE turns",
+            "nope_every": "Every n-th layer without RoPE",
             "norm_eps": "Norm's epsilon",
             "attention_softcap": "Soft cap on attention scores",
             "logit_softcap": "Soft cap on logits",
@@ -151,6 +166,59 @@ def basics() -> Basics:
     return Basics(preset=preset, corpus=corpus, steps=steps, own_text=own)
 
 
+def any_model() -> tuple[Setup, str]:
+    """Let the student choose any model, tiny or real, and change any part of it.
+
+    Returns:
+        A setup whose model has the vocabulary that was chosen, and the preset it began with.
+
+    Raises:
+        ConfigError: if the choices do not fit together.
+    """
+    _drop_infinities()
+    with st.grid(2):
+        preset = _choice("preset", "Model to begin with", PRESETS, TINY[0], on_change=_take_preset)
+        usual = Setup(model=find_preset(preset).config)
+        vocab_size = _vocabulary(usual.model.vocab_size)
+    values: dict[str, Any] = {}
+    for section in SECTIONS:
+        if section.is_model:
+            is_first = section is SECTIONS[0]
+            folded = st.expander(section.title, is_first, icon=section.icon)
+            with folded, st.grid(4, min_column_width=110):
+                values |= _widgets(section, usual)
+    setup = usual.with_settings(values)
+    return replace(setup, model=replace(setup.model, vocab_size=vocab_size)), preset
+
+
+def take_model(model: ModelConfig) -> None:
+    """Set the widgets of `any_model` to a model, in a callback; the preset stays what it was."""
+    for name in MODEL_FIELDS:
+        _put(name, getattr(model, name))
+    st.session_state[_VOCABULARY] = model.vocab_size
+
+
+def _vocabulary(usual: int) -> int:
+    low, high = config.BOUNDS["vocab_size"]
+    return int(
+        st.number_input(
+            "Vocabulary in tokens",
+            low,
+            high,
+            usual,
+            key=_VOCABULARY,
+            bind="query-params",
+            help="How many tokens the model knows; a tokenizer decides it when a model is trained.",
+        )
+    )
+
+
+def _widgets(section: Section, usual: Setup) -> dict[str, Any]:
+    return {
+        name: _widget(name, label, usual.setting(name)) for name, label in section.labels.items()
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class TokenizerBasics:
     """What a tokenizer learns from, and how large its vocabulary may become."""
@@ -192,8 +260,7 @@ def details(chosen: Basics) -> Setup:
     values: dict[str, Any] = {"corpus": chosen.corpus, "steps": chosen.steps}
     for section in SECTIONS:
         with st.expander(section.title, icon=section.icon):
-            for name, label in section.labels.items():
-                values[name] = _widget(name, label, usual.setting(name))
+            values |= _widgets(section, usual)
     _note_shared("train", chosen.corpus, chosen.own_text, values["vocab_size"])
     return usual.with_settings(values | _tokenizer_of(**values))
 
@@ -347,9 +414,7 @@ def _tokenizer_of(*, corpus: str, tokenizer: str, **_: Any) -> dict[str, Any]:
 
 def _take_preset() -> None:
     """Set every model widget to what the newly chosen preset says."""
-    usual = find_preset(st.session_state["preset"]).config
-    for name in MODEL_FIELDS:
-        _put(name, getattr(usual, name))
+    take_model(find_preset(st.session_state["preset"]).config)
 
 
 def _put(name: str, value: Any) -> None:
@@ -376,6 +441,7 @@ _STEPS = {
     "context": 8,
     "d_hidden": 8,
     "norm_eps": 1e-6,
+    "rope_fraction": 0.05,
     "attention_softcap": 10,
     "logit_softcap": 10,
     "dropout": 0.05,
@@ -397,6 +463,8 @@ _WHEN_OPEN = {
     "n_kv_heads": "auto: as many as heads",
     "d_head": "auto: width / heads",
     "d_hidden": "auto: LLaMA's rule",
+    "rope_theta_local": "auto: the same",
+    "nope_every": "none: all layers turn",
     "attention_softcap": "none",
     "logit_softcap": "none",
 }

@@ -7,7 +7,8 @@ that this browser tab looked at last.
 
 import secrets
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -23,6 +24,7 @@ _SAMPLE = "sample_step"
 _LOOKED = "looked at"
 _SHARED = "shared widgets"
 _WRITTEN = "written"
+_TOUR = "tour"
 TEXT = "text"
 """The widget and the word of the link that hold the text which pages read."""
 
@@ -147,6 +149,11 @@ def set_widgets(**values: object) -> None:
         st.session_state[key] = value
 
 
+def widget(key: str) -> Any:
+    """What a widget shows now, for its callback."""
+    return st.session_state[key]
+
+
 def keep_between(key: str, least: int, most: int, *, otherwise: int | None = None) -> int | None:
     """Set a slider anew if what it shows does not exist any more, as on a shorter text.
 
@@ -216,6 +223,28 @@ def put_into_link(key: str, chosen: object, *, usual: object) -> None:
     st.session_state[f"{key}: last, {usual}"] = chosen
 
 
+def take_words_from_link(key: str, read: Callable[[str], object], *, usual: str = "") -> None:
+    """Set a widget that holds a list or a range, as `take_from_link` does one of a single choice.
+
+    Args:
+        key: of the widget.
+        read: what the widget shows for the link's words; for words that make no sense, the usual.
+        usual: the words that no link needs. `put_into_link` is given words, too.
+    """
+    words, before = st.query_params.get(key), st.session_state.get(f"{key}: in the link")
+    if words is not None and words != before:
+        st.session_state[key] = read(words)
+    elif key not in st.session_state:  # another page has been here
+        st.session_state[key] = read(str(st.session_state.get(f"{key}: last, {usual}", usual)))
+    elif words is None and before is not None:  # the browser went back
+        st.session_state[key] = read(usual)
+
+
+def words_in_link(key: str) -> str:
+    """What the link says under a name, word for word; nothing where it has no such name."""
+    return st.query_params.get(key, "")
+
+
 def written(after: str) -> str:
     """What this student put after a text, token by token, as the link has it.
 
@@ -232,6 +261,16 @@ def written(after: str) -> str:
 def write(word: str) -> None:
     """Put something else after the text from now on, and into the link."""
     _keep(_WRITTEN, word)
+
+
+def tour_stop() -> str:
+    """Where this student's tour is, as the link has it; empty: on none."""
+    return _kept(_TOUR)
+
+
+def keep_tour(stop: str) -> None:
+    """Let the tour be at this stop from now on, and in the link; empty: leave it."""
+    _keep(_TOUR, stop)
 
 
 def take_up_shared(page: str) -> None:

@@ -144,14 +144,20 @@ def explain(page: str, view: str, *, code: str, tensor: LiveTensor | None = None
         with formula:
             st.markdown(content.inside(page, view).formula)
             if tensor is not None:
-                _show_tensor(tensor)
+                show_tensor(tensor)
         with running:
-            found = source(code)
-            st.caption(f"The code that runs: `{found.path}`, from line {found.line}")
-            st.code(found.code, language="python", wrap_lines=True)
+            show_code(code)
 
 
-def _show_tensor(tensor: LiveTensor) -> None:
+def show_code(where: str) -> None:
+    """Show a piece of the running code; see `explorer.source`."""
+    found = source(where)
+    st.caption(f"The code that runs: `{found.path}`, from line {found.line}")
+    st.code(found.code, language="python", wrap_lines=True)
+
+
+def show_tensor(tensor: LiveTensor) -> None:
+    """Show an activation: its path, shape and first numbers."""
     values = tensor.values
     sizes = " × ".join(f"{size:,}" for size in values.shape)
     first = values[(0,) * (values.ndim - 2)]

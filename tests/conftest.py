@@ -19,6 +19,18 @@ from tiny_llama.menu import CHOICES, MENU
 
 EVERY_OPTION = [(slot, option) for slot, options in MENU.items() for option in options]
 EVERY_CHOICE = EVERY_OPTION + [(slot, word) for slot, words in CHOICES.items() for word in words]
+ODD_MODELS = [
+    {"embedding_scale": True, "embedding_norm": True},
+    {"embedding_norm": True, "norm": "layernorm_plain", "position": "alibi"},
+    {"unembedding_bias": True, "tied_unembedding": True},
+    {"rope_fraction": 0.5, "n_kv_heads": 2, "qk_norm": "head"},
+    {"nope_every": 2, "qk_norm": "all"},
+    {"nope_every": 1},
+    {"attention": "local_global", "rope_theta_local": 50.0, "n_layers": 3},
+    {"feed_forward": "moe_swiglu", "n_experts": 3, "n_active_experts": 3, "bias": "all"},
+    {"feed_forward": "moe_swiglu", "n_experts": 4, "n_active_experts": 1, "block": "parallel"},
+]
+"""Settings, and combinations of them, that no single choice brings about."""
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
@@ -60,9 +72,9 @@ def open_page(name: str, *, owner: str | None = None, **link: str) -> AppTest:
     app = AppTest.from_file(ROOT / "explorer" / "app.py", default_timeout=60)
     if owner:
         app.session_state["owner_secret"] = owner
+    app.run()  # at Home, which would take out of the link what it does not know
     for key, value in link.items():
         app.query_params[key] = value
-    app.run()
     app.switch_page(f"../pages/{name}.py").run()
     assert not app.exception
     return app

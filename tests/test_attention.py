@@ -24,7 +24,7 @@ class Case:
     window: int | None = None
     position: str = "rope"
     softcap: float | None = None
-    head_norm: bool = False
+    qk_norm: str = "none"
 
     def attention(self, dtype: torch.dtype = torch.float64) -> Attention:
         torch.manual_seed(0)
@@ -38,7 +38,8 @@ class Case:
             qkv_bias=True,
             output_bias=True,
             dropout=0.0,
-            make_head_norm=(lambda width: RMSNorm(width, 1e-5)) if self.head_norm else NoNorm,
+            make_norm=NoNorm if self.qk_norm == "none" else lambda width: RMSNorm(width, 1e-5),
+            norms_all_heads=self.qk_norm == "all",
         ).to(dtype)
 
     def order(self, dtype: torch.dtype = torch.float64) -> Position:
@@ -53,7 +54,8 @@ WAYS = [
     Case(n_kv_heads, window, position)
     for n_kv_heads, window, position in product((4, 2, 1), (None, 1, 3, 99), ("rope", "alibi"))
 ]
-ODD_ONES = [Case(2, softcap=0.7), Case(2, 3, "alibi", softcap=0.7), Case(2, 3, head_norm=True)]
+ODD_ONES = [Case(2, softcap=0.7), Case(2, 3, "alibi", softcap=0.7), Case(2, 3, qk_norm="head")]
+ODD_ONES += [Case(2, 3, qk_norm="all")]
 
 
 def tokens(dtype: torch.dtype = torch.float64) -> Tensor:
@@ -64,13 +66,23 @@ def watch(attention: Attention) -> None:
     attention.pattern.register_forward_hook(lambda module, inputs, output: None)
 
 
+def normed(case: Case, norm: torch.nn.Module, z: Tensor) -> Tensor:
+    """Queries or keys `b h t e`, normed one head or one token at a time."""
+    if case.qk_norm != "all":
+        return norm(z)
+    result = torch.empty_like(z)
+    for text, t in product(range(len(z)), range(N_TOKENS)):
+        result[text, :, t] = norm(z[text, :, t].flatten()).unflatten(0, (-1, D_HEAD))
+    return result
+
+
 def by_the_book(case: Case, attention: Attention, order: Position, x: Tensor) -> Tensor:
     """One reader, one head, one source at a time."""
     q, k, v = attention.to_qkv(x).split(
         [n * D_HEAD for n in (4, case.n_kv_heads, case.n_kv_heads)], -1
     )
     q, k, v = (z.unflatten(-1, (-1, D_HEAD)).transpose(1, 2) for z in (q, k, v))
-    q, k = order.rotate(attention.query_norm(q), attention.key_norm(k))
+    q, k = order.rotate(normed(case, attention.query_norm, q), normed(case, attention.key_norm, k))
     bias = order.bias(N_TOKENS)
     heads = torch.zeros_like(q)
     for text, head, reader in product(range(len(x)), range(N_HEADS), range(N_TOKENS)):

@@ -59,7 +59,7 @@ def test_odd_texts_are_shown(view, text):
 @pytest.mark.parametrize("view", list(VIEWS))
 def test_models_in_training_and_untrained_ones_and_odd_ones_are_looked_at(view, engine):
     running = start(engine, steps="20000")
-    odd = start(engine, steps="1", attention="sliding", n_kv_heads="1", window="5", qk_norm="true")
+    odd = start(engine, steps="1", attention="sliding", n_kv_heads="1", window="5", qk_norm="head")
     bare = [start(engine, steps="1", attention="none"), start(engine, steps="1", n_layers="0")]
     try:
         for run in (running, odd):  # neither has a past

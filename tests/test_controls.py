@@ -9,10 +9,13 @@ from streamlit.testing.v1 import AppTest
 from test_setup import UNUSUAL
 
 from explorer import content, controls, session
+from explorer.engine import limits
 from explorer.engine.client import Engine
+from explorer.engine.limits import OWN, SHARED
 from tiny_llama import config, train_config
 from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
+from tiny_llama.miniatures import MINIATURES
 from tiny_llama.presets import PRESETS
 from tiny_llama.setup import OWN_TEXT, SETTINGS, Setup, changes, setup_in_one_line
 from tiny_llama.tokenizers import TOKENIZERS
@@ -207,6 +210,30 @@ def test_a_preset_is_its_own_nearest_and_its_link_says_no_more(name):
     assert controls.nearest_preset(model) == name
     assert controls.nearest_preset(replace(model, dropout=0.5, vocab_size=99)) == name
     assert controls.link_to(Setup(model=model)).keys() <= {"preset"}
+
+
+MINIATURE_SETUPS = {
+    name: Setup(model=each.config) for name, each in MINIATURES.items() if each.config
+}
+
+
+@pytest.mark.parametrize("name", MINIATURE_SETUPS)
+def test_the_link_of_a_miniature_says_all_that_makes_it_and_this_app_can_train_it(
+    name, monkeypatch
+):
+    setup = MINIATURE_SETUPS[name]
+    link = controls.link_to(setup)
+    usual = PRESETS[link.pop("preset", controls.TINY[0])].config
+    assert Setup(model=usual).with_values(link) == setup
+    for place in (SHARED, OWN):
+        monkeypatch.setattr(limits, "limits", lambda place=place: place)
+        limits.check_setup(setup)
+
+
+@pytest.mark.parametrize("name", ["gpt-j", "mixtral", "gemma-2", "gemma-3", "olmo-2", "palm"])
+def test_the_link_of_a_miniature_sets_the_widgets_to_it(name):
+    setup = MINIATURE_SETUPS[name]
+    assert opened(controls.link_to(setup)).session_state["found"] == setup
 
 
 def test_what_does_not_act_is_left_out_of_the_setup():

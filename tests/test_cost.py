@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import EVERY_CHOICE
+from conftest import EVERY_CHOICE, ODD_MODELS
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import (
     activation_bytes,
+    active_parameters,
     count_parameters,
     forward_flops,
     kv_cache_bytes_per_token,
@@ -20,6 +21,7 @@ from tiny_llama.cost import (
     training_flops,
     training_memory,
 )
+from tiny_llama.menu import CHOICES, FEED_FORWARD, NORM
 from tiny_llama.model import TinyLlama
 from tiny_llama.parts.attentions.attention import _hide
 from tiny_llama.parts.attentions.cache import Cache
@@ -30,26 +32,26 @@ from tiny_llama.training import make_optimizers
 
 FACTS = Path(__file__).parent.parent / "explorer" / "content" / "facts" / "configs.json"
 PUBLISHED = {row["id"]: row for row in json.loads(FACTS.read_text())["configs"]}
-BEYOND_THE_MENU = {
-    "mixtral-8x7b": "a mixture of experts",
-    "opt-6.7b": "two more rows of positions than its context",
-    "opt-175b": "two more rows of positions than its context",
-    "gpt-j-6b": "attention and feed-forward side by side",
-    "gpt-neox-20b": "attention and feed-forward side by side",
-    "pythia-6.9b": "attention and feed-forward side by side",
-}
+MORE_ROWS = {"opt-6.7b": 2, "opt-175b": 2}
+"""Rows of learned positions beyond the context, which no text reaches; the presets say so."""
 
 
-def test_every_published_setup_that_the_menu_can_express_is_a_preset():
-    assert set(PUBLISHED) - set(PRESETS) == set(BEYOND_THE_MENU)
+def test_every_published_setup_is_a_preset_and_every_preset_is_tiny_or_published():
+    assert len(PUBLISHED) == 47
+    assert {name for name, preset in PRESETS.items() if not preset.is_tiny} == set(PUBLISHED)
+    assert {name for name, preset in PRESETS.items() if preset.note} == set(MORE_ROWS)
 
 
-@pytest.mark.parametrize("name", sorted(set(PUBLISHED) & set(PRESETS)))
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
 def test_published_parameter_counts_are_met_to_the_last_digit(name):
-    assert count_parameters(PRESETS[name].config) == PUBLISHED[name]["params_measured"]
+    config = PRESETS[name].config
+    more = MORE_ROWS.get(name, 0) * config.d_model
+    assert count_parameters(config) + more == PUBLISHED[name]["params_measured"]
+    if active := PUBLISHED[name].get("params_active"):
+        assert active_parameters(config) == active
 
 
-@pytest.mark.parametrize("name", sorted(set(PUBLISHED) & set(PRESETS)))
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
 def test_presets_have_their_published_shapes(name):
     config, row = PRESETS[name].config, PUBLISHED[name]
     ours = {
@@ -65,12 +67,29 @@ def test_presets_have_their_published_shapes(name):
         "norm_placement": config.norm_placement,
         "position": config.position,
         "tied_embeddings": config.tied_unembedding,
-        "qk_norm": config.qk_norm,
+        "qk_norm": config.qk_norm != "none",
+        "parallel_attention_ffn": config.block != "sequential",
+        "norms_per_layer": len(config.block_norms),
+        "norm_params_per_dim": NORM[config.norm].n_vectors,
+        "ffn_matrices": FEED_FORWARD[config.feed_forward].n_matrices,
+        "rope_fraction_of_head": config.rope_fraction if config.position == "rope" else None,
+        "biases": {
+            "qkv": config.has_bias("qkv"),
+            "attn_out": config.has_bias("output"),
+            "ffn": config.has_bias("feed_forward"),
+            "lm_head": config.unembedding_bias,
+        },
+        "moe": {"n": config.n_experts, "active": config.n_active_experts, "router": True}
+        if config.has_experts
+        else None,
         "kv_cache_bytes_per_token_fp16": kv_cache_bytes_per_token(config, bytes_per_number=2),
     }
     assert ours == {key: row[key] for key in ours}
     assert config.norm == row["norm"].lower()
-    assert config.feed_forward == row["ffn_type"].lower()
+    kind = config.feed_forward.removeprefix("moe_").removesuffix("_exact")
+    assert kind == row["ffn_type"].lower()
+    if row["learned_position_rows"]:
+        assert config.context + MORE_ROWS.get(name, 0) == row["learned_position_rows"]
     if config.position == "rope":
         assert config.rope_theta == row["rope_theta"]
     if row["sliding_window"]:
@@ -101,10 +120,43 @@ def test_a_model_built_without_weights_has_as_many_parameters_as_counted(name):
 @pytest.mark.parametrize(("slot", "choice"), EVERY_CHOICE)
 @pytest.mark.parametrize("tied", [False, True])
 def test_every_choice_is_counted_as_it_is_built(small, slot, choice, tied):
-    config = replace(small, **{slot: choice}, qk_norm=True, n_kv_heads=2, tied_unembedding=tied)
+    changes = {"qk_norm": "head", slot: choice, "n_kv_heads": 2, "tied_unembedding": tied}
+    config = replace(small, **changes)
     model = TinyLlama(config)
     assert parameter_shapes(config) == {k: tuple(p.shape) for k, p in model.named_parameters()}
     assert sum(parameters_by_component(config).values()) == model.n_parameters()
+
+
+@pytest.mark.parametrize("changes", ODD_MODELS, ids=str)
+def test_odd_models_are_counted_as_they_are_built(small, changes):
+    config = replace(small, **changes)
+    model = TinyLlama(config)
+    assert parameter_shapes(config) == {k: tuple(p.shape) for k, p in model.named_parameters()}
+    tokens = torch.zeros(3, 12, dtype=torch.long)
+    measured = bytes_kept_for_backward(model, tokens)
+    assert activation_bytes(config, batch_size=3, n_tokens=12) == measured
+    with record(model, "blocks.*.attention.scores"), FlopCounterMode(display=False) as count:
+        model(tokens[:1])
+    assert count.get_total_flops() == sum(forward_flops(config, 12).values())
+
+
+def test_what_is_learned_counts_where_it_acts():
+    config = ModelConfig(embedding_norm=True, feed_forward="moe_swiglu", unembedding_bias=True)
+    counts = parameters_by_component(config)
+    width, layers, an_expert = 64, 4, 3 * 64 * 176
+    assert counts["norm"] == (1 + 2 * layers + 1) * width
+    assert counts["feed_forward"] == layers * (8 * width + 8 * an_expert)
+    assert counts["unembedding"] == 64 * width + 64
+
+
+def test_of_a_mixture_only_the_chosen_experts_are_active():
+    config = ModelConfig(feed_forward="moe_swiglu", n_experts=8, n_active_experts=2)
+    two = replace(config, n_experts=2)
+    router = 4 * 6 * 64
+    assert active_parameters(config) == count_parameters(two) + router
+    assert six_n_d(config, 10) == six_n_d(two, 10) + 60 * router
+    dense = ModelConfig()
+    assert active_parameters(dense) == count_parameters(dense)
 
 
 def test_tiny_gpt3_matches_tiny_llama_within_two_percent():
@@ -167,11 +219,24 @@ def bytes_kept_for_backward(model: TinyLlama, tokens: torch.Tensor) -> int:
 WINDOWS = (None, 3)
 
 
+@pytest.mark.parametrize("block", CHOICES["block"])
+@pytest.mark.parametrize("where", CHOICES["norm_placement"])
+@pytest.mark.parametrize("parts", [{}, {"attention": "none"}, {"feed_forward": "none"}], ids=str)
+def test_activation_memory_is_exact_for_every_layout_of_a_block(small, block, where, parts):
+    if (block, where) == ("parallel", "post"):
+        pytest.skip("the config refuses it")
+    tokens = torch.zeros(3, 12, dtype=torch.long)
+    for norm in NORM:
+        config = replace(small, block=block, norm_placement=where, norm=norm, **parts)
+        measured = bytes_kept_for_backward(TinyLlama(config), tokens)
+        assert activation_bytes(config, batch_size=3, n_tokens=12) == measured, norm
+
+
 @pytest.mark.parametrize(("slot", "choice"), EVERY_CHOICE)
-@pytest.mark.parametrize("qk_norm", [False, True])
+@pytest.mark.parametrize("qk_norm", ["none", "head", "all"])
 @pytest.mark.parametrize("n_kv_heads", [2, 4])
 def test_activation_memory_is_what_autograd_keeps(small, slot, choice, qk_norm, n_kv_heads):
-    config = replace(small, **{slot: choice}, qk_norm=qk_norm, n_kv_heads=n_kv_heads)
+    config = replace(small, **{"qk_norm": qk_norm, slot: choice, "n_kv_heads": n_kv_heads})
     tokens = torch.zeros(3, 12, dtype=torch.long)
     measured = bytes_kept_for_backward(TinyLlama(config), tokens)
     assert activation_bytes(config, batch_size=3, n_tokens=12) == measured

@@ -311,6 +311,10 @@ def test_pasted_texts_are_for_this_user_alone(tmp_path, monkeypatch):
     [
         (replace(SETUP, model=ModelConfig(d_model=4096, n_heads=1)), f"{OWN.parameters:,}"),
         (replace(SETUP, model=ModelConfig(n_layers=10_000, d_model=8)), "n_layers=10,000"),
+        (
+            replace(SETUP, model=ModelConfig(feed_forward="moe_swiglu", n_experts=65)),
+            "n_experts=65 are 260 experts",
+        ),
         (replace(SETUP, model=ModelConfig(context=1024)), "context=1,024"),
         (replace(SETUP, training=TrainConfig(batch_size=20_000)), "MB of activations"),
         (replace(SETUP, model=ModelConfig(d_model=256, context=512)), "billion operations"),

@@ -60,6 +60,7 @@ GPT2S = {
     "GPT-3, dense": replace(PRESETS["tiny-gpt3"].config, attention="causal", window=32),
     "GPT-2 with ReLU": replace(GPT2, feed_forward="relu", d_hidden=40),
     "GPT-2 with squared ReLU": replace(GPT2, feed_forward="relu_squared"),
+    "GPT-2 with exact GELU": replace(GPT2, feed_forward="gelu_exact"),
     "GPT-2, untied": replace(GPT2, tied_unembedding=False, norm_eps=1e-2, dropout=0.1),
     "GPT-2 without layers": replace(GPT2, n_layers=0),
 }
@@ -340,7 +341,7 @@ NO_EQUIVALENT: list[tuple[ModelConfig, dict[str, Any], str, str]] = [
         "attention='causal' (here 'alternating')",
     ),
     (LLAMA, {"attention": "none"}, "LlamaForCausalLM", "attention='causal' (here 'none')"),
-    (LLAMA, {"qk_norm": True}, "LlamaForCausalLM", "qk_norm=False (here True)"),
+    (LLAMA, {"qk_norm": "head"}, "LlamaForCausalLM", "qk_norm='none' (here 'head')"),
     (
         LLAMA,
         {"attention_softcap": 50.0},
@@ -358,7 +359,7 @@ NO_EQUIVALENT: list[tuple[ModelConfig, dict[str, Any], str, str]] = [
         GPT2,
         {"feed_forward": "swiglu"},
         "GPT2LMHeadModel",
-        "feed_forward='gelu' or 'relu' or 'relu_squared' (here 'swiglu')",
+        "feed_forward='gelu' or 'gelu_exact' or 'relu' or 'relu_squared' (here 'swiglu')",
     ),
     (
         LLAMA,
@@ -366,6 +367,18 @@ NO_EQUIVALENT: list[tuple[ModelConfig, dict[str, Any], str, str]] = [
         "LlamaForCausalLM",
         "feed_forward='swiglu' or 'geglu' or 'reglu' (here 'none')",
     ),
+    (
+        LLAMA,
+        {"feed_forward": "moe_swiglu"},
+        "LlamaForCausalLM",
+        "feed_forward='swiglu' or 'geglu' or 'reglu' (here 'moe_swiglu')",
+    ),
+    (LLAMA, {"block": "parallel"}, "LlamaForCausalLM", "block='sequential' (here 'parallel')"),
+    (GPT2, {"embedding_scale": True}, "GPT2LMHeadModel", "embedding_scale=False (here True)"),
+    (GPT2, {"embedding_norm": True}, "GPT2LMHeadModel", "embedding_norm=False (here True)"),
+    (LLAMA, {"unembedding_bias": True}, "LlamaForCausalLM", "unembedding_bias=False (here True)"),
+    (LLAMA, {"rope_fraction": 0.5}, "LlamaForCausalLM", "rope_fraction=1.0 (here 0.5)"),
+    (LLAMA, {"nope_every": 2}, "LlamaForCausalLM", "nope_every=None (here 2)"),
     (LLAMA, {"bias": "qkv"}, "LlamaForCausalLM", "bias='none' or 'all' (here 'qkv')"),
     (GPT2, {"bias": "none"}, "GPT2LMHeadModel", "bias='all' (here 'none')"),
     (GPT2, {"n_kv_heads": 2}, "GPT2LMHeadModel", "n_kv_heads=4 (here 2)"),
@@ -495,7 +508,7 @@ BAD_ENTRIES: list[tuple[ModelConfig, dict[str, Any], str]] = [
     (GPT2, {"scale_attn_weights": False}, "scale_attn_weights=False"),
     (GPT2, {"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx=True"),
     (GPT2, {"add_cross_attention": True}, "add_cross_attention=True"),
-    (GPT2, {"activation_function": "gelu"}, "activation_function='gelu'"),
+    (GPT2, {"activation_function": "tanh"}, "activation_function='tanh'"),
 ]
 
 

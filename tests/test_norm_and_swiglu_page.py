@@ -45,7 +45,9 @@ ODD = {
     "no feed-forward": {"feed_forward": "none"},
     "no attention": {"attention": "none", "feed_forward": "relu_squared"},
     "nothing": {"attention": "none", "feed_forward": "none"},
-    "geglu": {"feed_forward": "geglu", "bias": "all", "norm": "layernorm", "qk_norm": "true"},
+    "experts": {"feed_forward": "moe_swiglu"},
+    "side by side": {"block": "parallel", "norm_placement": "both", "norm": "layernorm_plain"},
+    "geglu": {"feed_forward": "geglu", "bias": "all", "norm": "layernorm", "qk_norm": "head"},
 }
 
 
@@ -100,6 +102,9 @@ REFUSED = {
     ("nothing", "placement"): "neither",
     ("no feed-forward", "gate"): "no feed-forward",
     ("no feed-forward", "openings"): "no feed-forward",
+    ("experts", "gate"): "8 experts",
+    ("experts", "openings"): "8 experts",
+    ("side by side", "placement"): "block='parallel'",
     ("nothing", "gate"): "no feed-forward",
     ("nothing", "openings"): "no feed-forward",
 }

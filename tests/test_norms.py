@@ -18,7 +18,13 @@ def layer_norm(x, weight, bias, eps):
     return weight * (x - mean) / (variance + eps).sqrt() + bias
 
 
-REFERENCE = {"rmsnorm": rms_norm, "layernorm": layer_norm, "none": lambda x, *rest: x}
+REFERENCE = {
+    "rmsnorm": rms_norm,
+    "layernorm": layer_norm,
+    "layernorm_no_bias": lambda x, weight, bias, eps: layer_norm(x, weight, 0, eps),
+    "layernorm_plain": lambda x, weight, bias, eps: layer_norm(x, 1, 0, eps),
+    "none": lambda x, *rest: x,
+}
 
 
 def test_every_norm_has_its_reference():

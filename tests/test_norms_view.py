@@ -12,13 +12,14 @@ from torch.nn import functional as F  # noqa: N812
 import tiny_llama
 from tiny_llama.cost import parameters_by_component
 from tiny_llama.errors import ConfigError, TextError
-from tiny_llama.menu import NORM
+from tiny_llama.menu import CHOICES, NORM
 from tiny_llama.model import TinyLlama
 from tiny_llama.tap import record
 from tiny_llama.views import VIEWS
 from tiny_llama.views.norm_cost import n_norms, norm_operations
 from tiny_llama.views.placement import DEPTHS
 from tiny_llama.views.places import FACTORS, SHIFTS, norm_places, stream_places
+from tiny_llama.views.stream import read_stream
 from tiny_llama.views.subject import Subject
 
 TEXT = "Once there was a kind duck named Gus."
@@ -99,22 +100,36 @@ def test_the_gain_is_the_one_of_the_norm_that_reads_there(tales):
     np.testing.assert_array_equal(found["gain"], tales.model.norm.weight.detach().numpy())
 
 
-@pytest.mark.parametrize("norm", NORM)
-@pytest.mark.parametrize("where", ["pre", "post"])
-def test_what_is_read_is_the_input_of_every_norm_of_the_model(tales, norm, where):
-    subject = changed(tales, norm=norm, norm_placement=where)
+LAYOUTS = [
+    (block, where)
+    for block in CHOICES["block"]
+    for where in CHOICES["norm_placement"]
+    if (block, where) != ("parallel", "post")  # which the config refuses
+]
+
+
+@pytest.mark.parametrize(
+    ("norm", "block", "where"),
+    [
+        *((norm, "sequential", where) for norm in NORM for where in ("pre", "post")),
+        *(("layernorm", *layout) for layout in LAYOUTS),
+    ],
+)
+def test_what_is_read_is_the_input_of_every_norm_of_the_model(tales, norm, block, where):
+    subject = changed(tales, norm=norm, norm_placement=where, block=block)
     read = {}
     paths = [
-        f"blocks.{layer}.{part}_norm"
+        f"blocks.{layer}.{name}"
         for layer in range(4)
-        for part in ("attention", "feed_forward")
+        for name in sorted(subject.model.config.block_norms)
     ]
-    paths += ["norm"] if where == "pre" else []
+    paths += ["norm"] if where != "post" else []
+    places = [norm_places_by_path(subject.model.config)[path] for path in paths]
     hooks = [
         subject.model.get_submodule(path).register_forward_pre_hook(
             lambda module, inputs, place=place: read.update({place: inputs[0][0].detach()})
         )
-        for place, path in enumerate(paths)
+        for place, path in zip(places, paths, strict=True)
     ]
     subject.model(subject.read(TEXT)[None])
     for hook in hooks:
@@ -123,7 +138,39 @@ def test_what_is_read_is_the_input_of_every_norm_of_the_model(tales, norm, where
     for place, x in read.items():
         found = VIEWS["norms"].ask(subject, **{**AT, "place": place})
         np.testing.assert_allclose(found["read"], x, rtol=1e-5, atol=1e-6)
-        assert found["gain"].size == (0 if norm == "none" else 64)
+        assert found["gain"].size == (64 if NORM[norm].n_vectors else 0)
+
+
+def norm_places_by_path(config):
+    """The place of each norm by its path: even ones attention's, odd ones feed-forward's."""
+    layers = range(config.n_layers)
+    outputs = 2 * config.n_layers + 1
+    return {
+        "norm": 2 * config.n_layers,
+        **{f"blocks.{i}.attention_norm": 2 * i for i in layers},
+        **{f"blocks.{i}.feed_forward_norm": 2 * i + 1 for i in layers},
+        **{f"blocks.{i}.attention_output_norm": outputs + 2 * i for i in layers},
+        **{f"blocks.{i}.feed_forward_output_norm": outputs + 2 * i + 1 for i in layers},
+    }
+
+
+def test_places_are_named_by_what_the_norm_stands_at(tales):
+    def named(**fields):
+        return list(norm_places(replace(tales.model.config, n_layers=1, **fields)).values())
+
+    assert named() == [
+        "Before attention, layer 0",
+        "Before feed-forward, layer 0",
+        "Before the output",
+    ]
+    assert named(norm_placement="post")[0] == "After attention, layer 0"
+    assert named(norm_placement="both")[:2] == [
+        "Before attention, layer 0",
+        "On what attention gives, layer 0",
+    ]
+    shared = "Before attention and feed-forward, layer 0"
+    assert named(block="parallel") == [shared, "Before the output"]
+    assert named(block="parallel", attention="none")[0] == "Before feed-forward, layer 0"
 
 
 def test_a_place_that_is_not_there_is_refused(tales):
@@ -160,6 +207,18 @@ def test_the_stream_is_the_embedding_and_what_the_parts_add(tales):
         x = x + added
         np.testing.assert_allclose(found["lengths"][place + 1], x.norm(dim=-1), rtol=1e-4)
     np.testing.assert_allclose(found["last"], x, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("block", "where"), LAYOUTS)
+def test_the_stream_adds_up_unless_the_sum_is_normed(tales, block, where):
+    subject = changed(tales, norm_placement=where, block=block)
+    ids = subject.read(TEXT)
+    found = read_stream(subject, ids)
+    sums = found.values[:-1] + found.added
+    adds_up = torch.allclose(found.values[1:], sums, rtol=1e-4, atol=1e-5)
+    assert adds_up == (where != "post")
+    same = torch.equal(found.given, found.added)
+    assert same == (where in ("pre", "post"))
 
 
 @pytest.mark.parametrize(
@@ -224,6 +283,8 @@ def test_a_model_without_norm_or_parts_cannot_be_placed_and_a_wide_one_is_narrow
     asked = {"text": TEXT, "std": 0.08, "scaled": True}
     with pytest.raises(ConfigError, match="norm='none'"):
         VIEWS["placement"].ask(changed(tales, norm="none"), **asked)
+    with pytest.raises(ConfigError, match="block='parallel'"):
+        VIEWS["placement"].ask(changed(tales, block="parallel"), **asked)
     with pytest.raises(ConfigError, match="neither"):
         VIEWS["placement"].ask(changed(tales, attention="none", feed_forward="none"), **asked)
     with pytest.raises(TextError):
@@ -268,16 +329,18 @@ def total(numbers):
 
 
 def norm_by_counted_numbers(norm, x, gain, bias, eps):
-    if norm == "layernorm":
+    if norm.startswith("layernorm"):
         mean = total(x) / len(x)
         x = [v - mean for v in x]
     scale = (total([v * v for v in x]) / len(x) + eps).inverse_root()
-    y = [v * scale * g for v, g in zip(x, gain, strict=True)]
+    y = [v * scale for v in x]
+    if norm != "layernorm_plain":
+        y = [v * g for v, g in zip(y, gain, strict=True)]
     return [v + b for v, b in zip(y, bias, strict=True)] if norm == "layernorm" else y
 
 
 @pytest.mark.parametrize("width", [1, 7, 64])
-@pytest.mark.parametrize("norm", ["rmsnorm", "layernorm"])
+@pytest.mark.parametrize("norm", [name for name in NORM if name != "none"])
 def test_operations_are_those_of_a_norm_that_counts_them(norm, width):
     draw = np.random.default_rng(0)
     x, gain, bias = draw.normal(size=(3, width))
@@ -286,17 +349,20 @@ def test_operations_are_those_of_a_norm_that_counts_them(norm, width):
     assert Counted.n == sum(norm_operations(norm, width).values())
     layer = NORM[norm].load()(width, 1e-5).double()
     with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(gain))
+        if NORM[norm].n_vectors:
+            layer.weight.copy_(torch.from_numpy(gain))
         if norm == "layernorm":
             layer.bias.copy_(torch.from_numpy(bias))
         expected = layer(torch.from_numpy(x))
     np.testing.assert_allclose([v.value for v in y], expected, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("where", ["pre", "post"])
-@pytest.mark.parametrize("fields", [{}, {"attention": "none"}, {"n_layers": 0}], ids=str)
-def test_the_number_of_norms_is_the_models(tales, where, fields):
-    config = replace(tales.model.config, norm_placement=where, **fields)
+@pytest.mark.parametrize(("block", "where"), LAYOUTS)
+@pytest.mark.parametrize(
+    "fields", [{}, {"attention": "none"}, {"n_layers": 0}, {"embedding_norm": True}], ids=str
+)
+def test_the_number_of_norms_is_the_models(tales, block, where, fields):
+    config = replace(tales.model.config, norm_placement=where, block=block, **fields)
     assert n_norms(config) * config.d_model == parameters_by_component(config)["norm"]
 
 

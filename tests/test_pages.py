@@ -64,7 +64,7 @@ def test_a_student_trains_and_reads_what_the_model_writes():
 
 
 LINKS = {"norm": "layernorm", "position": "alibi", "n_heads": "8", "n_kv_heads": "2"}
-LINKS |= {"optimizer": "muon", "learning_rate": "0.01", "seed": "7", "qk_norm": "true"}
+LINKS |= {"optimizer": "muon", "learning_rate": "0.01", "seed": "7", "qk_norm": "head"}
 
 
 @pytest.mark.parametrize(("name", "word"), LINKS.items())

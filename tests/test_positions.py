@@ -45,6 +45,18 @@ def test_rope_is_its_reference_equation(n_kv_heads):
     torch.testing.assert_close(rotated_k, turned_by_the_book(k), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("d_turned", [2, 4])
+def test_of_a_head_the_first_coordinates_turn_by_themselves_and_the_rest_stays(d_turned):
+    q, k = queries_and_keys()
+    numbers = {"d_model": N_HEADS * D_HEAD, "n_heads": N_HEADS, "context": CONTEXT, "theta": THETA}
+    partly = POSITION["rope"].load()(**numbers, d_head=D_HEAD, d_turned=d_turned)
+    narrow = POSITION["rope"].load()(**numbers, d_head=d_turned)
+    narrow_pair = narrow.rotate(q[..., :d_turned], k[..., :d_turned])
+    for whole, turned, found in zip((q, k), narrow_pair, partly.rotate(q, k), strict=True):
+        assert torch.equal(found[..., :d_turned], turned)
+        assert torch.equal(found[..., d_turned:], whole[..., d_turned:])
+
+
 def test_rope_reads_queries_in_whatever_order_they_lie_in_memory():
     q, k = queries_and_keys()
     as_projected = q.transpose(1, 2).contiguous().transpose(1, 2)

@@ -201,7 +201,7 @@ def test_both_conventions_agree_and_mixing_them_up_does_harm(tales):
     assert found["mixed_loss"] > 2 * found["loss"]
 
 
-@pytest.mark.parametrize("changes", [{}, {"n_kv_heads": 2, "bias": "qkv", "qk_norm": True}])
+@pytest.mark.parametrize("changes", [{}, {"n_kv_heads": 2, "bias": "qkv", "qk_norm": "head"}])
 def test_rows_in_the_interleaved_order_are_the_same_queries_in_that_order(tales, changes):
     subject = untrained(tales, **changes)
     other = replace(subject, model=with_rows_interleaved(subject.model))

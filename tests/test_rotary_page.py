@@ -70,7 +70,7 @@ def test_odd_texts_are_shown(view, text):
 
 @pytest.mark.parametrize("view", list(VIEWS))
 def test_untrained_and_odd_models_are_looked_at_or_refused_in_a_sentence(view, engine):
-    odd = start(engine, attention="sliding", n_kv_heads="1", window="5", qk_norm="true")
+    odd = start(engine, attention="sliding", n_kv_heads="1", window="5", qk_norm="head")
     narrow = start(engine, d_head="2", n_heads="2", rope_theta="1", attention_softcap="5")
     bare = [start(engine, attention="none"), start(engine, n_layers="0")]
     for run in (odd, narrow):
@@ -82,6 +82,22 @@ def test_untrained_and_odd_models_are_looked_at_or_refused_in_a_sentence(view, e
         assert bool(app.error) == (view in NEEDS_TURNING)
         if app.error:
             assert "has no attention to look at" in app.error[0].value
+
+
+@pytest.mark.parametrize("view", ["rotation", *sorted(NEEDS_TURNING - {"rotation"})])
+def test_heads_that_turn_in_part_or_not_at_all_are_refused_in_a_sentence(view, engine):
+    partly = start(engine, d_model="32", n_heads="2", rope_fraction="0.5")
+    app = open_page("rotary", view=view, run=partly)
+    assert "Only the first 8 of the 16 coordinates" in app.error[0].value
+    seldom = start(engine, nope_every="1")
+    assert "Nothing turns in layer 0" in open_page("rotary", view=view, run=seldom).error[0].value
+
+
+def test_a_layer_with_a_theta_of_its_own_is_turned_by_that(engine):
+    local = start(engine, attention="sliding", rope_theta_local="1000")
+    app = open_page("rotary", view="rotation", run=local)
+    assert app.select_slider(key="theta").value == "1000"
+    assert "tried out" not in said(app)
 
 
 @pytest.mark.parametrize("view", list(VIEWS))

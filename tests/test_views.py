@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import EVERY_CHOICE, ODD_MODELS
 
 import tiny_llama
 from tiny_llama.config import ModelConfig
-from tiny_llama.errors import CheckpointError, ConfigError, TextError
+from tiny_llama.errors import CheckpointError, ConfigError, TextError, UserError
 from tiny_llama.model import TinyLlama
 from tiny_llama.parts.positions.alibi import head_slopes
 from tiny_llama.tap import change, record
 from tiny_llama.views import VIEWS
+from tiny_llama.views.places import norm_places
 from tiny_llama.views.subject import Subject
 
 PRETRAINED = Path(tiny_llama.__file__).parent / "pretrained"
@@ -114,6 +116,89 @@ def test_a_model_without_attention_says_so():
         VIEWS["heads"].ask(subject, text=TEXT)
 
 
+# Every choice.
+
+SHORT = "Once there was"
+HOW = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
+IN_LAYER = {"text": SHORT, "layer": 1}
+IN_HEAD = {"text": SHORT, "layer": 0, "head": 1}
+QUESTIONS = {
+    "trace": {"text": SHORT, "patterns": ["*"]},
+    "reading": {"text": SHORT},
+    "heads": {"text": SHORT},
+    "layer": {**IN_LAYER, "first": 0, "most": 8},
+    "stages": {**IN_HEAD, "reader": 3},
+    "ablate": {"text": SHORT, "heads": [[0, 1]], "by": "mean"},
+    "write_without": {"text": SHORT, "heads": [[0, 1]], "by": "zero", "n_tokens": 2},
+    "importance": {"text": SHORT, "by": "zero"},
+    "history": {**IN_LAYER, "first": 0, "most": 8},
+    "next_token": {"text": SHORT, "added": [], "seed": 0, **HOW},
+    "write_on": {"text": SHORT, "added": [1], "seed": 0, **HOW},
+    "samples": {"text": SHORT, "seeds": [1], "n_tokens": 3, **HOW},
+    "kv_cache": {"text": SHORT},
+    "cache_speed": {"turn": 0},
+    "logit_lens": {"text": SHORT},
+    "surprise": {"text": SHORT},
+    "turned_head": IN_HEAD,
+    "pair_shares": IN_HEAD,
+    "decay": IN_HEAD,
+    "token_scores": {"query": "a", "key": "b", "head": 1, "n_places": 8},
+    "conventions": IN_HEAD,
+    "loss_by_position": {"stretch": "yarn", "factor": 2.0},
+    "norms": {"text": SHORT, "place": 0, "token": 2, "factor": 10.0, "shift": 1.0},
+    "stream": {"text": SHORT},
+    "placement": {"text": SHORT, "std": 0.08, "scaled": False},
+    "units": {**IN_LAYER, "what": "hidden", "unit": None, "token": 2},
+    "openings": IN_LAYER,
+}
+"""For each view of a model, values to ask it with."""
+SLOW = {
+    "cache_speed": ("feed_forward", "block"),
+    "loss_by_position": ("position", "rope_fraction", "rope_theta_local", "nope_every"),
+    "placement": ("norm", "norm_placement", "block", "n_experts"),
+}
+"""Views that take a second or so, and the settings that they are asked about."""
+ROTARY = ("turned_head", "pair_shares", "decay", "conventions")
+REFUSED = {
+    ("feed_forward", "moe_swiglu"): dict.fromkeys(("units", "openings"), "8 experts"),
+    ("feed_forward", "none"): dict.fromkeys(("units", "openings"), "no feed-forward"),
+    ("block", "parallel"): {"placement": "block='parallel'"},
+    ("norm", "none"): {"placement": "norm='none'"},
+    ("rope_fraction", 0.5): dict.fromkeys(ROTARY, "first 2 of the 4"),
+    ("nope_every", 1): dict.fromkeys(ROTARY, "Nothing turns in layer 0"),
+    **{
+        ("position", name): dict.fromkeys((*ROTARY, "loss_by_position"), "Nothing turns")
+        for name in ("learned", "sinusoidal", "alibi", "none")
+    },
+}
+NEEDS_HEADS = (*ROTARY, "heads", "layer", "stages", "ablate", "write_without", "importance")
+NEEDS_HEADS += ("kv_cache", "token_scores", "history")
+REFUSED["attention", "none"] = dict.fromkeys(NEEDS_HEADS, "attention='none'")
+CHANGES = [*EVERY_CHOICE, *(item for changes in ODD_MODELS for item in changes.items())]
+CHANGES += [("rope_fraction", 0.5), ("rope_theta_local", 50.0), ("attention_softcap", 5.0)]
+
+
+def test_every_view_of_a_model_has_a_question():
+    assert QUESTIONS.keys() == {name for name, view in VIEWS.items() if view.needs_model}
+
+
+@pytest.mark.parametrize(("name", "value"), dict.fromkeys(CHANGES), ids=str)
+def test_every_view_of_every_choice_answers_or_refuses_in_a_sentence(tales, name, value):
+    fields = {"n_layers": 2, "d_model": 16, "n_heads": 4, "context": 8, name: value}
+    config = replace(tales.model.config, **fields)
+    subject = replace(tales, model=TinyLlama(config).eval(), step=0)
+    refused = {"history": "no snapshots", **REFUSED.get((name, value), {})}
+    place = next(iter(norm_places(config)))
+    for view, asked in {**QUESTIONS, "norms": {**QUESTIONS["norms"], "place": place}}.items():
+        if name not in SLOW.get(view, (name,)):
+            continue
+        if why := refused.get(view):
+            with pytest.raises(UserError, match=why):
+                VIEWS[view].ask(subject, **asked)
+        else:
+            assert VIEWS[view].ask(subject, **asked), view
+
+
 # Stages.
 
 
@@ -127,7 +212,7 @@ def grouped():
         d_model=24,
         n_heads=6,
         n_kv_heads=2,
-        qk_norm=True,
+        qk_norm="head",
         attention_softcap=5.0,
         attention="sliding",
         window=6,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import prod
 
 from tiny_llama.config import ModelConfig
-from tiny_llama.menu import FEED_FORWARD, NORM, POSITION
+from tiny_llama.menu import FEED_FORWARD, NORM, NORM_PLACEMENT, POSITION
 
 Shape = tuple[int, ...]
 
@@ -19,14 +19,18 @@ COMPONENTS = ("embedding", "position", "attention", "feed_forward", "norm", "une
 def parameter_shapes(config: ModelConfig) -> dict[str, Shape]:
     """Shape of every learned tensor by its path in `TinyLlama`; a tied matrix stands once."""
     shapes: dict[str, Shape] = {"embedding.weight": (config.vocab_size, config.d_model)}
+    if config.embedding_norm:
+        shapes |= dict(_norm_shapes(config, "embedding_norm", config.d_model))
     if POSITION[config.position].has_table:
         shapes["position.table"] = (config.context, config.d_model)
     for layer in range(config.n_layers):
         shapes |= {f"blocks.{layer}.{path}": shape for path, shape in _block_shapes(config)}
-    if config.norm_placement == "pre":
+    if config.has_last_norm:
         shapes |= dict(_norm_shapes(config, "norm", config.d_model))
     if not config.tied_unembedding:
         shapes["unembedding.weight"] = (config.vocab_size, config.d_model)
+    if config.unembedding_bias:
+        shapes["unembedding.bias"] = (config.vocab_size,)
     return shapes
 
 
@@ -36,29 +40,49 @@ def count_parameters(config: ModelConfig) -> int:
 
 
 def parameters_by_component(config: ModelConfig) -> dict[str, int]:
-    """How many numbers each component learns, over all layers; QK-norms count as attention."""
+    """How many numbers each component learns, over all layers.
+
+    QK-norms count as attention, a mixture's router and all its experts as feed-forward, and a norm
+    behind the embedding as norm.
+    """
     counts = dict.fromkeys(COMPONENTS, 0)
     for path, shape in parameter_shapes(config).items():
         counts[_component(path)] += prod(shape)
     return counts
 
 
+def active_parameters(config: ModelConfig) -> int:
+    """How many of a model's numbers work on a token: of a mixture, only the chosen experts."""
+    return count_parameters(config) - idle_parameters(config)
+
+
+def idle_parameters(config: ModelConfig) -> int:
+    """How many numbers lie in the experts that a token leaves out, over all layers."""
+    if not config.has_experts:
+        return 0
+    an_expert = sum(prod(shape) for _, shape in _network_shapes(config, ""))
+    return config.n_layers * (config.n_experts - config.n_active_experts) * an_expert
+
+
 def forward_flops(config: ModelConfig, n_tokens: int) -> dict[str, int]:
     """Floating-point operations to read `n_tokens` at once, by component.
 
     Two for each multiply-and-add of every matrix product; attention's scores are counted over the
-    whole square, future included, as dense kernels compute them. Norms, activations and the
-    softmax are left out, as is usual: they are few.
+    whole square, future included, as dense kernels compute them. Of a mixture of experts, the
+    router counts, and those experts alone that work on a token. Norms, activations and the softmax
+    are left out, as is usual: they are few.
     """
     d, e = config.d_model, config.head_width
     queries, kept = config.n_heads * e, config.kv_heads * e
     projections = 2 * n_tokens * d * (2 * queries + 2 * kept)
     scores_and_values = 2 * 2 * n_tokens * n_tokens * queries
     attention = config.has_attention * (projections + scores_and_values)
-    matrices = FEED_FORWARD[config.feed_forward].n_matrices
+    a_network = FEED_FORWARD[config.feed_forward].n_matrices * d * config.hidden_width
+    n_networks = config.n_active_experts if config.has_experts else 1
+    router = d * config.n_experts * config.has_experts
     return {
         "attention": config.n_layers * attention,
-        "feed_forward": config.n_layers * 2 * n_tokens * matrices * d * config.hidden_width,
+        "feed_forward": config.n_layers * 2 * n_tokens * (n_networks * a_network + router),
         "unembedding": 2 * n_tokens * d * config.vocab_size,
     }
 
@@ -87,13 +111,13 @@ def training_flops(config: ModelConfig, n_tokens: int) -> int:
 def six_n_d(config: ModelConfig, n_tokens: int) -> int:
     """The usual estimate of training FLOPs, 6 x parameters x tokens (Kaplan et al., 2001.08361).
 
-    N leaves out the embedding and position tables, which multiply nothing; it keeps the
-    unembedding, tied or not, which does.
+    N leaves out the embedding and position tables, which multiply nothing, and the experts that a
+    token leaves out; it keeps the unembedding, tied or not, which multiplies.
     """
     counts = parameters_by_component(config)
-    unembedding = config.vocab_size * config.d_model
+    unembedding = config.vocab_size * (config.d_model + config.unembedding_bias)
     inside = sum(counts[name] for name in ("attention", "feed_forward", "norm"))
-    return 6 * (inside + unembedding) * n_tokens
+    return 6 * (inside - idle_parameters(config) + unembedding) * n_tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,11 +159,12 @@ def activation_bytes(config: ModelConfig, *, batch_size: int, n_tokens: int) -> 
         n_tokens: tokens a text.
     """
     n = batch_size * n_tokens
-    layer = _attention_kept(config, n, n_tokens) + _feed_forward_kept(config, n)
-    last_norm = _norm_kept(config, n) if config.norm_placement == "pre" else 0
+    layers = config.n_layers * (_stream_kept(config, n) + _feed_forward_kept(config, n))
+    layers += sum(_attention_kept(config, i, n, n_tokens) for i in range(config.n_layers))
+    outer_norms = (config.embedding_norm + config.has_last_norm) * _norm_kept(config, n)
     logits = n * config.vocab_size
     ids = 2 * 2 * n  # of 8 bytes each: what is read, and what should come next
-    return 4 * (ids + config.n_layers * layer + last_norm + n * config.d_model + logits + 1)
+    return 4 * (ids + layers + outer_norms + n * config.d_model + logits + 1)
 
 
 def kv_cache_bytes_per_token(config: ModelConfig, *, bytes_per_number: int = 4) -> int:
@@ -169,37 +194,47 @@ def kv_cache_bytes(
 
 
 def _block_shapes(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
+    for name in config.block_norms:
+        yield from _norm_shapes(config, name, config.d_model)
     if config.has_attention:
-        yield from _norm_shapes(config, "attention_norm", config.d_model)
         yield from _attention_shapes(config)
     if config.has_feed_forward:
-        yield from _norm_shapes(config, "feed_forward_norm", config.d_model)
         yield from _feed_forward_shapes(config)
 
 
 def _attention_shapes(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
-    queries = config.n_heads * config.head_width
-    joined = queries + 2 * config.kv_heads * config.head_width
-    yield "attention.to_qkv.weight", (joined, config.d_model)
-    if config.bias != "none":
-        yield "attention.to_qkv.bias", (joined,)
+    queries, keys = config.n_heads * config.head_width, config.kv_heads * config.head_width
+    yield "attention.to_qkv.weight", (queries + 2 * keys, config.d_model)
+    if config.has_bias("qkv"):
+        yield "attention.to_qkv.bias", (queries + 2 * keys,)
     yield "attention.to_output.weight", (config.d_model, queries)
-    if config.bias == "all":
+    if config.has_bias("output"):
         yield "attention.to_output.bias", (config.d_model,)
-    if config.qk_norm:
-        yield from _norm_shapes(config, "attention.query_norm", config.head_width)
-        yield from _norm_shapes(config, "attention.key_norm", config.head_width)
+    for name, all_heads in (("query_norm", queries), ("key_norm", keys)):
+        widths = {"none": 0, "head": config.head_width, "all": all_heads}
+        if width := widths[config.qk_norm]:
+            yield from _norm_shapes(config, f"attention.{name}", width)
 
 
 def _feed_forward_shapes(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
+    if not config.has_experts:
+        yield from _network_shapes(config, "feed_forward")
+        return
+    yield "feed_forward.router.weight", (config.n_experts, config.d_model)
+    for expert in range(config.n_experts):
+        yield from _network_shapes(config, f"feed_forward.experts.{expert}")
+
+
+def _network_shapes(config: ModelConfig, path: str) -> Iterator[tuple[str, Shape]]:
+    """Shapes of one feed-forward network, which may be an expert of several."""
     d, f = config.d_model, config.hidden_width
     up, down = (f, d), (d, f)
     n_matrices = FEED_FORWARD[config.feed_forward].n_matrices
     matrices = {"to_gate": up, "to_up": up, "to_down": down}
     for name, shape in list(matrices.items())[3 - n_matrices :]:
-        yield f"feed_forward.{name}.weight", shape
-        if config.bias == "all":
-            yield f"feed_forward.{name}.bias", shape[:1]
+        yield f"{path}.{name}.weight", shape
+        if config.has_bias("feed_forward"):
+            yield f"{path}.{name}.bias", shape[:1]
 
 
 def _norm_shapes(config: ModelConfig, path: str, width: int) -> Iterator[tuple[str, Shape]]:
@@ -207,40 +242,53 @@ def _norm_shapes(config: ModelConfig, path: str, width: int) -> Iterator[tuple[s
         yield f"{path}.{name}", (width,)
 
 
-def _attention_kept(config: ModelConfig, n: int, n_tokens: int) -> int:
-    """Numbers that one attention and its norm keep of `n` tokens in texts of `n_tokens`."""
+def _stream_kept(config: ModelConfig, n: int) -> int:
+    """Numbers of the residual stream that one block keeps of `n` tokens, normed or not.
+
+    A norm in front of a part keeps what it reads, and the part what the norm gives; without one,
+    the part keeps the stream itself. Side by side, both parts read the same stream, and with one
+    norm between them the same normed copy. A norm on an output or on a sum keeps that.
+    """
+    statistics, place = NORM[config.norm].n_statistics, NORM_PLACEMENT[config.norm_placement]
+    n_parts = config.has_attention + config.has_feed_forward
+    n_streams = n_parts if config.block == "sequential" else min(n_parts, 1)
+    n_copies = min(n_parts, 1) if config.block == "parallel" else n_parts
+    vectors = n_streams
+    if statistics:
+        vectors += n_copies * place.before + n_parts * (place.output + place.after)
+    return n * (config.d_model * vectors + statistics * len(config.block_norms))
+
+
+def _attention_kept(config: ModelConfig, layer: int, n: int, n_tokens: int) -> int:
+    """Numbers that a layer's attention keeps of `n` tokens, its input aside."""
     if not config.has_attention:
         return 0
     queries, keys = config.n_heads * config.head_width, config.kv_heads * config.head_width
-    position = POSITION[config.position]
-    kept = _norm_kept(config, n) + n * config.d_model  # what the norm and the projection read
-    kept += n * (queries + 2 * keys)  # the projection, of which the values are a part
-    if position.turns or _has_head_norm(config):
+    position, statistics = POSITION[config.position], NORM[config.norm].n_statistics
+    n_normed = {"none": 0, "head": config.n_heads + config.kv_heads, "all": 2}[config.qk_norm]
+    kept = n * (queries + 2 * keys)  # the projection, of which the values are a part
+    if config.theta_of(layer) is not None or (statistics and n_normed):
         kept += n * (queries + keys)
-    if _has_head_norm(config):
-        statistics = NORM[config.norm].n_statistics
-        kept += n * statistics * (config.n_heads + config.kv_heads)
+    kept += n * statistics * n_normed
     if position.adds_bias:
         kept += config.n_heads * n_tokens * n_tokens
     return kept + n * (queries + config.n_heads)  # the heads, and a sum a softmax
 
 
 def _feed_forward_kept(config: ModelConfig, n: int) -> int:
-    """Numbers that one feed-forward and its norm keep of `n` tokens."""
-    if not config.has_feed_forward:
-        return 0
+    """Numbers that one feed-forward keeps of `n` tokens, its input aside."""
     hidden = FEED_FORWARD[config.feed_forward].n_kept * config.hidden_width
-    return _norm_kept(config, n) + n * (config.d_model + hidden)
+    if not config.has_experts:
+        return n * hidden
+    rows = n * config.n_active_experts  # each token once for each expert that works on it
+    a_place = 2  # a whole number of 8 bytes: chosen expert, token, and where its row has gone
+    return rows * (2 * config.d_model + hidden + 1 + 3 * a_place)  # the 1: an expert's weight
 
 
 def _norm_kept(config: ModelConfig, n: int) -> int:
     """Numbers that a norm keeps of `n` tokens: its input and its statistics."""
     statistics = NORM[config.norm].n_statistics
     return n * (config.d_model + statistics) if statistics else 0
-
-
-def _has_head_norm(config: ModelConfig) -> bool:
-    return config.qk_norm and config.norm != "none"
 
 
 def _component(path: str) -> str:

@@ -14,6 +14,20 @@ Tensor = Any
 NamePairs = Mapping[str, tuple[str, ...]]
 
 
+COMMON: Mapping[str, tuple[Any, ...]] = {
+    "norm_placement": ("pre",),
+    "block": ("sequential",),
+    "embedding_scale": (False,),
+    "embedding_norm": (False,),
+    "attention": ("causal",),
+    "qk_norm": ("none",),
+    "attention_softcap": (None,),
+    "unembedding_bias": (False,),
+    "logit_softcap": (None,),
+}
+"""What neither class leaves free."""
+
+
 class Layout(ABC):
     """One of the two classes: which setups it can express, and under which names.
 
@@ -124,15 +138,13 @@ class LlamaLayout(Layout):
 
     class_name, model_type = "LlamaForCausalLM", "llama"
     expressible: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        **COMMON,
         "norm": ("rmsnorm",),
-        "norm_placement": ("pre",),
         "position": ("rope",),
-        "attention": ("causal",),
-        "qk_norm": (False,),
-        "attention_softcap": (None,),
+        "rope_fraction": (1.0,),
+        "nope_every": (None,),
         "feed_forward": ("swiglu", "geglu", "reglu"),
         "bias": ("none", "all"),
-        "logit_softcap": (None,),
     }
     keys: ClassVar[Mapping[str, str]] = {
         "vocab_size": "vocab_size",
@@ -205,15 +217,11 @@ class Gpt2Layout(Layout):
 
     class_name, model_type = "GPT2LMHeadModel", "gpt2"
     expressible: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        **COMMON,
         "norm": ("layernorm",),
-        "norm_placement": ("pre",),
         "position": ("learned",),
-        "attention": ("causal",),
-        "qk_norm": (False,),
-        "attention_softcap": (None,),
-        "feed_forward": ("gelu", "relu", "relu_squared"),
+        "feed_forward": ("gelu", "gelu_exact", "relu", "relu_squared"),
         "bias": ("all",),
-        "logit_softcap": (None,),
     }
     keys: ClassVar[Mapping[str, str]] = {
         "vocab_size": "vocab_size",
@@ -248,6 +256,7 @@ class Gpt2Layout(Layout):
     activation_key = "activation_function"
     activations: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "gelu": ("gelu_new", "gelu_pytorch_tanh"),
+        "gelu_exact": ("gelu",),
         "relu": ("relu",),
         "relu_squared": ("relu2",),
     }

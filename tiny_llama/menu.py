@@ -48,9 +48,10 @@ class PositionOption(Option):
 
 @dataclass(frozen=True, kw_only=True)
 class AttentionOption(Option):
-    """An attention, and which layers read through a window: every `window_every`-th; 0 for none."""
+    """An attention, and which layers read through a window."""
 
-    window_every: int = 0
+    pattern: tuple[bool, ...] = (False,)
+    """Whether there is a window, layer by layer, over and over again from the first layer on."""
     is_present: bool = True
 
 
@@ -61,6 +62,8 @@ class FeedForwardOption(Option):
     n_matrices: int
     n_kept: int
     """Activations of the hidden width that training keeps for the gradient."""
+    has_experts: bool = False
+    """Whether there are several networks of which a router picks a few for each token."""
 
 
 _NORMS, _POSITIONS = "tiny_llama.parts.norms", "tiny_llama.parts.positions"
@@ -79,6 +82,20 @@ NORM: Mapping[str, NormOption] = {
         title="LayerNorm",
         paper="1607.06450",
         n_vectors=2,
+        n_statistics=2,
+    ),
+    "layernorm_no_bias": NormOption(
+        where=f"{_NORMS}.layer:LayerNormNoBias",
+        title="LayerNorm without bias",
+        paper="2204.02311",
+        n_vectors=1,
+        n_statistics=2,
+    ),
+    "layernorm_plain": NormOption(
+        where=f"{_NORMS}.layer:LayerNormPlain",
+        title="Bare LayerNorm",
+        paper="2402.00838",
+        n_vectors=0,
         n_statistics=2,
     ),
     "none": NormOption(where=f"{_NORMS}.none:NoNorm", title="No norm", n_vectors=0, n_statistics=0),
@@ -118,13 +135,25 @@ ATTENTION: Mapping[str, AttentionOption] = {
         where=f"{_ATTENTIONS}.attention:Attention",
         title="Sliding window",
         paper="2310.06825",
-        window_every=1,
+        pattern=(True,),
     ),
     "alternating": AttentionOption(
         where=f"{_ATTENTIONS}.attention:Attention",
         title="Dense and banded layers in turn",
         paper="2005.14165",
-        window_every=2,
+        pattern=(False, True),
+    ),
+    "local_global": AttentionOption(
+        where=f"{_ATTENTIONS}.attention:Attention",
+        title="Banded and dense layers in turn",
+        paper="2408.00118",
+        pattern=(True, False),
+    ),
+    "five_local": AttentionOption(
+        where=f"{_ATTENTIONS}.attention:Attention",
+        title="Five banded layers, then a dense one",
+        paper="2503.19786",
+        pattern=(True,) * 5 + (False,),
     ),
     "none": AttentionOption(
         where=f"{_ATTENTIONS}.none:NoAttention", title="No attention", is_present=False
@@ -138,15 +167,26 @@ FEED_FORWARD: Mapping[str, FeedForwardOption] = {
         paper=paper,
         n_matrices=n_matrices,
         n_kept=n_kept,
+        has_experts=has_experts,
     )
-    for name, where, title, paper, n_matrices, n_kept in (
-        ("swiglu", "gated:SwiGLU", "SwiGLU", "2002.05202", 3, 4),
-        ("geglu", "gated:GeGLU", "GeGLU", "2002.05202", 3, 4),
-        ("reglu", "gated:ReGLU", "ReGLU", "2002.05202", 3, 3),
-        ("gelu", "plain:GELU", "GELU", "1606.08415", 2, 2),
-        ("relu", "plain:ReLU", "ReLU", "1706.03762", 2, 1),
-        ("relu_squared", "plain:ReLUSquared", "Squared ReLU", "2109.08668", 2, 2),
-        ("none", "none:NoFeedForward", "No feed-forward", "", 0, 0),
+    for name, where, title, paper, n_matrices, n_kept, has_experts in (
+        ("swiglu", "gated:SwiGLU", "SwiGLU", "2002.05202", 3, 4, False),
+        ("geglu", "gated:GeGLU", "GeGLU", "2002.05202", 3, 4, False),
+        ("reglu", "gated:ReGLU", "ReGLU", "2002.05202", 3, 3, False),
+        (
+            "moe_swiglu",
+            "experts:SwiGLUExperts",
+            "Mixture of SwiGLU experts",
+            "2401.04088",
+            3,
+            4,
+            True,
+        ),
+        ("gelu", "plain:GELU", "GELU", "1606.08415", 2, 2, False),
+        ("gelu_exact", "plain:ExactGELU", "Exact GELU", "1606.08415", 2, 2, False),
+        ("relu", "plain:ReLU", "ReLU", "1706.03762", 2, 1, False),
+        ("relu_squared", "plain:ReLUSquared", "Squared ReLU", "2109.08668", 2, 2, False),
+        ("none", "none:NoFeedForward", "No feed-forward", "", 0, 0, False),
     )
 }
 
@@ -158,15 +198,58 @@ MENU: dict[str, Mapping[str, Option]] = {
 }
 """The slots of a model that hold a part of their own."""
 
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where norms stand around a part of a block."""
+
+    title: str
+    before: bool = False
+    """On what the part reads."""
+    output: bool = False
+    """On what the part gives, before it is added to the residual stream."""
+    after: bool = False
+    """On the sum; the residual stream then ends normed, and no further norm follows."""
+
+
+NORM_PLACEMENT: Mapping[str, Placement] = {
+    "pre": Placement(title="Norm before each part, as in LLaMA (2002.04745)", before=True),
+    "post": Placement(title="Norm after each part is added, as in 2017 (1706.03762)", after=True),
+    "both": Placement(
+        title="Norm before each part and on its output, as in Gemma 2 (2408.00118)",
+        before=True,
+        output=True,
+    ),
+    "output": Placement(
+        title="Norm on each part's output alone, as in OLMo 2 (2501.00656)", output=True
+    ),
+}
+
+BIASED: Mapping[str, frozenset[str]] = {
+    "none": frozenset(),
+    "qkv": frozenset({"qkv"}),
+    "feed_forward": frozenset({"feed_forward"}),
+    "all": frozenset({"qkv", "output", "feed_forward"}),
+}
+"""Which linear layers of a block have a bias: attention's two, and those of the feed-forward."""
+
 CHOICES: dict[str, Mapping[str, str]] = {
-    "norm_placement": {
-        "pre": "Norm before each part, as in LLaMA (2002.04745)",
-        "post": "Norm after each part is added, as in 2017 (1706.03762)",
-    },
+    "norm_placement": {name: placement.title for name, placement in NORM_PLACEMENT.items()},
     "bias": {
         "none": "No biases, as in LLaMA",
         "qkv": "Biases on queries, keys and values only, as in Qwen2",
+        "feed_forward": "Biases in the feed-forward only, as in GPT-J",
         "all": "Biases on every linear layer of a block, as in GPT-3",
+    },
+    "block": {
+        "sequential": "Attention, then feed-forward, as in LLaMA (1706.03762)",
+        "parallel": "Both side by side on one shared norm, as in PaLM (2204.02311)",
+        "parallel_two_norms": "Both side by side, a norm for each, as in GPT-NeoX (2204.06745)",
+    },
+    "qk_norm": {
+        "none": "No norm on queries and keys, as in LLaMA",
+        "head": "A norm on each head's queries and keys, as in Qwen3 (2302.05442)",
+        "all": "A norm on all heads' queries and keys at once, as in OLMo 2 (2501.00656)",
     },
 }
 """Settings of a model that are one word out of a few, without a part of their own."""

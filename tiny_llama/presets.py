@@ -19,6 +19,8 @@ class Preset:
     title: str
     config: ModelConfig
     is_tiny: bool = False
+    note: str = ""
+    """One sentence, where the real model has something that this config cannot say."""
 
 
 def find_preset(name: str) -> Preset:
@@ -78,10 +80,18 @@ _STORIES: dict[str, Any] = {"vocab_size": 32_000, "tied_unembedding": True}
 
 
 def _real(  # one row of a table reads best on one line
-    title: str, d_model: int, n_layers: int, n_heads: int, shared: Mapping[str, Any], **own: Any
+    title: str,
+    d_model: int,
+    n_layers: int,
+    n_heads: int,
+    shared: Mapping[str, Any],
+    *,
+    note: str = "",
+    **own: Any,
 ) -> Preset:
     sizes: dict[str, Any] = {"d_model": d_model, "n_layers": n_layers, "n_heads": n_heads}
-    return Preset(title=title, config=ModelConfig(**_REAL, **{**shared, **own}, **sizes))
+    config = ModelConfig(**_REAL, **{**shared, **own}, **sizes)
+    return Preset(title=title, config=config, note=note)
 
 
 def _llama_1() -> dict[str, Preset]:
@@ -142,6 +152,18 @@ def _llama_kin() -> dict[str, Preset]:
             attention="sliding",
             window=4096,
         ),
+        "mixtral-8x7b": _real(
+            "Mixtral 8x7B",
+            4096,
+            32,
+            32,
+            shared,
+            context=32_768,
+            rope_theta=1e6,
+            n_kv_heads=8,
+            d_hidden=14_336,
+            feed_forward="moe_swiglu",
+        ),
         "qwen2.5-0.5b": _real(
             "Qwen2.5 0.5B",
             896,
@@ -175,7 +197,7 @@ def _llama_kin() -> dict[str, Preset]:
             _QWEN,
             n_kv_heads=8,
             d_hidden=12_288,
-            qk_norm=True,
+            qk_norm="head",
             vocab_size=151_936,
             context=40_960,
         ),
@@ -224,6 +246,42 @@ def _gpt() -> dict[str, Preset]:
     }
 
 
+def _gpt_kin() -> dict[str, Preset]:
+    """Models of others in the manner of GPT-3; most turn a quarter of each head."""
+    shared = {"norm": "layernorm", "context": 2048}
+    neox = shared | {"block": "parallel_two_norms", "rope_fraction": 0.25, "bias": "all"}
+    opt = {**_GPT, "feed_forward": "relu", "context": 2048, "vocab_size": 50_272}
+    return {
+        "gpt-j-6b": _real(
+            "GPT-J 6B",
+            4096,
+            28,
+            16,
+            shared,
+            block="parallel",
+            rope_fraction=0.25,
+            feed_forward="gelu",
+            bias="feed_forward",
+            unembedding_bias=True,
+            vocab_size=50_400,
+        ),
+        "gpt-neox-20b": _real(
+            "GPT-NeoX 20B", 6144, 44, 64, neox, feed_forward="gelu", vocab_size=50_432
+        ),
+        "pythia-6.9b": _real(
+            "Pythia 6.9B", 4096, 32, 32, neox, feed_forward="gelu_exact", vocab_size=50_432
+        ),
+        "opt-6.7b": _real("OPT 6.7B", 4096, 32, 32, opt, note=_OPT_ROWS),
+        "opt-175b": _real("OPT 175B", 12_288, 96, 96, opt, note=_OPT_ROWS),
+    }
+
+
+_OPT_ROWS = (
+    "Its code counts positions from 2 on, so its table has two rows more than its context, "
+    "2 × d_model parameters that this count leaves out."
+)
+
+
 PRESETS: Mapping[str, Preset] = {
     **_tiny(),
     **_llama_1(),
@@ -231,4 +289,5 @@ PRESETS: Mapping[str, Preset] = {
     **_llama_3(),
     **_llama_kin(),
     **_gpt(),
+    **_gpt_kin(),
 }

@@ -147,7 +147,7 @@ def describe_changes(before: Setup, after: Setup) -> str:
 def setting_word(name: str, value: Any) -> str:
     """A setting's value as `--set` and links take it, numbers as short as they can be."""
     if value is None:
-        return "none" if name.endswith("softcap") else "auto"
+        return "none" if name in OFF_WHEN_OPEN else "auto"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and float(f"{value:g}") == value:
@@ -193,6 +193,8 @@ def _owner(name: str) -> type:
     raise ConfigError(f"{name!r} is no setting; the settings are {', '.join(SETTINGS)}.")
 
 
+OFF_WHEN_OPEN = ("attention_softcap", "logit_softcap", "nope_every")
+"""Settings that do nothing unless given; the others that may be left open are derived then."""
 OWN_FIELDS = ("corpus", "tokenizer", "vocab_size")
 MODEL_FIELDS = tuple(f.name for f in fields(ModelConfig) if f.name not in OWN_FIELDS)
 TRAINING_FIELDS = tuple(f.name for f in fields(TrainConfig))

@@ -32,6 +32,22 @@ def setting(field: str) -> str:
     return card("setting", field)
 
 
+def part(name: str) -> str:
+    """Explain a part of a model that is no slot, or a way to choose many at once, in Markdown.
+
+    Raises:
+        KeyError: if there is no such text.
+    """
+    return _texts()["parts", name]
+
+
+@cache
+def formulas() -> Mapping[tuple[str, str], str]:
+    """What each box of a model's picture computes, in one line of plain text, by part and step."""
+    table = json.loads(_texts()["parts", "formulas"])
+    return {(part, step): line for part, steps in table.items() for step, line in steps.items()}
+
+
 def page(name: str) -> str:
     """Give the opening words of a page, in Markdown.
 
@@ -63,6 +79,38 @@ def inside(page: str, view: str) -> Words:
     """
     look, try_it, formula = _texts()["inside", page, view].split("\n---\n")
     return Words(look=look.strip(), try_it=try_it.strip(), formula=formula.strip())
+
+
+def home(name: str) -> str:
+    """Give a piece of the Home page, in Markdown.
+
+    Raises:
+        KeyError: if there is no such piece.
+    """
+    return _texts()["home", name]
+
+
+def tour(page: str) -> str:
+    """Say what to look at when the tour stops at a page, in one or two sentences.
+
+    Raises:
+        KeyError: if it does not stop there.
+    """
+    return _texts()["tour", page]
+
+
+def family(*name: str) -> str:
+    """Give a text about the family tree, in Markdown.
+
+    Raises:
+        KeyError: if there is no such text.
+    """
+    return _texts()["family", *name]
+
+
+def remark(node: str) -> str:
+    """Say what is odd in the sources of an entry of the family tree; empty where nothing is."""
+    return _texts().get(("family", "remarks", node), "")
 
 
 def example(corpus: str) -> str:
@@ -113,7 +161,7 @@ def escaped(text: str) -> str:
     return "".join(f"\\{mark}" if mark in _MARKS else mark for mark in text)
 
 
-_FOLDERS = ("cards", "pages", "inside", "examples", "facts")
+_FOLDERS = ("cards", "pages", "inside", "examples", "facts", "parts", "home", "tour", "family")
 _MARKS = r"\`*_{}[]()#+-.!|<>$~:"
 
 

@@ -26,6 +26,9 @@ MOST_PACKED_BYTES = 60_000_000
 MOST_LAYERS = 64
 """Deeper ones of this width hardly train, and every layer costs some 50 calls of PyTorch a step."""
 
+MOST_EXPERTS = 256
+"""In all layers together: each costs some 50 calls of PyTorch a step, however little it reads."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -174,6 +177,13 @@ def _problems(setup: Setup, here: Limits) -> Iterator[str]:
         if (value := getattr(model, name)) > most:
             yield f"{name}={value:,} must be at most {most}"
             return  # the rest would only say the same in larger numbers
+    n_experts = model.n_layers * model.n_experts * model.has_experts
+    if n_experts > MOST_EXPERTS:
+        yield (
+            f"n_layers={model.n_layers} times n_experts={model.n_experts} are {n_experts:,} "
+            f"experts, at most {MOST_EXPERTS} are allowed, as each takes time of its own"
+        )
+        return
     if (n_parameters := count_parameters(model)) > here.parameters:
         yield (
             f"the model has {n_parameters:,} parameters, at most {here.parameters:,} are allowed, "

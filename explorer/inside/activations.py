@@ -13,12 +13,16 @@ from tiny_llama.menu import FEED_FORWARD
 
 CURVES = {
     "swiglu": "silu (SwiGLU)",
-    "gelu": "GELU (also in GeGLU)",
+    "gelu": "GELU by tanh (also in GeGLU)",
     "relu": "ReLU (also in ReGLU)",
     "relu_squared": "Squared ReLU",
 }
 """One of each curve; a gated network has the curve of its plain kin."""
-GATED = tuple(name for name, option in FEED_FORWARD.items() if option.n_matrices == 3)
+GATED = tuple(
+    name
+    for name, option in FEED_FORWARD.items()
+    if option.n_matrices == 3 and not option.has_experts
+)
 WIDEST = 4.0
 
 

@@ -65,7 +65,7 @@ def show(looked: Looked) -> None:
     showing.explain(
         PAGE,
         "norms",
-        code=LAYER_NORM if config.norm == "layernorm" else RMS_NORM,
+        code=LAYER_NORM if NORM[config.norm].n_statistics == 2 else RMS_NORM,
         tensor=showing.LiveTensor(path="what this norm reads", axes="t d", values=answer["read"]),
     )
 

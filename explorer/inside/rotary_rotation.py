@@ -21,13 +21,13 @@ def show(looked: Looked) -> None:
     """Turn a query of the model, or hands of equal length where nothing turns in it."""
     showing.introduce("rotary", "rotation")
     config = looked.run.setup.model
-    query, path, whose = _query(looked)
-    of, theta, place = _choose(looked, config)
+    query, path, whose, own = _query(looked)
+    of, theta, place = _choose(looked, config, own)
     turns = frequencies(config.head_width, theta)
     after = turned(query[None], np.array([place]), turns)[0]
     left, right = st.columns(2)
     with left:
-        tried = f", with theta {theta:,.0f} tried out" * (theta != config.rope_theta)
+        tried = f", with theta {theta:,.0f} tried out" * (theta != own)
         st.caption(f"{whose}, turned to position {place}{tried}")
         showing.draw(figures.clocks(query, after, turns, position=place), key="clocks")
     with right:
@@ -50,8 +50,8 @@ def show(looked: Looked) -> None:
     )
 
 
-def _query(looked: Looked) -> tuple[np.ndarray, str, str]:
-    """A query to turn, where it is from, and what it is called."""
+def _query(looked: Looked) -> tuple[np.ndarray, str, str, float]:
+    """A query to turn, where it is from, what it is called, and the theta of its layer."""
     config = looked.run.setup.model
     if not rotary_head.turns(looked):
         half = config.head_width // 2
@@ -59,7 +59,7 @@ def _query(looked: Looked) -> tuple[np.ndarray, str, str]:
             "Nothing turns in this model, so hands of equal length stand for the pairs of a query."
         )
         query = np.concatenate([np.ones(half), np.zeros(half)])
-        return query, "hands of equal length", "Hands of equal length"
+        return query, "hands of equal length", "Hands of equal length", config.rope_theta
     layer, head, answer = rotary_head.choose_turned_head(looked)
     tokens = answer["tokens"]
     place = showing.choose_place("reader", "The token whose query is turned", tokens)
@@ -69,10 +69,11 @@ def _query(looked: Looked) -> tuple[np.ndarray, str, str]:
         answer["query"][place],
         f"blocks.{layer}.attention.query, head {head}, token {place}",
         f"The query of token {place} “{token}” in layer {layer}, head {head}",
+        config.theta_of(layer) or config.rope_theta,
     )
 
 
-def _choose(looked: Looked, config: ModelConfig) -> tuple[str, float, int]:
+def _choose(looked: Looked, config: ModelConfig, theta: float) -> tuple[str, float, int]:
     """Whose wavelengths are shown, with which theta, and the position to turn to."""
     place = rotary_head.choose_number("turned_to", "Turned to position", config.context - 1, 16)
     left, right = st.columns(2)
@@ -85,15 +86,14 @@ def _choose(looked: Looked, config: ModelConfig) -> tuple[str, float, int]:
             key="spectrum",
             bind="query-params",
         )
-    own = config if of == THIS else PRESETS[str(of)].config
-    options = sorted({*map(float, THETAS), float(own.rope_theta)})
-    words = [f"{theta:.12g}" for theta in options]
-    usual = f"{own.rope_theta:.12g}"
-    session.suggest("theta", usual, because=(looked.run.id, of))
+    own = float(theta if of == THIS else PRESETS[str(of)].config.rope_theta)
+    words = [f"{each:.12g}" for each in sorted({*map(float, THETAS), own})]
+    usual = f"{own:.12g}"
+    session.suggest("theta", usual, because=(looked.run.id, of, own))
     if st.session_state.get("theta", usual) not in words:
         session.set_widgets(theta=usual)
     with right:
-        theta = st.select_slider(
-            f"theta (here {own.rope_theta:,.0f})", words, usual, key="theta", bind="query-params"
+        chosen = st.select_slider(
+            f"theta (here {own:,.0f})", words, usual, key="theta", bind="query-params"
         )
-    return str(of), float(theta), place
+    return str(of), float(chosen), place

@@ -8,8 +8,10 @@ from tiny_llama.views import Found
 
 STEPS = 120
 """From 0 to 6, and as many from -6 to 0, of 1/20 each."""
-CURVES = tuple(name for name, option in FEED_FORWARD.items() if option.n_matrices)
-"""The feed-forward networks that have an activation, in the order of the menu."""
+CURVES = tuple(
+    name for name, option in FEED_FORWARD.items() if option.n_matrices and not option.has_experts
+)
+"""The feed-forward networks that have an activation of their own, in the order of the menu."""
 
 
 @torch.enable_grad()

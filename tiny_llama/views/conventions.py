@@ -72,7 +72,8 @@ def with_rows_interleaved(model: TinyLlama) -> TinyLlama:
                 parameter.copy_(rearrange(heads, "n e ... -> (n e) ..."))
             for norm in (attention.query_norm, attention.key_norm):
                 for parameter in norm.parameters():
-                    parameter.copy_(parameter[order].clone())
+                    heads = rearrange(parameter, "(n e) -> n e", e=config.head_width)
+                    parameter.copy_(rearrange(heads[:, order].clone(), "n e -> (n e)"))
     return model
 
 

@@ -74,7 +74,7 @@ def _stretched(subject: Subject, stretch: str, factor: float) -> TinyLlama:
             f"factor from 1 to 64."
         )
     model, config = deepcopy(subject.model), subject.model.config
-    tuned = STRETCHES[stretch].tune(config.head_width, config.rope_theta, factor, config.context)
+    tuned = STRETCHES[stretch].tune(config.turned_width, config.rope_theta, factor, config.context)
     assert isinstance(model.position, Rope)
     model.position.retune(tuned.turns.tolist(), score_scale=tuned.score_scale)
     return model

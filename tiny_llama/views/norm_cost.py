@@ -1,6 +1,7 @@
 """What a norm costs, in operations by formula; needs no PyTorch."""
 
 from tiny_llama.config import ModelConfig
+from tiny_llama.menu import NORM
 
 PARTS = ("mean and its subtraction", "mean square", "root", "scale", "gain", "bias")
 
@@ -14,21 +15,22 @@ def norm_operations(norm: str, width: int) -> dict[str, int]:
         norm: an option of `tiny_llama.menu.NORM`.
         width: of the vector.
     """
-    if norm == "none":
+    option = NORM[norm]
+    if not option.n_statistics:
         return dict.fromkeys(PARTS, 0)
-    centres = norm == "layernorm"
+    centres = option.n_statistics == 2  # a mean besides the scale
     return {
         # d - 1 additions and a division, then d subtractions
         "mean and its subtraction": 2 * width * centres,
         "mean square": 2 * width,  # d squares, d - 1 additions, a division
         "root": 2,  # eps added, then 1 / sqrt
         "scale": width,
-        "gain": width,
-        "bias": width * centres,
+        "gain": width * (option.n_vectors > 0),
+        "bias": width * (option.n_vectors > 1),
     }
 
 
 def n_norms(config: ModelConfig) -> int:
     """How many norms of the model's width it runs; QK-norms are left out."""
-    parts = config.n_layers * (config.has_attention + config.has_feed_forward)
-    return parts + (config.norm_placement == "pre")
+    in_blocks = config.n_layers * len(config.block_norms)
+    return in_blocks + config.has_last_norm + config.embedding_norm

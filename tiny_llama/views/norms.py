@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from tiny_llama.config import ModelConfig
 from tiny_llama.errors import ConfigError
-from tiny_llama.menu import NORM
+from tiny_llama.menu import NORM, NORM_PLACEMENT
 from tiny_llama.views import Found
-from tiny_llama.views.places import FACTORS, SHIFTS, norm_places
-from tiny_llama.views.stream import read_stream
+from tiny_llama.views.places import BLOCK_NORMS, FACTORS, SHIFTS, norm_at, norm_places
+from tiny_llama.views.stream import Stream, read_stream
 from tiny_llama.views.subject import Subject
 
 COMPARED = ("rmsnorm", "layernorm")
@@ -50,8 +51,7 @@ def norms(
             f"place={place} has no norm in this model; choose one of {', '.join(map(str, places))}."
         )
     ids = subject.read(text)
-    norm_first = subject.model.config.norm_placement == "pre"
-    x = read_stream(subject, ids).read_by_norms(norm_first=norm_first)[place]
+    x = _read(subject.model.config, read_stream(subject, ids), place)
     plain = [_without_gain(name, subject) for name in COMPARED]
     rms, layer = (norm(x) for norm in plain)
     unit = x.square().mean().sqrt()
@@ -68,6 +68,20 @@ def norms(
         "unit": float(unit),
         "gain": _gain(subject, place),
     }
+
+
+def _read(config: ModelConfig, stream: Stream, place: int) -> Tensor:
+    """What the norm at a place reads, `t d`."""
+    name, layer = norm_at(config, place)
+    if layer is None:
+        return stream.values[-1]
+    part, is_on_output = BLOCK_NORMS[name]
+    part += 2 * layer
+    if is_on_output:
+        return stream.given[part]
+    if NORM_PLACEMENT[config.norm_placement].after:
+        return stream.values[part] + stream.added[part]
+    return stream.values[part if config.block == "sequential" else 2 * layer]
 
 
 def _without_gain(name: str, subject: Subject) -> nn.Module:
@@ -101,8 +115,7 @@ def _changes(
 
 def _gain(subject: Subject, place: int) -> np.ndarray:
     """What the norm at a place multiplies by; empty where it is no norm that learns."""
-    layer, second = divmod(place, 2)
-    path = f"blocks.{layer}.{'feed_forward_norm' if second else 'attention_norm'}"
-    is_last = layer == subject.model.config.n_layers
-    weight = dict(subject.model.named_parameters()).get(f"{'norm' if is_last else path}.weight")
+    name, layer = norm_at(subject.model.config, place)
+    path = name if layer is None else f"blocks.{layer}.{name}"
+    weight = dict(subject.model.named_parameters()).get(f"{path}.weight")
     return np.zeros(0, np.float32) if weight is None else weight.detach().numpy().copy()

@@ -40,7 +40,7 @@ def placement(subject: Subject, *, text: str, std: float, scaled: bool) -> Itera
         (nats); `d_model` and `n_tokens` as used.
 
     Raises:
-        ConfigError: if the model has no norm, or nothing in its layers.
+        ConfigError: if the model has no norm, or nothing in its layers, or parts that share one.
         TextError: if the text has fewer than two tokens.
     """
     config = _base(subject.model.config, std, scaled)
@@ -87,6 +87,11 @@ def _base(config: ModelConfig, std: float, scaled: bool) -> ModelConfig:
         raise ConfigError(
             "This model has neither attention nor feed-forward, so its layers learn nothing; "
             "choose another model."
+        )
+    if config.block == "parallel":
+        raise ConfigError(
+            "The parts of this model share the norm before them (block='parallel'), which cannot "
+            "stand after them; choose a model with block='sequential'."
         )
     config = replace(config, init_std=std, scaled_residual_init=scaled, dropout=0.0)
     if config.d_model <= MOST_WIDTH:

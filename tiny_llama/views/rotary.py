@@ -30,7 +30,7 @@ def turned_head(subject: Subject, *, text: str, layer: int, head: int) -> Found:
     """
     ids = subject.read(text, most=_most(subject))
     found = _read(subject, ids, layer, head)
-    turns = _rope(subject).frequencies().numpy()
+    turns = _rope(subject, layer).frequencies().numpy()
     return {"tokens": subject.labels(ids), "frequencies": turns, **found}
 
 
@@ -110,9 +110,30 @@ def check_rope(subject: Subject) -> None:
         )
 
 
+def check_turned(subject: Subject, layer: int) -> None:
+    """Refuse a layer whose heads do not turn as a whole.
+
+    Raises:
+        ConfigError: if nothing turns in it, or only some coordinates do.
+    """
+    check_rope(subject)
+    config = subject.model.config
+    if config.theta_of(layer) is None:
+        raise ConfigError(
+            f"Nothing turns in layer {layer} of this model (nope_every={config.nope_every}); "
+            f"choose another layer or model."
+        )
+    if config.turned_width < config.head_width:
+        raise ConfigError(
+            f"Only the first {config.turned_width} of the {config.head_width} coordinates of a "
+            f"head turn in this model (rope_fraction={config.rope_fraction:g}), and these pictures "
+            f"show heads that turn as a whole; choose a model with rope_fraction=1."
+        )
+
+
 def _read(subject: Subject, ids: Tensor, layer: int, head: int) -> dict[str, np.ndarray]:
     check_layer(subject, layer, head)
-    check_rope(subject)
+    check_turned(subject, layer)
     config = subject.model.config
     path = f"blocks.{layer}.attention."
     with torch.no_grad(), record(subject.model, *(path + name for name in _TAPS)) as seen:
@@ -126,8 +147,8 @@ def _read(subject: Subject, ids: Tensor, layer: int, head: int) -> dict[str, np.
     }
 
 
-def _rope(subject: Subject) -> Rope:
-    position = subject.model.position
+def _rope(subject: Subject, layer: int) -> Rope:
+    position = subject.model.position_of(layer)
     assert isinstance(position, Rope)
     return position
 

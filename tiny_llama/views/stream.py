@@ -18,12 +18,10 @@ class Stream:
 
     values: Tensor
     """Embedded, then after each part, `p t d` with p = 1 + 2 n_layers."""
-    added: Tensor
+    given: Tensor
     """What each part gave, attention and feed-forward in turn, `p-1 t d`."""
-
-    def read_by_norms(self, *, norm_first: bool) -> Tensor:
-        """What the norms read, `p t d`, or `p-1 t d` where they come after the parts."""
-        return self.values if norm_first else self.values[:-1] + self.added
+    added: Tensor
+    """What of it was added, after a norm on the part's output if there is one, `p-1 t d`."""
 
 
 @torch.no_grad()
@@ -32,11 +30,15 @@ def read_stream(subject: Subject, ids: Tensor) -> Stream:
     blocks = [f"blocks.{layer}" for layer in range(subject.model.config.n_layers)]
     places = [f"{block}.{tap}" for block in blocks for tap in ("residual_middle", "residual")]
     parts = [f"{block}.{part}" for block in blocks for part in ("attention", "feed_forward")]
-    with record(subject.model, "embedded", *places, *parts) as seen:
+    normed = [f"{part}_output_norm" for part in parts]
+    with record(subject.model, "embedded", *places, *parts, *normed) as seen:
         subject.model(ids[None])
     values = torch.cat([seen["embedded"], *(seen[path] for path in places)])
-    added = torch.cat([values[:0], *(seen[path] for path in parts)])
-    return Stream(values=values, added=added)
+    given, added = (
+        torch.cat([values[:0], *(seen[f"{path}{ending}"] for path in parts)])
+        for ending in ("", "_output_norm")
+    )
+    return Stream(values=values, given=given, added=added)
 
 
 def stream(subject: Subject, *, text: str) -> Found:
@@ -44,8 +46,8 @@ def stream(subject: Subject, *, text: str) -> Found:
 
     Returns:
         `tokens`; `places`, what stands where, `p`; `lengths`, |x| of every token at every place,
-        `p t`; of each part, `p-1 t`: `added`, the length of what it gives; `shares`, that as a
-        share of the length before; `cosines`, between what it gives and what was there; and
+        `p t`; of each part, `p-1 t`: `added`, the length of what it adds; `shares`, that as a
+        share of the length before; `cosines`, between what it adds and what was there; and
         `last`, the stream after the last part, `t d`.
 
     Raises:

@@ -40,13 +40,19 @@ def read_hidden(subject: Subject, ids: Tensor) -> list[Hidden]:
     """Let a model read ids, `t`, and keep the hidden layer of each layer's feed-forward.
 
     Raises:
-        ConfigError: if it has none.
+        ConfigError: if it has none, or several a layer.
     """
     config = subject.model.config
     if not (config.has_feed_forward and config.n_layers):
         raise ConfigError(
             f"This model has no feed-forward network to look at (feed_forward="
             f"'{config.feed_forward}', n_layers={config.n_layers}); choose another model."
+        )
+    if config.has_experts:
+        raise ConfigError(
+            f"The hidden units of this model lie in {config.n_experts} experts, each of which "
+            f"reads some tokens only (feed_forward='{config.feed_forward}'); choose a model with "
+            f"one network a layer."
         )
     names = ("to_gate", "gate", "up", "hidden") if config.has_gate else ("up", "hidden")
     with record(subject.model, *(f"blocks.*.feed_forward.{name}" for name in names)) as seen:

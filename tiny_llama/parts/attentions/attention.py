@@ -37,14 +37,17 @@ class Attention(nn.Module):
         qkv_bias: bool,
         output_bias: bool,
         dropout: float,
-        make_head_norm: Callable[[int], nn.Module],
+        make_norm: Callable[[int], nn.Module],
+        norms_all_heads: bool = False,
     ) -> None:
         super().__init__()
         self.n_heads, self.n_kv_heads, self.d_head = n_heads, n_kv_heads, d_head
         self.window, self.softcap, self.dropout = window, softcap, dropout
         self.to_qkv = Linear(d_model, (n_heads + 2 * n_kv_heads) * d_head, bias=qkv_bias)
         self.to_output = Linear(n_heads * d_head, d_model, bias=output_bias)
-        self.query_norm, self.key_norm = make_head_norm(d_head), make_head_norm(d_head)
+        self.norms_all_heads = norms_all_heads
+        widths = (n_heads * d_head, n_kv_heads * d_head) if norms_all_heads else (d_head, d_head)
+        self.query_norm, self.key_norm = map(make_norm, widths)
         self.query, self.key, self.value = Tap(), Tap(), Tap()
         self.rotated_query, self.rotated_key = Tap(), Tap()
         self.scores, self.masked_scores, self.pattern = Tap(), Tap(), Tap()
@@ -73,8 +76,14 @@ class Attention(nn.Module):
         """Queries `b h t e`, keys and values `b g t e`, from one matrix product."""
         qkv = rearrange(self.to_qkv(x), "b t (n e) -> b t n e", e=self.d_head)
         q, k, v = qkv.split([self.n_heads, self.n_kv_heads, self.n_kv_heads], dim=2)
-        q, k, v = (z.transpose(1, 2) for z in (self.query_norm(q), self.key_norm(k), v))
+        q, k = self._norm(self.query_norm, q), self._norm(self.key_norm, k)
+        q, k, v = (z.transpose(1, 2) for z in (q, k, v))
         return self.query(q), self.key(k), self.value(v)
+
+    def _norm(self, norm: nn.Module, z: Tensor) -> Tensor:
+        """Norm `b t n e` head by head, or all heads' coordinates of a token at once."""
+        normed: Tensor = norm(z.flatten(2)).view_as(z) if self.norms_all_heads else norm(z)
+        return normed
 
     def _read(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, start: int) -> Tensor:
         """What each head of each token takes home, `b h t e`."""

@@ -13,11 +13,14 @@ class Gated(nn.Module):
     y = to_down(act(to_gate x) * to_up x).
     """
 
-    def __init__(self, *, d_model: int, d_hidden: int, bias: bool) -> None:
+    linear: type[nn.Linear] = Linear
+    """What its three layers are made of."""
+
+    def __init__(self, *, d_model: int, d_hidden: int, bias: bool, **more: object) -> None:
         super().__init__()
-        self.to_gate = Linear(d_model, d_hidden, bias=bias)
-        self.to_up = Linear(d_model, d_hidden, bias=bias)
-        self.to_down = Linear(d_hidden, d_model, bias=bias)
+        self.to_gate = self.linear(d_model, d_hidden, bias=bias)
+        self.to_up = self.linear(d_model, d_hidden, bias=bias)
+        self.to_down = self.linear(d_hidden, d_model, bias=bias)
         self.gate, self.up, self.hidden = Tap(), Tap(), Tap()
 
     def forward(self, x: Tensor) -> Tensor:

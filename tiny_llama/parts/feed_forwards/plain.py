@@ -10,7 +10,7 @@ from tiny_llama.tap import Tap
 class Plain(nn.Module):
     """One projection up, an activation, one projection down: y = to_down(act(to_up x))."""
 
-    def __init__(self, *, d_model: int, d_hidden: int, bias: bool) -> None:
+    def __init__(self, *, d_model: int, d_hidden: int, bias: bool, **more: object) -> None:
         super().__init__()
         self.to_up = Linear(d_model, d_hidden, bias=bias)
         self.to_down = Linear(d_hidden, d_model, bias=bias)
@@ -31,6 +31,14 @@ class GELU(Plain):
     def activate(self, x: Tensor) -> Tensor:
         """Apply GELU (tanh form)."""
         return F.gelu(x, approximate="tanh")
+
+
+class ExactGELU(Plain):
+    """x * P(a standard normal is below x), by the error function: Pythia, Falcon and MPT."""
+
+    def activate(self, x: Tensor) -> Tensor:
+        """Apply GELU (exact form)."""
+        return F.gelu(x)
 
 
 class ReLU(Plain):

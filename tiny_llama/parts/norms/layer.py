@@ -11,3 +11,17 @@ class LayerNorm(nn.LayerNorm):
 
     def __init__(self, width: int, eps: float) -> None:
         super().__init__(width, eps=eps)
+
+
+class LayerNormNoBias(nn.LayerNorm):
+    """LayerNorm that scales but does not shift, as in PaLM (arXiv:2204.02311) and MPT."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__(width, eps=eps, bias=False)
+
+
+class LayerNormPlain(nn.LayerNorm):
+    """LayerNorm that neither scales nor shifts, as in the first OLMo (arXiv:2402.00838)."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__(width, eps=eps, elementwise_affine=False)

@@ -16,11 +16,19 @@ class Position(nn.Module):
     """The most positions that this scheme can tell apart; None: no end."""
 
     def __init__(
-        self, *, d_model: int, n_heads: int, d_head: int, context: int, theta: float
+        self,
+        *,
+        d_model: int,
+        n_heads: int,
+        d_head: int,
+        context: int,
+        theta: float,
+        d_turned: int | None = None,
     ) -> None:
         super().__init__()
         self.d_model, self.n_heads, self.d_head = d_model, n_heads, d_head
         self.context, self.theta = context, theta
+        self.d_turned = d_head if d_turned is None else d_turned
         self.prepare()
 
     def prepare(self) -> None:

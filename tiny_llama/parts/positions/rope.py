@@ -11,9 +11,11 @@ from tiny_llama.parts.positions.base import Position
 class Rope(Position):
     """Turns each pair of a query's and a key's coordinates by an angle that grows with position.
 
-    Pair i turns by position * theta^(-2i / d_head). A score then depends only on how far apart
-    query and key stand. The pairs are (i, i + d_head/2), "rotate-half", as Hugging Face lays the
-    weights out; Meta's own code pairs (2i, 2i + 1), which is the same up to a fixed reordering.
+    Pair i turns by position * theta^(-2i / e), where e is the head's width. A score then depends
+    only on how far apart query and key stand. The pairs are (i, i + e/2), "rotate-half", as Hugging
+    Face lays the weights out; Meta's own code pairs (2i, 2i + 1), which is the same up to a fixed
+    reordering. Where only the first `d_turned` coordinates of a head turn (GPT-NeoX,
+    arXiv:2204.06745), e is their number.
     """
 
     cos: Tensor
@@ -21,8 +23,8 @@ class Rope(Position):
 
     def prepare(self) -> None:
         """Make the tables of angles."""
-        pair = torch.arange(0, self.d_head, 2, dtype=torch.float64, device="cpu")
-        self._frequencies, self._score_scale = self.theta ** (-pair / self.d_head), 1.0
+        pair = torch.arange(0, self.d_turned, 2, dtype=torch.float64, device="cpu")
+        self._frequencies, self._score_scale = self.theta ** (-pair / self.d_turned), 1.0
         self._fill_tables(self.context, torch.get_default_device())
 
     def rotate(self, q: Tensor, k: Tensor, start: int = 0) -> tuple[Tensor, Tensor]:
@@ -68,11 +70,15 @@ class Rope(Position):
 
 
 def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate the pairs (i, i + e/2) of `b h t e` by the tables `t h e`.
+    """Rotate the pairs (i, i + e/2) of the first e coordinates of `b h t _` by tables `t h e`.
 
     Each coordinate is mixed with the other one of its pair, row by row in `b t h e`, the order in
     which a projection lies in memory.
     """
+    n_turned = cos.shape[-1]
+    if n_turned < x.shape[-1]:
+        parts = _turn(x[..., :n_turned], cos, sin), x[..., n_turned:]
+        return torch.cat([part.transpose(1, 2) for part in parts], -1).transpose(1, 2)
     x = x.transpose(1, 2).contiguous()
     first, second = x.chunk(2, -1)
     others = torch.cat((second, first), -1)
