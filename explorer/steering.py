@@ -14,6 +14,7 @@ from tiny_llama.cost import count_parameters
 from tiny_llama.errors import CheckpointError, UserError
 from tiny_llama.hugging_face_layouts import layout_for
 from tiny_llama.sample_config import SampleConfig
+from tiny_llama.script import write_script
 from tiny_llama.setup import OWN_TEXT, Setup, changes
 
 
@@ -201,6 +202,16 @@ def downloads(run: Run) -> None:
             disabled=bool(_no_hugging_face(run)),
         )
         _download(run, "Metrics (CSV)", "metrics", f"{run.id}.csv", "Every step as a line.")
+        st.download_button(
+            "Script (.py)",
+            data=lambda: write_script(run.setup),
+            file_name=f"{run.id}.py",
+            mime="text/x-python",
+            icon=":material/download:",
+            key="download_script",
+            on_click="ignore",
+            help="This setup as one file of PyTorch that needs nothing of this app.",
+        )
 
 
 _RUN_HINT = "Weights, tokenizer, setup and log; `python -m tiny_llama train --resume` goes on."

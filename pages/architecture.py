@@ -1,11 +1,11 @@
 import streamlit as st
 
 from explorer import content, showing
-from tiny_llama.cost import parameters_by_component
-from tiny_llama.presets import PRESETS
+from explorer.architecture import choosing, views
 
 st.title("Architecture")
 st.markdown(content.page("architecture"))
-name = st.selectbox("Model", list(PRESETS), key="preset", bind="query-params")
-counts = parameters_by_component(PRESETS[name].config)
-showing.tiles({part: f"{n:,}" for part, n in counts.items()})
+setup, preset = choosing.choose()
+view = showing.choose_view(views.VIEWS)
+with st.container(key=f"view_{view}"):
+    views.SHOW[view](setup, preset)

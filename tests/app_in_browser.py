@@ -11,12 +11,13 @@ import sys
 import time
 import urllib.request
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from tiny_llama.metrics import read_metrics
@@ -318,3 +319,83 @@ def free_context(browser: Browser) -> BrowserContext:
     """A browser of which all tabs are closed, as it has the app's scripts already, or a new one."""
     free = [context for context in browser.contexts if not context.pages]
     return free[0] if free else browser.new_context()
+
+
+# What holds for every view of every page.
+
+SCREENS = {"light and wide": ("light", 1280), "dark and narrow": ("dark", 390)}
+NOT_OURS = "[data-testid=stSidebarNavItems]"
+"""Streamlit's own list of pages has no proper list markup."""
+WIDTH = """() => {
+  const main = document.querySelector("[data-testid=stMain]")
+  main.scrollLeft = 9999
+  return document.documentElement.scrollWidth + main.scrollLeft
+}"""
+"""How wide the page is: the screen, and how far its main part can be pushed aside."""
+RULES = {"resultTypes": ["violations"]}
+
+
+def settle(student):
+    """Wait until the page has answered and drawn."""
+    done = '[data-testid=stApp][data-test-script-state="notRunning"]'
+    student.page.wait_for_timeout(100)
+    student.page.locator(done).wait_for()
+    student.draw()
+
+
+def choose(student, title):
+    student.page.get_by_role("radio", name=title, exact=True).click()
+    settle(student)
+
+
+def findings(page):
+    """What a scan for accessibility holds for serious, in a line each."""
+    found = Axe().run(page, context={"exclude": [[NOT_OURS]]}, options=RULES).response["violations"]
+    return [
+        f"{each['id']}: {node['html'][:200]}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]
+
+
+def check_views(
+    browser: Browser,
+    server: Server,
+    page: str,
+    views: Mapping[str, str],
+    screen: str,
+    *,
+    ready: str,
+) -> None:
+    """Open every view of a page as somebody with this screen: drawn, of good width, for everybody.
+
+    Args:
+        browser: a real one.
+        server: the app.
+        page: its name in the link.
+        views: titles by name.
+        screen: one of `SCREENS`.
+        ready: key of what is on the page once a view is, with {} for the view.
+    """
+    scheme, width = SCREENS[screen]
+    context = browser.new_context(
+        color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
+    )
+    student = Student(context, server)
+    student.open(f"/{page}")
+    troubles = {}
+    for view, title in views.items():
+        choose(student, title)
+        expect(student.page.locator(f".st-key-{ready.format(view)}")).to_be_visible()
+        settle(student)
+        expect(student.page.get_by_test_id("stException")).to_have_count(0)
+        expect(student.page.get_by_test_id("stAlert").filter(has_text="not")).to_have_count(0)
+        wide = student.page.evaluate(WIDTH)
+        found = [*findings(student.page), *([f"{wide} pixels wide"] if wide > width else [])]
+        if found:
+            troubles[view] = found
+    assert not troubles, troubles
+    student.leave()
+    context.close()
+    assert not student.troubles, student.troubles

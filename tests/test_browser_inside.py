@@ -4,35 +4,11 @@ import re
 from importlib import import_module
 
 import pytest
-from app_in_browser import LONG, Student, link
-from axe_playwright_python.sync_playwright import Axe
+from app_in_browser import LONG, SCREENS, check_views, choose, link, settle
 from conftest import PAGES, ROOT
 from playwright.sync_api import expect
 
 INSIDE = [name for name in PAGES if (ROOT / "explorer" / "inside" / f"{name}.py").is_file()]
-SCREENS = {"light and wide": ("light", 1280), "dark and narrow": ("dark", 390)}
-NOT_OURS = "[data-testid=stSidebarNavItems]"
-"""Streamlit's own list of pages has no proper list markup."""
-WIDTH = """() => {
-  const main = document.querySelector("[data-testid=stMain]")
-  main.scrollLeft = 9999
-  return document.documentElement.scrollWidth + main.scrollLeft
-}"""
-"""How wide the page is: the screen, and how far its main part can be pushed aside."""
-RULES = {"resultTypes": ["violations"]}
-
-
-def settle(student):
-    """Wait until the page has answered and drawn."""
-    done = '[data-testid=stApp][data-test-script-state="notRunning"]'
-    student.page.wait_for_timeout(100)
-    student.page.locator(done).wait_for()
-    student.draw()
-
-
-def choose(student, title):
-    student.page.get_by_role("radio", name=title, exact=True).click()
-    settle(student)
 
 
 def frames_sent(student):
@@ -50,41 +26,11 @@ def frames_sent(student):
     return sent
 
 
-def findings(page):
-    """What a scan for accessibility holds for serious, in a line each."""
-    found = Axe().run(page, context={"exclude": [[NOT_OURS]]}, options=RULES).response["violations"]
-    return [
-        f"{each['id']}: {node['html'][:200]}"
-        for each in found
-        if each["impact"] in ("serious", "critical")
-        for node in each["nodes"]
-    ]
-
-
 @pytest.mark.parametrize("screen", list(SCREENS))
 @pytest.mark.parametrize("name", INSIDE)
 def test_every_view_is_drawn_and_can_be_used_by_everybody(browser, server, name, screen):
-    scheme, width = SCREENS[screen]
-    context = browser.new_context(
-        color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
-    )
-    student = Student(context, server)
-    student.open(f"/{name}")
-    troubles = {}
-    for view, title in import_module(f"explorer.inside.{name}").VIEWS.items():
-        choose(student, title)
-        expect(student.page.locator(f".st-key-explain_{view}")).to_be_visible()
-        settle(student)
-        expect(student.page.get_by_test_id("stException")).to_have_count(0)
-        expect(student.page.get_by_test_id("stAlert").filter(has_text="not")).to_have_count(0)
-        wide = student.page.evaluate(WIDTH)
-        found = [*findings(student.page), *([f"{wide} pixels wide"] if wide > width else [])]
-        if found:
-            troubles[view] = found
-    assert not troubles
-    student.leave()
-    context.close()
-    assert not student.troubles
+    views = import_module(f"explorer.inside.{name}").VIEWS
+    check_views(browser, server, name, views, screen, ready="explain_{}")
 
 
 def test_every_page_opens_for_an_untrained_model_and_for_one_in_training(come):

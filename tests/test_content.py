@@ -8,6 +8,7 @@ import pytest
 from conftest import PAGES
 
 from explorer import content
+from explorer.architecture import views as architecture
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, TextCorpus
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
@@ -28,12 +29,15 @@ INSIDE = [
     if (content.HERE.parent / "inside" / f"{name}.py").is_file()
     for view in import_module(f"explorer.inside.{name}").VIEWS
 ]
+INSIDE += [("architecture", view) for view in architecture.VIEWS]
+PARTS = ["embedding", "unembedding", "residual", "dial"]
 EXAMPLES = [name for name, corpus in CORPORA.items() if isinstance(corpus, TextCorpus)]
 EVERY_TEXT = [
     *(("cards", *names) for names in EVERY_OPTION),
     *(("cards", "setting", name) for name in SETTINGS),
     *(("pages", name) for name in PAGES),
     *(("inside", *names) for names in INSIDE),
+    *(("parts", name) for name in PARTS),
 ]
 
 ARXIV = r"\d{4}\.\d{4,5}"
@@ -46,7 +50,8 @@ def text_of(names):
     if names[0] == "inside":
         words = content.inside(*names[1:])
         return "\n".join((words.look, words.try_it, words.formula))
-    return content.page(names[1]) if names[0] == "pages" else content.card(*names[1:])
+    give = {"pages": content.page, "parts": content.part, "cards": content.card}
+    return give[names[0]](*names[1:])
 
 
 def words(text):
@@ -81,7 +86,7 @@ def test_a_tokenizer_that_learns_and_every_choice_of_the_menu_show_a_formula():
 
 def test_no_text_is_left_over_from_an_option_that_is_gone():
     folder = content.HERE
-    folders = ("cards", "pages", "inside", "examples")
+    folders = ("cards", "pages", "inside", "examples", "parts")
     files = [file for name in folders for file in (folder / name).rglob("*")]
     found = {
         file.relative_to(folder).with_suffix("").parts: file.suffix
@@ -89,7 +94,8 @@ def test_no_text_is_left_over_from_an_option_that_is_gone():
         if file.is_file()
     }
     examples = dict.fromkeys((("examples", name) for name in EXAMPLES), ".txt")
-    assert found == dict.fromkeys(EVERY_TEXT, ".md") | examples
+    formulas = {("parts", "formulas"): ".json"}
+    assert found == dict.fromkeys(EVERY_TEXT, ".md") | examples | formulas
 
 
 @pytest.mark.parametrize(("page", "view"), INSIDE)

@@ -9,7 +9,8 @@ import pytest
 from conftest import open_page, until
 
 from explorer import session
-from explorer.figures.kv_cache import CacheSizes, cache_growth, cache_sizes, in_bytes, token_times
+from explorer.figures.amounts import in_bytes
+from explorer.figures.kv_cache import CacheSizes, cache_growth, cache_sizes, token_times
 from explorer.figures.logit_lens import SHADES, by_layer, lens_map
 from explorer.figures.next_token import next_tokens, percent
 from explorer.figures.samples import sample_surprise

@@ -14,12 +14,17 @@ NEEDS_NO_TORCH = ["config", "train_config", "sample_config", "fields", "errors",
 NEEDS_NO_TORCH += [
     "presets",
     "cost",
+    "serving",
+    "training_cost",
+    "script",
     "setup",
     "metrics",
     "tokenizers",
     "corpora",
     "hugging_face_layouts",
     "views",
+    "diagram",
+    "dial",
 ]
 WORKER = ROOT / "explorer" / "engine" / "worker.py"
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m tiny_llama train | sample | eval | cost | export | list`."""
+"""The commands of `python -m tiny_llama`: train, sample, eval, cost, script, export and list."""
 
 import argparse
 import io
@@ -34,6 +34,7 @@ from tiny_llama.metrics import trim_metrics
 from tiny_llama.presets import PRESETS, find_preset
 from tiny_llama.recording import Recorder
 from tiny_llama.sample_config import SampleConfig
+from tiny_llama.script import USUAL_PRESET, write_script
 from tiny_llama.setup import OWN_TEXT, Setup
 from tiny_llama.tokenizers import TOKENIZERS
 from tiny_llama.training import Trainer, evaluate
@@ -142,7 +143,7 @@ def _setup(options: argparse.Namespace) -> Setup:
     values |= {name: str(value) for name, value in own.items() if value is not None}
     if options.text:
         values["corpus"] = OWN_TEXT
-    name = options.preset or "tiny-llama"
+    name = options.preset or USUAL_PRESET
     if not (preset := find_preset(name)).is_tiny:
         tiny = ", ".join(each for each, preset in PRESETS.items() if preset.is_tiny)
         raise ConfigError(f"preset={name!r} is for counting only; to train, choose {tiny}.")
@@ -233,6 +234,18 @@ def _cost(options: argparse.Namespace) -> None:
     _write_table(row, options.json)
 
 
+def _script(options: argparse.Namespace) -> None:
+    values = _values(options.set)
+    if options.corpus:
+        values["corpus"] = find_corpus(options.corpus).name
+    setup = Setup(model=find_preset(options.preset).config).with_values(values)
+    script = write_script(setup)
+    if options.json:
+        _write_json({"script": script})
+    else:
+        sys.stdout.write(script)
+
+
 def _export(options: argparse.Namespace) -> None:
     found = load_model(options.dir)
     write_hugging_face(found.model, found.tokenizer, options.out)
@@ -310,6 +323,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_sample(commands.add_parser("sample", help="let a trained model write"))
     _add_eval(commands.add_parser("eval", help="measure a trained model on a text"))
     _add_cost(commands.add_parser("cost", help="count parameters, FLOPs and memory"))
+    _add_script(commands.add_parser("script", help="print a setup as one PyTorch script"))
     _add_export(commands.add_parser("export", help="write a model for other programs"))
     _add_list(commands.add_parser("list", help="show what can be chosen"))
     for command in commands.choices.values():
@@ -322,7 +336,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_train)
     parser.add_argument("--corpus", help="a name out of `list corpora` (tales)")
     parser.add_argument("--text", type=Path, help="a UTF-8 text file to train on instead")
-    parser.add_argument("--preset", help="a name out of `list presets` (tiny-llama)")
+    parser.add_argument("--preset", help=f"a name out of `list presets` ({USUAL_PRESET})")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     parser.add_argument(
         "--steps",
@@ -359,6 +373,15 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
 def _add_cost(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_cost)
     parser.add_argument("preset", help="a name out of `list presets`")
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
+
+
+def _add_script(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_script)
+    parser.add_argument("--corpus", help="a name out of `list corpora` (tales)")
+    parser.add_argument(
+        "--preset", default=USUAL_PRESET, help=f"a name out of `list presets` ({USUAL_PRESET})"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
 
 

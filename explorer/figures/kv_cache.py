@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
+from explorer.figures.amounts import in_bytes
 from explorer.figures.picture import Picture, framed
 
 
@@ -126,15 +127,6 @@ def token_times(lengths: np.ndarray, with_cache: np.ndarray, without_cache: np.n
         for name, (seconds, _) in lines.items()
     )
     return Picture(figure=figure, alt=f"Measured time of one more token: {said}.")
-
-
-def in_bytes(n: float) -> str:
-    """A number of bytes in the unit that suits it, 1,000 by 1,000."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if n < 1000:
-            return f"{n:,.0f} bytes" if unit == "bytes" else f"{n:.3g} {unit}"
-        n /= 1000
-    return f"{n:.3g} TB"
 
 
 def _kind(kv_heads: int, n_heads: int) -> str:

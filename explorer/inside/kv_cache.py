@@ -8,7 +8,8 @@ import streamlit as st
 
 from explorer import showing
 from explorer.engine.answers import Answer
-from explorer.figures.kv_cache import CacheSizes, cache_growth, cache_sizes, in_bytes, token_times
+from explorer.figures.amounts import in_bytes
+from explorer.figures.kv_cache import CacheSizes, cache_growth, cache_sizes, token_times
 from explorer.inside.looking import Looked
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import (

@@ -47,6 +47,7 @@ class View:
 
 VIEWS: Mapping[str, View] = {
     "trace": View(where="tiny_llama.views.trace:trace"),
+    "fresh": View(where="tiny_llama.views.fresh:fresh", needs_model=False),
     "reading": View(where="tiny_llama.views.reading:reading"),
     "heads": View(where="tiny_llama.views.heads:heads"),
     "layer": View(where="tiny_llama.views.heads:layer"),

@@ -1,0 +1,178 @@
+"""The picture of the model, and the part that was pressed: its formula, running code and tensor."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from math import prod
+
+import numpy as np
+import streamlit as st
+
+from explorer import content, session, showing
+from explorer.components.block_diagram import block_diagram, times
+from explorer.engine.run import Run
+from explorer.inside import looking
+from tiny_llama.config import ModelConfig
+from tiny_llama.diagram import AXES, Box, Panel, Wire, diagram, kinds_of_layers
+from tiny_llama.errors import UserError
+from tiny_llama.menu import CHOICES, FEED_FORWARD, MENU
+from tiny_llama.setup import Setup
+
+_OPEN = "open"
+"""Widget and word of the link: panel and box that are open, as "attention.scores"."""
+N_TOKENS = 16
+"""What a model reads just for a look."""
+
+
+def show(setup: Setup, preset: str) -> None:
+    """Draw the model, and open the box that was pressed."""
+    showing.introduce("architecture", "block")
+    config = setup.model
+    panels = diagram(config, layer=_layer(config))
+    places = {f"{panel.name}.{box.name}": (panel, box) for panel in panels for box in panel.boxes}
+    session.take_from_link(_OPEN, ["", *places], usual="")
+    opened = str(session.widget(_OPEN))
+    session.put_into_link(_OPEN, opened, usual="")
+    st.caption(_legend(panels))
+    block_diagram(
+        panels,
+        key="block_diagram",
+        formulas=content.formulas(),
+        opened=(places[opened][0].name, places[opened][1].name) if opened else None,
+        open_box=_press,
+    )
+    if opened:
+        panel, box = places[opened]
+        title = f"{panel.title}: {box.title}"
+        st.dialog(title, width="large", on_dismiss=_close)(_show_box)(config, panel, box)
+
+
+def _close() -> None:
+    session.set_widgets(**{_OPEN: ""})
+
+
+def _press(panel: str, box: str) -> None:
+    session.set_widgets(**{_OPEN: f"{panel}.{box}"})
+
+
+def _layer(config: ModelConfig) -> int:
+    """The layer to open, where they are not all alike."""
+    if len(kinds_of_layers(config)) < 2:
+        return 0
+    return showing.choose_layer(config.n_layers)
+
+
+def _legend(panels: Sequence[Panel]) -> str:
+    """What the letters on the wires stand for, with their sizes here."""
+    sizes = {
+        letter: size
+        for panel in panels
+        for wire in panel.wires
+        for letter, size in zip(wire.axes.split(), wire.shape, strict=True)
+    }
+    words = (
+        f"**{letter}** {AXES[letter]}: {sizes[letter]:,}" for letter in AXES if letter in sizes
+    )
+    return " · ".join(words)
+
+
+# The part that was pressed.
+
+
+def _show_box(config: ModelConfig, panel: Panel, box: Box) -> None:
+    words, running = st.columns(2, gap="large")
+    with words:
+        if formula := content.formulas().get((box.part, box.step)):
+            st.code(formula, language=None, wrap_lines=True)
+        st.markdown(_words(config, box.part))
+        _show_weights(box)
+    with running:
+        showing.show_code(code_of(config, box))
+        if wire := leaving(panel, box):
+            _show_tensor(config, wire)
+
+
+def _words(config: ModelConfig, part: str) -> str:
+    """The card of the option that the model has in this slot, or the words about this part."""
+    if part in MENU or part in CHOICES:
+        return content.card(part, getattr(config, part))
+    return content.part(part)
+
+
+def _show_weights(box: Box) -> None:
+    if not box.weights:
+        return
+    rows = [["Learned", "Shape", "Numbers"]]
+    rows += [[f"`{path}`", times(shape), f"{prod(shape):,}"] for path, shape in box.weights.items()]
+    st.markdown(showing.markdown_table(rows, "lrr"))
+
+
+def leaving(panel: Panel, box: Box) -> Wire | None:
+    """A wire that carries away what a box makes, if a recording finds it."""
+    return next((wire for wire in panel.wires if wire.start == box.name and wire.path), None)
+
+
+def code_of(config: ModelConfig, box: Box) -> str:
+    """Where the code of a box is; see `explorer.source`."""
+    if where := _CODE.get((box.part, box.step)) or _CODE.get((box.part, "")):
+        return where
+    if box.part == "feed_forward":
+        own = FEED_FORWARD[config.feed_forward].where
+        return f"{own}.activate" if box.step.startswith("act_") else _LAID_OUT[own.split(":")[0]]
+    return MENU[box.part][getattr(config, box.part)].where
+
+
+def _show_tensor(config: ModelConfig, wire: Wire) -> None:
+    """The numbers on a wire, in the sidebar's model or in an untrained one."""
+    try:
+        with st.spinner("Looking", show_time=True):
+            values, whose = _ask(config, wire.path)
+    except UserError as error:
+        st.caption(content.escaped(str(error)))
+        return
+    st.caption(whose)
+    showing.show_tensor(showing.LiveTensor(path=wire.path, axes=wire.axes, values=values))
+
+
+def _ask(config: ModelConfig, path: str) -> tuple[np.ndarray, str]:
+    run = session.current_run()
+    if run is not None and run.status != "starting" and _is_made_so(run, config):
+        text = looking.example_text(run)
+        answer = session.engine().ask(run.id, "trace", text=text, patterns=[path])
+        who = f"The sidebar's model, which has these parts and sizes, after step {answer.step:,}"
+        return answer[path], f"{who}, reading: {content.escaped(text[:60])}"
+    answer = session.engine().ask("", "fresh", model=asdict(config), path=path, n_tokens=N_TOKENS)
+    return answer["tensor"], f"A new model of this setup, untrained, reading {N_TOKENS} tokens."
+
+
+def _is_made_so(run: Run, config: ModelConfig) -> bool:
+    """Whether a run's model has these parts and sizes, its vocabulary and its start aside."""
+    ignored = ("vocab_size", "dropout", "init_std", "scaled_residual_init")
+    theirs = {name: getattr(config, name) for name in ignored}
+    return replace(run.setup.model, **theirs) == config
+
+
+_ATTENTION, _MODEL = "tiny_llama.parts.attentions.attention", "tiny_llama.model"
+_FEED_FORWARDS = "tiny_llama.parts.feed_forwards"
+_CODE: Mapping[tuple[str, str], str] = {
+    ("embedding", ""): f"{_MODEL}:TinyLlama.embed",
+    ("unembedding", ""): f"{_MODEL}:TinyLlama.unembed",
+    ("unembedding", "softcap"): f"{_MODEL}:TinyLlama._cap",
+    ("residual", ""): f"{_MODEL}:Block.forward",
+    ("block", ""): f"{_MODEL}:Block.forward",
+    ("qk_norm", ""): f"{_ATTENTION}:Attention._project",
+    ("position", "turn"): "tiny_llama.parts.positions.rope:Rope.rotate",
+    ("attention", ""): f"{_ATTENTION}:Attention.forward",
+    ("attention", "to_qkv"): f"{_ATTENTION}:Attention._project",
+    ("attention", "scores"): f"{_ATTENTION}:Attention._pattern",
+    ("attention", "softcap"): f"{_ATTENTION}:Attention._pattern",
+    ("attention", "mask"): f"{_ATTENTION}:_hide",
+    ("attention", "softmax"): f"{_ATTENTION}:Attention._pattern",
+    ("attention", "heads"): f"{_ATTENTION}:Attention._read_step_by_step",
+}
+"""Where a part's code is, and where that of a step is elsewhere."""
+_LAID_OUT = {
+    f"{_FEED_FORWARDS}.gated": f"{_FEED_FORWARDS}.gated:Gated.forward",
+    f"{_FEED_FORWARDS}.plain": f"{_FEED_FORWARDS}.plain:Plain.forward",
+    f"{_FEED_FORWARDS}.experts": f"{_FEED_FORWARDS}.experts:SwiGLUExperts.forward",
+}
+"""By module, where networks of one kind say how they run."""

@@ -1,0 +1,147 @@
+"""Operations: what a token, a text and a whole training take, exact and by the rule 6ND."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import streamlit as st
+
+from explorer import showing
+from explorer.architecture.assumptions import choose_budget
+from explorer.figures.amounts import in_flops, in_words
+from explorer.figures.costs import flops_by_length
+from tiny_llama.config import ModelConfig
+from tiny_llama.cost import (
+    active_parameters,
+    count_parameters,
+    forward_flops,
+    next_token_flops,
+    six_n_d,
+)
+from tiny_llama.setup import Setup
+from tiny_llama.training_cost import exact_training_flops
+
+LONGEST = 64
+"""How many times the context the chart goes on."""
+
+
+def show(setup: Setup, name: str = "") -> None:
+    """Show what a setup computes, for a token, a text and a training."""
+    showing.introduce("architecture", "compute")
+    config = setup.model
+    n = config.context
+    text = forward_by_part(config, n)
+    whole = sum(text.values())
+    showing.tiles(
+        {
+            "Forward, a token of a full text": in_flops(whole / n),
+            f"Forward, a text of {n:,} tokens": in_flops(whole),
+            "Next token with the cache": in_flops(sum(next_token_flops(config, n).values())),
+            "Scores and values, of the text": f"{text['scores and values'] / whole:.1%}",
+        }
+    )
+    lengths = lengths_of(n)
+    lines = {
+        part: [forward_by_part(config, length)[part] / length for length in lengths]
+        for part in text
+    }
+    showing.draw(flops_by_length(lengths, lines, n), key="flops_by_length")
+    st.markdown(forward_table(config))
+    st.subheader("Training", anchor=False)
+    budget = choose_budget(setup, name)
+    st.caption(budget.words)
+    st.markdown(training_table(config, budget.n_tokens))
+    st.markdown(why_they_differ(config))
+    showing.explain("architecture", "compute", code="tiny_llama.cost:forward_flops")
+
+
+def forward_by_part(config: ModelConfig, n_tokens: int) -> dict[str, int]:
+    """Operations to read a text at once, attention parted into its matrices and the rest."""
+    found, first = forward_flops(config, n_tokens), next_token_flops(config, 0)
+    projections = n_tokens * first["attention"]
+    return {
+        "attention's matrices": projections,
+        "feed-forward": found["feed_forward"],
+        "unembedding": found["unembedding"],
+        "scores and values": found["attention"] - projections,
+    }
+
+
+def lengths_of(context: int) -> list[int]:
+    """Lengths of texts to draw, in even steps of their logarithm, the context among them."""
+    spread = np.geomspace(max(1, context // LONGEST), LONGEST * context, 25)
+    return sorted({*(round(length) for length in spread), context})
+
+
+def forward_table(config: ModelConfig) -> str:
+    """Operations by part: alone, in a full text, and for one more token, in Markdown."""
+    n = config.context
+    text, alone = forward_by_part(config, n), forward_by_part(config, 1)
+    more = _next_by_part(config, n)
+    rows = [["Part", "One token alone", f"A text of {n:,}", "Share", f"Token {n:,} with cache"]]
+    whole = sum(text.values())
+    for part in text:
+        rows.append(
+            [
+                part.capitalize(),
+                in_flops(alone[part]),
+                in_flops(text[part]),
+                f"{text[part] / whole:.1%}",
+                in_flops(more[part]),
+            ]
+        )
+    sums = [in_flops(sum(each.values())) for each in (alone, text, more)]
+    rows.append(["**All**", f"**{sums[0]}**", f"**{sums[1]}**", "100%", f"**{sums[2]}**"])
+    return showing.markdown_table(rows, "lrrrr")
+
+
+def training_table(config: ModelConfig, n_tokens: int) -> str:
+    """The exact sum beside 6ND with either count of parameters, in Markdown."""
+    exact = exact_training_flops(config, n_tokens)
+    sums = {
+        "Exact: 3 × forward, texts as long as the context": exact,
+        "6ND, without tables that are only looked up": six_n_d(config, n_tokens),
+        "6ND with all parameters": 6 * count_parameters(config) * n_tokens,
+    }
+    if config.has_experts:
+        sums["6ND with all active parameters"] = 6 * active_parameters(config) * n_tokens
+    rows = [[f"Training on {in_words(n_tokens)} tokens", "Operations", "Of the exact sum"]]
+    rows += [[name, in_flops(each), f"{each / exact:.1%}"] for name, each in sums.items()]
+    return showing.markdown_table(rows, "lrr")
+
+
+def why_they_differ(config: ModelConfig) -> str:
+    """What 6ND leaves out and what it counts that multiplies nothing, in Markdown."""
+    parts = differences(config)
+    exact = exact_training_flops(config, 1)
+    rows = [["For each training token", "Operations", "Of the exact sum"]]
+    rows += [[name, f"{n:,.0f}", f"{100 * n / exact:+.3g}%"] for name, n in parts.items()]
+    rows.append(["**The exact sum**", f"**{exact:,.0f}**", "100%"])
+    return (
+        "Why they differ: 6ND leaves out attention's scores, which grow with the text, and counts "
+        "norms and biases, which stand in no matrix.\n\n" + showing.markdown_table(rows, "lrr")
+    )
+
+
+def differences(config: ModelConfig) -> Mapping[str, float]:
+    """From 6ND with all parameters to the exact sum, for one training token."""
+    everything, kaplan = 6 * count_parameters(config), six_n_d(config, 1)
+    n = config.context
+    text = forward_by_part(config, n)
+    matrices = 3 * (sum(text.values()) - text["scores and values"]) / n
+    return {
+        "6N with all parameters": everything,
+        "tables that are only looked up" + ", idle experts" * config.has_experts: kaplan
+        - everything,
+        "norms and biases": matrices - kaplan,
+        "scores and values": 3 * text["scores and values"] / n,
+    }
+
+
+def _next_by_part(config: ModelConfig, n_tokens: int) -> dict[str, int]:
+    first, more = next_token_flops(config, 0), next_token_flops(config, n_tokens)
+    return {
+        "attention's matrices": first["attention"],
+        "feed-forward": more["feed_forward"],
+        "unembedding": more["unembedding"],
+        "scores and values": more["attention"] - first["attention"],
+    }

@@ -1,0 +1,95 @@
+"""The setup to take home: one PyTorch script, and a line for a terminal."""
+
+from dataclasses import replace
+from random import Random
+
+import streamlit as st
+
+from explorer import content, showing
+from explorer.figures.amounts import in_bytes
+from tiny_llama.config import ModelConfig
+from tiny_llama.corpora import CORPORA, Task, TextCorpus
+from tiny_llama.corpora.tiny_shakespeare import TinyShakespeare
+from tiny_llama.cost import count_parameters, training_memory
+from tiny_llama.script import (
+    SCRIPT_NAME,
+    differences,
+    reads_bytes,
+    train_command,
+    write_script,
+)
+from tiny_llama.setup import OWN_TEXT, Setup
+
+HEIGHT = 560
+"""Pixels of the script, which scrolls in them."""
+TASK_CHARACTERS = 200_000
+"""Of a task, which has no end."""
+
+
+def show(setup: Setup, name: str = "") -> None:
+    """Show a setup as a script, with what it takes to run it."""
+    showing.introduce("architecture", "code")
+    script = write_script(setup)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "Script (.py)",
+            data=script,
+            file_name=SCRIPT_NAME,
+            mime="text/x-python",
+            icon=":material/download:",
+            on_click="ignore",
+            help="Needs Python and PyTorch, and nothing else.",
+        )
+        _offer_text(setup)
+    st.caption(content.escaped(_remark(setup, script)))
+    with st.container(
+        height=HEIGHT
+    ):  # which keys can scroll; a code box of this height they cannot
+        st.code(script, language="python", wrap_lines=True)
+    st.markdown("**The same setup by this project's own command line**")
+    st.code(train_command(setup), language="bash", wrap_lines=True)
+    showing.explain("architecture", "code", code="tiny_llama.script.writing:write_script")
+
+
+def corpus_text(name: str) -> str:
+    """A built-in corpus as one text; of a task, exercises that are for training.
+
+    Raises:
+        TextError: if the text cannot be had on this machine.
+    """
+    corpus = CORPORA[name]
+    if isinstance(corpus, Task):
+        return corpus.row(Random(0), TASK_CHARACTERS)[0]
+    assert isinstance(corpus, TextCorpus)
+    return corpus.text()
+
+
+def _offer_text(setup: Setup) -> None:
+    """Offer what the setup learns from as a file, unless the student has it already."""
+    corpus = CORPORA.get(setup.corpus)
+    if isinstance(corpus, TinyShakespeare):
+        st.link_button("Its text, where it is kept", corpus.home, icon=":material/open_in_new:")
+    elif corpus is not None:
+        st.download_button(
+            "Its text (.txt)",
+            data=lambda: corpus_text(corpus.name).encode(),
+            file_name=f"{corpus.name}.txt",
+            mime="text/plain",
+            icon=":material/download:",
+            on_click="ignore",
+            help=f"{corpus.title}, to be named behind the script: {corpus.description}",
+        )
+
+
+def _remark(setup: Setup, script: str) -> str:
+    """How long the script is, how it is run, what it takes, and how it differs from the setup."""
+    n_tokens = 256 if reads_bytes(setup) else ModelConfig.vocab_size
+    model = replace(setup.model, vocab_size=n_tokens)
+    held = training_memory(model, optimizer=setup.training.optimizer).total
+    n_lines, text = script.count("\n"), "your-text" if setup.corpus == OWN_TEXT else setup.corpus
+    words = (
+        f"{n_lines} lines. Run it by “python {SCRIPT_NAME} {text}.txt”. With a vocabulary of "
+        f"{n_tokens} tokens, it trains {count_parameters(model):,} parameters, which take "
+        f"{in_bytes(held)} with their gradients and the optimizer's memory."
+    )
+    return " ".join([words, *differences(setup)])

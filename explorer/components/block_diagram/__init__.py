@@ -1,0 +1,125 @@
+"""A model as a picture: boxes that compute, wires with the shapes they carry; a press opens one."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import streamlit as st
+
+from explorer.figures.amounts import in_short
+from tiny_llama.diagram import WIDTH, Box, Panel, Wire
+
+
+def block_diagram(
+    panels: Sequence[Panel],
+    *,
+    key: str,
+    formulas: Mapping[tuple[str, str], str],
+    opened: tuple[str, str] | None,
+    open_box: Callable[[str, str], None],
+) -> None:
+    """Draw a model; call `open_box(panel, box)` when a box is pressed.
+
+    Args:
+        panels: see `tiny_llama.diagram`.
+        key: identifies the picture on the page.
+        formulas: what a box computes in one line of plain text, by its part and step.
+        opened: panel and box that is open already.
+        open_box: called before the page is run again.
+    """
+
+    def pressed() -> None:
+        panel, box = st.session_state[key]["opened"]
+        open_box(str(panel), str(box))
+
+    data = diagram_data(panels, formulas, opened)
+    _component()(key=key, data=data, height="content", on_opened_change=pressed)
+
+
+def diagram_data(
+    panels: Sequence[Panel],
+    formulas: Mapping[tuple[str, str], str],
+    opened: tuple[str, str] | None,
+) -> dict[str, Any]:
+    """What the browser is sent."""
+    return {
+        "panels": [
+            {
+                "name": panel.name,
+                "title": panel.title,
+                "width": WIDTH,
+                "height": panel.height,
+                "boxes": [_box(panel, box, formulas, opened) for box in panel.boxes],
+                "wires": [_wire(wire) for wire in panel.wires],
+            }
+            for panel in panels
+        ],
+        "alt": diagram_words(panels),
+    }
+
+
+def diagram_words(panels: Sequence[Panel]) -> str:
+    """Say what the picture shows, from the first box to the last."""
+    return "; ".join(
+        f"{panel.title}: {', '.join(box.title for box in panel.boxes)}" for panel in panels
+    )
+
+
+def times(shape: Sequence[int]) -> str:
+    """A shape as people write it."""
+    return " × ".join(f"{size:,}" for size in shape)
+
+
+def _box(
+    panel: Panel,
+    box: Box,
+    formulas: Mapping[tuple[str, str], str],
+    opened: tuple[str, str] | None,
+) -> dict[str, Any]:
+    formula = formulas.get((box.part, box.step), "")
+    count = in_short(box.n_parameters) if box.n_parameters else ""
+    learns = f"{box.n_parameters:,} parameters" if box.n_parameters else ""
+    return {
+        "name": box.name,
+        "key": [panel.name, box.name],
+        "title": box.title,
+        "detail": box.detail,
+        "kind": box.kind,
+        "x": box.x,
+        "y": box.y,
+        "width": box.width,
+        "height": box.height,
+        "count": count,
+        "formula": formula,
+        "weights": _first(box.weights),
+        "label": ", ".join(filter(None, (box.title, box.detail, learns, formula))),
+        "isOpen": opened == (panel.name, box.name),
+    }
+
+
+MOST_WEIGHTS = 6
+"""Shapes beside a box; a fold of many parts says how many more there are."""
+
+
+def _first(weights: Mapping[str, Sequence[int]]) -> list[str]:
+    lines = [f"{path}: {times(shape)}" for path, shape in weights.items()]
+    more = len(lines) - MOST_WEIGHTS
+    return lines if more <= 0 else [*lines[:MOST_WEIGHTS], f"and {more} more"]
+
+
+def _wire(wire: Wire) -> dict[str, Any]:
+    return {
+        "start": wire.start,
+        "end": wire.end,
+        "points": wire.points,
+        "label": wire.label,
+        "letters": wire.axes,
+        "numbers": "×".join(f"{size:,}" for size in wire.shape),
+    }
+
+
+@cache
+def _component() -> Any:
+    return st.components.v2.component(
+        "explorer.block_diagram", js="block_diagram.js", css="block_diagram.css", html=""
+    )

@@ -1,0 +1,176 @@
+// A model as a picture: boxes that compute, wires with the shapes that they carry; a press opens one.
+//
+// data: { panels: [{ name, title, width, height, boxes, wires }], alt }
+// box: { name, title, detail, kind, x, y, width, height, count, formula, weights: [line],
+//        label, key, isOpen }
+// wire: { start, end, points: [[x, y]], label: [x, y] or null, letters, numbers }
+//
+// Pointing and keys say what a box computes, on this side alone; only a press goes to the server.
+
+const [LETTER, DIGIT] = [6.4, 5.4] // widths on a wire, a little more than they are
+const SVG = "http://www.w3.org/2000/svg"
+const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }
+
+export default function blockDiagram(component) {
+  const { parentElement, data, setTriggerValue } = component
+  const root = parentElement.querySelector(".diagram") ?? element("div", "diagram", parentElement)
+  const focused = root.querySelector("[data-box]:focus")?.dataset.box
+  root.setAttribute("role", "group")
+  root.setAttribute("aria-label", data.alt)
+  root.replaceChildren()
+  const tip = element("div", "tip", root)
+  tip.hidden = true
+  const panels = element("div", "panels", element("div", "frame", root))
+  for (const panel of data.panels) {
+    const figure = element("figure", `panel ${panel.name}`, panels)
+    element("figcaption", "", figure).textContent = panel.title
+    drawPanel(figure, panel, tip, key => setTriggerValue("opened", key))
+  }
+  const save = element("button", "save", root)
+  save.type = "button"
+  save.textContent = "Save as SVG"
+  save.addEventListener("click", () => savePicture(root, data))
+  if (focused) root.querySelector(`[data-box="${CSS.escape(focused)}"]`)?.focus()
+}
+
+function drawPanel(figure, panel, tip, open) {
+  const size = { viewBox: `0 0 ${panel.width} ${panel.height}` }
+  const svg = shape("svg", size, figure)
+  for (const wire of panel.wires) drawWire(svg, wire)
+  const boxes = panel.boxes.map(box => drawBox(svg, box, panel, tip, open))
+  boxes.forEach((group, at) => {
+    group.setAttribute("tabindex", at ? -1 : 0)
+    group.addEventListener("keydown", event => {
+      if (event.key === "Enter" || event.key === " ") {
+        event.preventDefault()
+        open(panel.boxes[at].key)
+      }
+      if (event.key === "Escape") tip.hidden = true
+      const next = boxes[at + (STEPS[event.key] ?? NaN)]
+      if (!next) return
+      event.preventDefault()
+      boxes.forEach(each => each.setAttribute("tabindex", each === next ? 0 : -1))
+      next.focus()
+    })
+  })
+}
+
+function drawWire(svg, { points, label, letters, numbers, start, end }) {
+  const group = shape("g", { class: "wire", "data-start": start, "data-end": end }, svg)
+  shape("polyline", { points: points.map(point => point.join()).join(" ") }, group)
+  const [[x, y], [toX, toY]] = [points.at(-2), points.at(-1)]
+  const [dx, dy] = [Math.sign(toX - x), Math.sign(toY - y)]
+  const [backX, backY] = [toX - 6 * dx, toY - 6 * dy]
+  const head = [[toX, toY], [backX - 3.5 * dy, backY - 3.5 * dx], [backX + 3.5 * dy, backY + 3.5 * dx]]
+  shape("polygon", { points: head.map(point => point.join()).join(" ") }, group)
+  if (!label) return
+  const width = 6 + Math.max(LETTER * letters.length, DIGIT * numbers.length)
+  const [left, middle] = [label[0] - width / 2, label[1]]
+  shape("rect", { class: "ground", x: left, y: middle - 11, width, height: 22 }, group)
+  const words = shape("text", { class: "shape", x: label[0], y: middle - 5 }, group)
+  shape("tspan", { class: "letters", x: label[0] }, words).textContent = letters
+  shape("tspan", { x: label[0], dy: 11 }, words).textContent = numbers
+}
+
+function drawBox(svg, box, panel, tip, open) {
+  const group = shape("g", {
+    class: `box ${box.kind}${box.weights.length ? " learns" : ""}${box.isOpen ? " open" : ""}`,
+    role: "button",
+    "aria-label": box.label,
+    "data-box": `${panel.name}.${box.name}`,
+  }, svg)
+  if (box.isOpen) group.setAttribute("aria-current", "true")
+  const { x, y, width, height } = box
+  const radius = { pill: height / 2, round: height / 2 }[box.kind] ?? 6
+  if (box.kind === "fold") {
+    shape("rect", { x: x + 4, y: y + 4, width, height, rx: radius, class: "behind" }, group)
+  }
+  shape("rect", { x, y, width, height, rx: radius, class: "face" }, group)
+  const lines = [[box.title, "title"], [[box.detail, box.count].filter(Boolean).join(" · "), "detail"]]
+  const shown = lines.filter(([words]) => words)
+  shown.forEach(([words, kind], at) => {
+    const middle = y + height / 2 + (shown.length > 1 ? 14 * at - 7 : 0)
+    shape("text", { class: kind, x: x + width / 2, y: middle }, group).textContent = words
+  })
+  const say = () => showTip(tip, group, box)
+  group.addEventListener("pointerenter", event => event.pointerType !== "touch" && say())
+  group.addEventListener("focus", say)
+  for (const kind of ["pointerleave", "blur"]) group.addEventListener(kind, () => (tip.hidden = true))
+  group.addEventListener("click", () => open(box.key))
+  return group
+}
+
+// What a box computes and learns, beside it.
+function showTip(tip, group, box) {
+  tip.replaceChildren()
+  element("strong", "", tip).textContent = box.title
+  if (box.formula) element("p", "formula", tip).textContent = box.formula
+  for (const line of box.weights) element("p", "weight", tip).textContent = line
+  element("p", "hint", tip).textContent = "Press to open"
+  tip.hidden = false
+  const root = tip.parentElement.getBoundingClientRect()
+  const at = group.getBoundingClientRect()
+  const left = Math.min(at.left - root.left, root.width - tip.offsetWidth)
+  const below = at.bottom - root.top + 6
+  const fits = below + tip.offsetHeight < root.height
+  tip.style.left = `${Math.max(0, left)}px`
+  tip.style.top = `${fits ? below : at.top - root.top - tip.offsetHeight - 6}px`
+}
+
+// All panels side by side in one picture, with the colours that are on the screen.
+function savePicture(root, data) {
+  const gap = 24
+  const width = data.panels.reduce((sum, panel) => sum + panel.width + gap, gap)
+  const height = Math.max(...data.panels.map(panel => panel.height)) + 2 * gap + 16
+  const picture = document.createElementNS(SVG, "svg")
+  for (const [name, value] of Object.entries({ xmlns: SVG, width, height })) {
+    picture.setAttribute(name, value)
+  }
+  const style = getComputedStyle(root)
+  const ground = style.getPropertyValue("--st-background-color").trim() || "#FFFFFF"
+  shape("rect", { width, height, fill: ground }, picture)
+  let x = gap
+  root.querySelectorAll("figure").forEach((figure, at) => {
+    const words = { x, y: gap, fill: style.color, "font-family": "sans-serif", "font-size": 14 }
+    shape("text", words, picture).textContent = data.panels[at].title
+    const panel = shape("g", { transform: `translate(${x}, ${gap + 16})` }, picture)
+    for (const child of figure.querySelector("svg").children) panel.append(copy(child))
+    x += data.panels[at].width + gap
+  })
+  const link = document.createElement("a")
+  const text = new XMLSerializer().serializeToString(picture)
+  link.href = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }))
+  link.download = "model.svg"
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000)
+}
+
+const LOOKS = [
+  "fill", "stroke", "stroke-width", "stroke-dasharray", "font-size", "font-family", "font-weight",
+  "text-anchor", "dominant-baseline",
+]
+
+// A copy that carries its looks itself, since a file has no style sheet.
+function copy(node) {
+  const made = node.cloneNode(false)
+  if (node.nodeType !== Node.ELEMENT_NODE) return made
+  const style = getComputedStyle(node)
+  for (const name of LOOKS) made.setAttribute(name, style.getPropertyValue(name))
+  for (const name of ["class", "tabindex", "role"]) made.removeAttribute(name)
+  for (const child of node.childNodes) made.append(copy(child))
+  return made
+}
+
+function shape(tag, attributes, parent) {
+  const made = document.createElementNS(SVG, tag)
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
+  parent.append(made)
+  return made
+}
+
+function element(tag, className, parent) {
+  const made = document.createElement(tag)
+  if (className) made.className = className
+  parent.append(made)
+  return made
+}
