@@ -9,6 +9,7 @@ from conftest import PAGES
 
 from explorer import content
 from explorer.architecture import views as architecture
+from explorer.family.tree import family_tree
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, TextCorpus
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
@@ -32,12 +33,15 @@ INSIDE = [
 INSIDE += [("architecture", view) for view in architecture.VIEWS]
 PARTS = ["embedding", "unembedding", "residual", "dial"]
 EXAMPLES = [name for name, corpus in CORPORA.items() if isinstance(corpus, TextCorpus)]
+FAMILY = [("reading",), ("counting",)]
+FAMILY += [("remarks", name) for name in family_tree().nodes if content.remark(name)]
 EVERY_TEXT = [
     *(("cards", *names) for names in EVERY_OPTION),
     *(("cards", "setting", name) for name in SETTINGS),
     *(("pages", name) for name in PAGES),
     *(("inside", *names) for names in INSIDE),
     *(("parts", name) for name in PARTS),
+    *(("family", *names) for names in FAMILY),
 ]
 
 ARXIV = r"\d{4}\.\d{4,5}"
@@ -51,6 +55,7 @@ def text_of(names):
         words = content.inside(*names[1:])
         return "\n".join((words.look, words.try_it, words.formula))
     give = {"pages": content.page, "parts": content.part, "cards": content.card}
+    give |= {"family": content.family}
     return give[names[0]](*names[1:])
 
 
@@ -86,7 +91,7 @@ def test_a_tokenizer_that_learns_and_every_choice_of_the_menu_show_a_formula():
 
 def test_no_text_is_left_over_from_an_option_that_is_gone():
     folder = content.HERE
-    folders = ("cards", "pages", "inside", "examples", "parts")
+    folders = ("cards", "pages", "inside", "examples", "parts", "family")
     files = [file for name in folders for file in (folder / name).rglob("*")]
     found = {
         file.relative_to(folder).with_suffix("").parts: file.suffix

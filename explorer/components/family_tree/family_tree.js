@@ -1,0 +1,707 @@
+// The family tree on a time line: time goes right, lanes go down, curves say what owes what to whom.
+//
+// data: { nodes: [{ id, name, at, lane, kind, closed, words }], edges: [[from, to, relation, later]],
+//         relations: [{ title, child, meaning }], lanes: [title], ticks: [[year, at]], root, chosen,
+//         alt }
+// at: place on the time line, 0 to 1; nodes are in time order
+// relation: index in `relations`; later: it holds for a later version of the child alone
+//
+// Text keeps its size at every zoom. Rows are laid out so that no names collide at the opening zoom;
+// zooming in only spreads them. Zoomed out, names that would collide are left away, the least
+// connected first, and come back when they are pointed at. Pointing, keys, zoom and pan stay on this
+// side; a press alone is sent to the server.
+
+const ROW = 19 // pixels
+const TOP = 26 // for the years
+const LANE_HEAD = 20 // for the title of a lane
+const LEFT = 14
+const MARK = 4.5 // radius
+const GAP = 9 // between a name and the next mark
+const NARROWEST = 780 // pixels that the whole line takes at least at the opening zoom
+const MOST_ZOOM = 16
+const STEP = 1.4 // of the zoom, with one press
+const FONT_SIZE = 12
+const OKABE_ITO = "#0072B2,#D55E00,#009E73,#CC79A7,#E69F00,#56B4E9"
+const SVG = "http://www.w3.org/2000/svg"
+
+// How a relation is drawn: which colour of the theme (null: that of faint text), dashes, width.
+const LOOKS = [
+  { colour: 0, dash: "", width: 2 },
+  { colour: 1, dash: "9 4", width: 1.8 },
+  { colour: 2, dash: "18 4", width: 2 },
+  { colour: 3, dash: "9 3 2 3", width: 2 },
+  { colour: 4, dash: "5 3", width: 2 },
+  { colour: null, dash: "", width: 1 },
+  { colour: 5, dash: "14 3 3 3 3 3", width: 2 },
+]
+const LATER = "0.5 5" // dots, with round ends
+const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ")
+
+const views = new WeakMap() // parentElement -> View
+
+export default function familyTree(component) {
+  const { parentElement } = component
+  if (!views.has(parentElement)) views.set(parentElement, new View(parentElement))
+  views.get(parentElement).update(component.data, component.setTriggerValue)
+  return () => {
+    if (parentElement.isConnected) return
+    views.get(parentElement)?.sizes.disconnect()
+    views.delete(parentElement)
+  }
+}
+
+class View {
+  zoom = 1
+  focus = null // id of the node pointed at or focused
+  stop = null // id of the node that Tab leads to
+  pressed = null // id of the node whose card is awaited
+
+  constructor(parent) {
+    this.root = element("div", "tree", parent)
+    this.buildBar(element("div", "bar", this.root))
+    this.scroll = element("div", "scroll", this.root, { tabindex: 0, role: "group" })
+    this.words = element("p", "words", this.root, { "aria-live": "polite" })
+    this.legend = element("ul", "legend", this.root, { "aria-label": "Legend" })
+    this.scroll.addEventListener("keydown", event => this.press(event))
+    this.scroll.addEventListener("scroll", () => this.moveTitles(), { passive: true })
+    this.scroll.addEventListener("wheel", event => this.wheel(event), { passive: false })
+    new Dragging(this)
+    this.sizes = new ResizeObserver(() => this.resize())
+    this.sizes.observe(this.scroll)
+  }
+
+  buildBar(bar) {
+    const add = (label, title, act) => {
+      const button = element("button", "", bar, { type: "button", title, "aria-label": title })
+      button.textContent = label
+      button.addEventListener("click", act)
+    }
+    add("−", "Zoom out", () => this.zoomBy(1 / STEP))
+    add("+", "Zoom in", () => this.zoomBy(STEP))
+    add("Whole", "Show the whole time line", () => this.zoomTo(this.leastZoom))
+    add("◀", "Earlier", () => this.panBy(-0.6))
+    add("▶", "Later", () => this.panBy(0.6))
+    add("LLaMA", "Go to LLaMA", () => this.goTo(this.data.root))
+    element("span", "gap", bar)
+    add("Save as SVG", "Save the time line as SVG", () => saveSvg(this.svg, this.theme))
+  }
+
+  update(data, setTrigger) {
+    const before = this.data
+    this.data = data
+    this.setTrigger = setTrigger
+    this.theme = readTheme(this.root)
+    this.byId = new Map(data.nodes.map(node => [node.id, node]))
+    const same = before && JSON.stringify(before.nodes) === JSON.stringify(data.nodes)
+    if (!same) {
+      this.focus = null
+      this.stop = [data.chosen, data.root, data.nodes[0].id].find(id => this.byId.has(id))
+    }
+    this.scroll.setAttribute("aria-label", data.alt)
+    if (!before) this.width = this.scroll.clientWidth
+    if (!same) this.layOut()
+    this.drawLegend()
+    this.draw()
+    if (!before) this.open()
+    if (this.pressed === data.chosen) this.showCard()
+    this.say()
+  }
+
+  resize() {
+    const width = this.scroll.clientWidth
+    if (!this.data || !width || width === this.width) return
+    const isFirst = !this.width
+    this.width = width
+    this.layOut()
+    this.draw()
+    if (isFirst) this.open()
+  }
+
+  // -- Places ------------------------------------------------------------------------------------
+
+  // How wide the whole line is at the opening zoom.
+  get base() {
+    return Math.max(this.width, NARROWEST)
+  }
+
+  // The zoom at which the whole line fits.
+  get leastZoom() {
+    return Math.min(1, this.width / this.base)
+  }
+
+  x(at, zoom = this.zoom) {
+    const span = this.base * zoom - LEFT - this.tail
+    return LEFT + at * Math.max(span, 60)
+  }
+
+  y(node) {
+    return this.tops[node.lane] + LANE_HEAD + (node.row + 0.5) * ROW
+  }
+
+  // Give each node a row of its lane in which nothing collides at the opening zoom: the one that is
+  // nearest to its parents. A lane has hardly more rows than it needs.
+  layOut() {
+    const measure = measurer(this.theme)
+    for (const node of this.data.nodes) node.length = measure(node.name, node.id === this.data.root)
+    this.parents = new Map(this.data.nodes.map(node => [node.id, []]))
+    this.links = new Map(this.data.nodes.map(node => [node.id, 0]))
+    for (const [from, to] of this.data.edges) {
+      this.parents.get(to).push(from)
+      for (const end of [from, to]) this.links.set(end, this.links.get(end) + 1)
+    }
+    // The names of the newest ones still need their room at the right end.
+    const needs = this.data.nodes.filter(({ at }) => at > 0.5).map(({ at, length }) => {
+      const room = LEFT + MARK + GAP + length
+      return this.base - LEFT - (this.base - room) / at
+    })
+    this.tail = Math.max(LEFT, ...needs)
+    this.heights = this.data.lanes.map((_, lane) => {
+      const nodes = this.data.nodes.filter(node => node.lane === lane)
+      const fewest = this.pack(nodes, null)
+      const rows = nodes.length > 12 ? fewest + 1 : fewest
+      return this.pack(nodes, rows)
+    })
+    let top = TOP
+    this.tops = this.heights.map(rows => {
+      const here = top
+      top += LANE_HEAD + rows * ROW + 6
+      return here
+    })
+    this.height = top + 4
+  }
+
+  // Put nodes into rows; with a number of rows, into the one nearest to their parents'.
+  pack(nodes, rows) {
+    const ends = Array(rows ?? 0).fill(-Infinity) // of each row, in pixels
+    for (const node of nodes) {
+      const start = this.x(node.at, 1) - MARK - 2
+      const free = ends.map((end, row) => [row, end]).filter(([, end]) => end <= start)
+      const wish = this.wish(node, ends.length)
+      free.sort(([one], [other]) => Math.abs(one - wish) - Math.abs(other - wish))
+      const row = free.length ? free[0][0] : ends.length
+      node.row = row
+      // LLaMA's name is never left away, so it has room when the whole is shown on a phone, too.
+      const squeeze = (this.x(1, this.leastZoom) - LEFT) / (this.x(1, 1) - LEFT)
+      const room = 2 * MARK + 4 + node.length + GAP
+      ends[row] = start + (node.id === this.data.root ? room / squeeze : room)
+    }
+    return ends.length
+  }
+
+  wish(node, rows) {
+    if (node.id === this.data.root) return (rows - 1) / 2
+    const above = this.parents.get(node.id).map(id => this.byId.get(id))
+    const beside = above.filter(parent => parent.lane === node.lane).map(parent => parent.row)
+    if (beside.length) return beside.reduce((sum, row) => sum + row, 0) / beside.length
+    return above.some(parent => parent.lane > node.lane) ? rows - 1 : 0
+  }
+
+  // -- Drawing -----------------------------------------------------------------------------------
+
+  draw() {
+    if (!this.width) return
+    this.svg = svgElement("svg", null, {
+      xmlns: SVG, width: Math.round(this.base * this.zoom), height: this.height, role: "presentation",
+      "font-family": "system-ui, sans-serif", "font-size": FONT_SIZE,
+    })
+    this.drawLanes()
+    this.drawYears()
+    this.edgeLayer = svgElement("g", this.svg, { fill: "none" })
+    this.drawEdges()
+    this.drawTitles()
+    this.marks = new Map(this.data.nodes.map(node => [node.id, this.drawNode(node)]))
+    this.above = svgElement("g", this.svg, { "aria-hidden": true, "pointer-events": "none" })
+    this.drawFocus()
+    const held = this.root.getRootNode().activeElement?.dataset?.id
+    const at = this.scroll.scrollLeft
+    this.scroll.replaceChildren(this.svg)
+    this.scroll.scrollLeft = at
+    if (held) this.marks.get(held)?.group.focus({ preventScroll: true })
+    this.moveTitles()
+  }
+
+  drawLanes() {
+    this.tops.forEach((top, lane) => {
+      if (lane % 2) return
+      const height = LANE_HEAD + this.heights[lane] * ROW + 4
+      svgElement("rect", this.svg, { x: 0, y: top, width: "100%", height, fill: this.theme.band })
+    })
+  }
+
+  drawTitles() {
+    this.titles = this.data.lanes.map((title, lane) => {
+      const text = svgElement("text", this.svg, {
+        x: 8, y: this.tops[lane] + 14, fill: this.theme.text, "font-weight": 600,
+        stroke: this.theme.background, "stroke-width": 3, "paint-order": "stroke",
+      })
+      text.textContent = title
+      return text
+    })
+  }
+
+  drawYears() {
+    let free = -Infinity
+    this.data.ticks.forEach(([year, at], number) => {
+      const x = this.x(at)
+      svgElement("line", this.svg, {
+        x1: x, x2: x, y1: TOP - 6, y2: this.height, stroke: this.theme.line,
+      })
+      const next = this.data.ticks[number + 1]
+      if (!next) return
+      const width = this.x(next[1]) - x
+      if (x >= free && (width > 16 || !number)) {
+        const text = svgElement("text", this.svg, { x: x + 3, y: 14, fill: this.theme.faint })
+        const isShort = width < 34 && number > 0
+        text.textContent = isShort ? `’${String(year).slice(2)}` : year
+        free = x + (isShort ? 22 : 34)
+      }
+      if (width / 12 > 36) this.drawMonths(year, x, width)
+    })
+  }
+
+  drawMonths(year, x, width) {
+    MONTHS.slice(1).forEach((month, number) => {
+      const text = svgElement("text", this.svg, {
+        x: x + ((number + 1) * width) / 12 + 3, y: 14, fill: this.theme.faint,
+      })
+      text.textContent = width / 12 > 80 ? `${month} ${year}` : month
+    })
+  }
+
+  drawEdges() {
+    this.curves = this.data.edges.map(([from, to, relation, later]) => {
+      const [one, other] = [this.byId.get(from), this.byId.get(to)]
+      const look = LOOKS[relation]
+      return svgElement("path", this.edgeLayer, {
+        d: this.curve(one, other), stroke: this.theme.colours[relation], "stroke-width": look.width,
+        "stroke-dasharray": later ? LATER : look.dash, "stroke-linecap": later ? "round" : "butt",
+      })
+    })
+  }
+
+  curve(one, other) {
+    const [x1, y1, x2, y2] = [this.x(one.at), this.y(one), this.x(other.at), this.y(other)]
+    const bend = Math.max(18, Math.min(Math.abs(x2 - x1) / 2, 160))
+    if (y1 === y2) {
+      const lift = y1 - Math.min(13, 5 + Math.abs(x2 - x1) / 20)
+      return `M${x1} ${y1}C${x1 + 8} ${lift} ${x2 - 8} ${lift} ${x2} ${y2}`
+    }
+    return `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`
+  }
+
+  drawNode(node) {
+    const { theme } = this
+    const isRoot = node.id === this.data.root
+    const group = svgElement("g", this.svg, {
+      class: "node", role: "button", tabindex: node.id === this.stop ? 0 : -1,
+      "aria-label": node.words, "aria-pressed": node.id === this.data.chosen, "data-id": node.id,
+      transform: `translate(${this.x(node.at)} ${this.y(node)})`,
+    })
+    svgElement("rect", group, {
+      x: -MARK - 3, y: -ROW / 2, width: 2 * MARK + 6, height: ROW, fill: "transparent",
+    })
+    const mark = svgElement("path", group, {
+      d: shape(node.kind, isRoot ? MARK + 2 : MARK), stroke: isRoot ? theme.primary : theme.text,
+      "stroke-width": 1.4, fill: node.closed ? theme.background : isRoot ? theme.primary : theme.text,
+    })
+    const text = svgElement("text", group, {
+      x: MARK + 5, y: 4, fill: theme.text, stroke: theme.background, "stroke-width": 3,
+      "stroke-linejoin": "round", "paint-order": "stroke", "font-weight": isRoot ? 700 : 400,
+    })
+    text.textContent = node.name
+    group.addEventListener("pointerenter", event => event.pointerType === "mouse" && this.point(node.id))
+    group.addEventListener("pointerleave", event => event.pointerType === "mouse" && this.point(null))
+    group.addEventListener("focus", () => this.point(node.id))
+    group.addEventListener("blur", () => this.point(null))
+    group.addEventListener("click", () => this.openCard(node.id))
+    return { group, mark, text }
+  }
+
+  // Which names are shown: those that collide with none that matters more.
+  shownNames() {
+    const { root, chosen } = this.data
+    const weight = node => (node.id === root ? 2000 : node.id === chosen ? 1000 : this.links.get(node.id))
+    const order = [...this.data.nodes].sort((one, other) => weight(other) - weight(one))
+    const taken = new Map() // lane and row -> [from, to]
+    const shown = new Set()
+    const rowOf = node => `${node.lane} ${node.row}`
+    for (const node of this.data.nodes) {
+      const x = this.x(node.at)
+      taken.set(rowOf(node), [...(taken.get(rowOf(node)) ?? []), [x - MARK, x + MARK, node.id]])
+    }
+    for (const node of order) {
+      const from = this.x(node.at) + MARK + 3
+      const to = from + 2 + node.length
+      const beside = taken.get(rowOf(node))
+      const isFree = beside.every(([start, end, id]) => id === node.id || end < from || start > to)
+      if (!isFree && node.id !== root) continue
+      if (node.id !== root && to > this.base * this.zoom) continue
+      shown.add(node.id)
+      beside.push([from, to, node.id])
+    }
+    return shown
+  }
+
+  // Show the node that is pointed at, what it owes and who owes to it; without one, the chosen one.
+  drawFocus() {
+    const { chosen } = this.data
+    const id = this.focus ?? (this.byId.has(chosen) ? chosen : null)
+    const kin = new Set([id])
+    this.curves.forEach((curve, number) => {
+      const [from, to, relation, later] = this.data.edges[number]
+      const isOwn = from === id || to === id
+      if (isOwn) kin.add(from).add(to)
+      const plain = later ? 0.4 : LOOKS[relation].colour === null ? 0.45 : 0.7
+      curve.setAttribute("stroke-width", LOOKS[relation].width + (isOwn ? 1 : 0))
+      curve.setAttribute("opacity", isOwn ? 1 : this.focus ? 0.12 : plain)
+      if (isOwn) this.edgeLayer.append(curve)
+    })
+    const names = this.shownNames()
+    for (const node of this.data.nodes) {
+      const { group, mark, text } = this.marks.get(node.id)
+      const isIt = node.id === this.focus
+      text.setAttribute("visibility", names.has(node.id) || isIt ? "visible" : "hidden")
+      text.setAttribute("text-decoration", isIt || node.id === chosen ? "underline" : "none")
+      group.setAttribute("opacity", this.focus && !kin.has(node.id) ? 0.45 : 1)
+      mark.setAttribute("stroke-width", isIt || node.id === chosen ? 3 : 1.4)
+      const isMarked = isIt || node.id === chosen || node.id === this.data.root
+      mark.setAttribute("stroke", isMarked ? this.theme.primary : this.theme.text)
+      const overflows = this.x(node.at) + MARK + 5 + node.length > this.base * this.zoom
+      text.setAttribute("text-anchor", overflows ? "end" : "start")
+      text.setAttribute("x", overflows ? -MARK - 5 : MARK + 5)
+    }
+    this.raise(this.focus)
+  }
+
+  // Draw a node once more, above all others; moving it itself would take the keyboard's focus away.
+  raise(id) {
+    this.above.replaceChildren()
+    if (!id) return
+    const copy = this.marks.get(id).group.cloneNode(true)
+    for (const name of ["role", "tabindex", "class", "data-id", "aria-label", "aria-pressed"]) {
+      copy.removeAttribute(name)
+    }
+    this.above.append(copy)
+  }
+
+  moveTitles() {
+    for (const title of this.titles ?? []) title.setAttribute("x", this.scroll.scrollLeft + 8)
+  }
+
+  drawLegend() {
+    const { relations, edges } = this.data
+    const used = new Set(edges.map(([, , relation]) => relation))
+    const entries = relations
+      .map((relation, number) => ({ number, text: relation.title, hint: relation.meaning }))
+      .filter(({ number }) => used.has(number))
+      .map(entry => ({ ...entry, look: LOOKS[entry.number], colour: this.theme.colours[entry.number] }))
+    if (edges.some(([, , , later]) => later)) {
+      entries.push({
+        text: "Dotted, in the colour of its relation: holds for a later version alone",
+        hint: "so it may lead back in time", look: { dash: LATER, width: 2 }, colour: this.theme.faint,
+      })
+    }
+    this.legend.replaceChildren()
+    for (const { text, hint, look, colour } of entries) {
+      const item = element("li", "", this.legend, { title: hint })
+      const svg = svgElement("svg", item, { width: 44, height: 10, "aria-hidden": true })
+      svgElement("line", svg, {
+        x1: 1, x2: 43, y1: 5, y2: 5, stroke: colour, "stroke-width": look.width,
+        "stroke-dasharray": look.dash, "stroke-linecap": look.dash === LATER ? "round" : "butt",
+      })
+      element("span", "", item).textContent = text
+    }
+    const kinds = new Set(this.data.nodes.map(node => node.kind))
+    for (const [kind, text] of Object.entries({ research: "Research", model: "Model", software: "Software" })) {
+      if (kinds.has(kind)) this.addMark(shape(kind, MARK), text, this.theme.text)
+    }
+    if (this.data.nodes.some(node => node.closed)) {
+      this.addMark(shape("model", MARK), "Hollow: weights not released", this.theme.background)
+    }
+  }
+
+  addMark(d, text, fill) {
+    const item = element("li", "", this.legend)
+    const svg = svgElement("svg", item, { width: 14, height: 14, "aria-hidden": true })
+    svgElement("path", svg, {
+      d, transform: "translate(7 7)", fill, stroke: this.theme.text, "stroke-width": 1.4,
+    })
+    element("span", "", item).textContent = text
+  }
+
+  // -- Zoom and pan ------------------------------------------------------------------------------
+
+  // The opening view: all of it; on a narrow screen, the part that begins a little before LLaMA.
+  open() {
+    const from = [this.data.root, this.data.nodes[0].id].find(id => this.byId.has(id))
+    this.scroll.scrollLeft = this.x(this.byId.get(from).at) - 0.1 * this.width
+    const { chosen } = this.data
+    if (chosen !== this.data.root && this.byId.has(chosen)) this.reveal(chosen)
+  }
+
+  zoomBy(factor, middle = this.width / 2) {
+    this.zoomTo(this.zoom * factor, middle)
+  }
+
+  // Zoom, and keep the moment at `middle`, in pixels from the left edge, where it is.
+  zoomTo(zoom, middle = this.width / 2) {
+    const at = (this.scroll.scrollLeft + middle - LEFT) / (this.x(1) - LEFT)
+    this.zoom = Math.min(MOST_ZOOM, Math.max(this.leastZoom, zoom))
+    this.draw()
+    this.scroll.scrollLeft = this.x(at) - middle
+    this.moveTitles()
+  }
+
+  panBy(share) {
+    this.scroll.scrollBy({ left: share * this.width, behavior: this.behavior })
+  }
+
+  goTo(id) {
+    if (!this.byId.has(id)) return
+    this.scroll.scrollTo({ left: this.x(this.byId.get(id).at) - this.width / 3, behavior: this.behavior })
+  }
+
+  get behavior() {
+    return matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"
+  }
+
+  reveal(id) {
+    const [from, to] = [this.scroll.scrollLeft, this.scroll.scrollLeft + this.width]
+    const node = this.byId.get(id)
+    const x = this.x(node.at)
+    if (x - 20 < from || x + node.length + 20 > to) this.scroll.scrollLeft = x - this.width / 3
+  }
+
+  wheel(event) {
+    if (!event.ctrlKey && !event.metaKey) return
+    event.preventDefault()
+    const middle = event.clientX - this.scroll.getBoundingClientRect().left
+    this.zoomBy(Math.exp(-event.deltaY / 300), middle)
+  }
+
+  // -- Focus -------------------------------------------------------------------------------------
+
+  point(id) {
+    if (id === this.focus || (id && !this.byId.has(id))) return
+    this.focus = id
+    this.drawFocus()
+    this.say()
+  }
+
+  press(event) {
+    const acts = {
+      "+": () => this.zoomBy(STEP), "=": () => this.zoomBy(STEP), "-": () => this.zoomBy(1 / STEP),
+      0: () => this.zoomTo(1), Enter: () => this.openCard(this.focus), " ": () => this.openCard(this.focus),
+      ArrowLeft: () => this.walk(-1), ArrowRight: () => this.walk(1),
+      ArrowUp: () => this.climb(-1), ArrowDown: () => this.climb(1),
+      Home: () => this.moveTo(this.data.nodes[0].id), End: () => this.moveTo(this.data.nodes.at(-1).id),
+      Escape: () => this.point(null),
+    }
+    const isPan = event.shiftKey && event.key.startsWith("Arrow")
+    const act = isPan ? { ArrowLeft: () => this.panBy(-0.2), ArrowRight: () => this.panBy(0.2) }[event.key] : acts[event.key]
+    if (!act || event.ctrlKey || event.metaKey || event.altKey) return
+    event.preventDefault()
+    act()
+  }
+
+  walk(step) {
+    const ids = this.data.nodes.map(node => node.id)
+    const next = this.focus ? ids.indexOf(this.focus) + step : ids.indexOf(this.stop)
+    this.moveTo(ids[Math.min(ids.length - 1, Math.max(0, next))])
+  }
+
+  // To the nearest node above or below, which is not far to the side.
+  climb(step) {
+    if (!this.focus) return this.moveTo(this.stop)
+    const from = this.byId.get(this.focus)
+    const cost = node => {
+      const down = step * (this.y(node) - this.y(from))
+      return down <= 0 ? Infinity : 4 * down + Math.abs(this.x(node.at, 1) - this.x(from.at, 1))
+    }
+    const best = this.data.nodes.reduce((one, other) => (cost(other) < cost(one) ? other : one))
+    if (cost(best) < Infinity) this.moveTo(best.id)
+  }
+
+  moveTo(id) {
+    this.marks.get(this.stop)?.group.setAttribute("tabindex", -1)
+    this.stop = id
+    this.reveal(id)
+    const { group } = this.marks.get(id)
+    group.setAttribute("tabindex", 0)
+    group.focus({ preventScroll: true })
+  }
+
+  openCard(id) {
+    if (!id || this.wasDragged) return
+    if (id === this.data.chosen) {
+      this.pressed = id
+      this.showCard()
+      return
+    }
+    this.pressed = id
+    this.setTrigger("opened", id)
+  }
+
+  // Bring the card that has been asked for onto the screen, once the page has it.
+  showCard(tries = 40) {
+    const id = this.pressed
+    const card = document.querySelector(`.st-key-card_of_${id.replace(/[^a-zA-Z0-9_-]/g, "-")}`)
+    if (!card) {
+      if (tries) setTimeout(() => this.pressed === id && this.showCard(tries - 1), 50)
+      return
+    }
+    this.pressed = null
+    card.style.scrollMarginTop = "35vh"
+    card.scrollIntoView({ block: "start", behavior: this.behavior })
+  }
+
+  say() {
+    const node = this.byId.get(this.focus)
+    if (!node) {
+      this.words.textContent =
+        "Point at an entry to see what it owes and who owes to it; press it to open its card. " +
+        "By keyboard: Tab to it, arrows walk in time and between rows, Enter opens, + − 0 zoom, " +
+        "Shift and arrows move."
+      return
+    }
+    const said = (ends, most = 6) => {
+      const shown = ends.slice(0, most).join(", ")
+      return ends.length > most ? `${shown} and ${ends.length - most} more` : shown
+    }
+    const { edges, relations } = this.data
+    const name = id => this.byId.get(id).name
+    const up = edges.filter(([, to]) => to === node.id).map(([from, , relation]) => `${relations[relation].child} ${name(from)}`)
+    const down = edges.filter(([from]) => from === node.id).map(([, to]) => name(to))
+    const parts = [node.words, up.length ? `It ${said(up)}` : "", down.length ? `After it: ${said(down)}` : ""]
+    this.words.textContent = `${parts.filter(Boolean).join(". ")}.`
+  }
+}
+
+// Panning with a held mouse, and zooming with two fingers; one finger pans by itself.
+class Dragging {
+  fingers = new Map() // pointerId -> x
+
+  constructor(view) {
+    const { scroll } = view
+    this.view = view
+    scroll.addEventListener("pointerdown", event => this.down(event))
+    scroll.addEventListener("pointermove", event => this.move(event))
+    for (const end of ["pointerup", "pointercancel", "pointerleave"]) {
+      scroll.addEventListener(end, event => this.up(event))
+    }
+  }
+
+  down(event) {
+    this.view.wasDragged = false
+    this.fingers.set(event.pointerId, event.clientX)
+    this.gap = this.spread()
+    this.start = { x: event.clientX, left: this.view.scroll.scrollLeft }
+  }
+
+  move(event) {
+    if (!this.fingers.has(event.pointerId)) return
+    this.fingers.set(event.pointerId, event.clientX)
+    const { view } = this
+    if (this.fingers.size === 2) {
+      const gap = this.spread()
+      const middle = [...this.fingers.values()].reduce((sum, x) => sum + x, 0) / 2
+      if (this.gap) view.zoomBy(gap / this.gap, middle - view.scroll.getBoundingClientRect().left)
+      this.gap = gap
+      view.wasDragged = true
+    } else if (event.pointerType === "mouse" && event.buttons === 1) {
+      const moved = event.clientX - this.start.x
+      if (Math.abs(moved) > 4) view.wasDragged = true
+      if (!view.wasDragged) return
+      view.scroll.classList.add("dragged")
+      view.scroll.scrollLeft = this.start.left - moved
+    }
+  }
+
+  up(event) {
+    this.fingers.delete(event.pointerId)
+    this.gap = this.spread()
+    this.view.scroll.classList.remove("dragged")
+  }
+
+  spread() {
+    const [one, other] = this.fingers.values()
+    return this.fingers.size === 2 ? Math.max(10, Math.abs(one - other)) : null
+  }
+}
+
+// -- Small things --------------------------------------------------------------------------------
+
+function shape(kind, r) {
+  const paths = {
+    research: `M${-r} ${-r}H${r}V${r}H${-r}Z`,
+    software: `M0 ${-r * 1.25}L${r * 1.2} ${r}H${-r * 1.2}Z`,
+    model: `M${-r} 0A${r} ${r} 0 1 1 ${r} 0A${r} ${r} 0 1 1 ${-r} 0Z`,
+  }
+  return paths[kind]
+}
+
+// How many pixels a name takes.
+function measurer() {
+  const context = document.createElement("canvas").getContext("2d")
+  return (text, isBold) => {
+    context.font = `${isBold ? 700 : 400} ${FONT_SIZE}px system-ui, sans-serif`
+    return Math.ceil(context.measureText(text).width) + 1
+  }
+}
+
+function readTheme(root) {
+  const style = getComputedStyle(root)
+  const read = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise
+  const text = read("--st-text-color", "#0E1620")
+  const background = read("--st-background-color", "#FFFFFF")
+  const named = read("--st-chart-categorical-colors", OKABE_ITO).split(",").map(each => each.trim())
+  const faint = mixed(text, background, 0.7, root)
+  return {
+    text: mixed(text, background, 1, root),
+    background: mixed(background, background, 1, root),
+    faint,
+    line: mixed(text, background, 0.16, root),
+    band: mixed(text, background, 0.04, root),
+    primary: mixed(read("--st-primary-color", "#00639C"), background, 1, root),
+    // A little of the text's colour, so that thin lines keep a contrast of 3 to 1.
+    colours: LOOKS.map(({ colour }) => (colour === null ? faint : mixed(named[colour], text, 0.78, root))),
+  }
+}
+
+// A colour that other programs understand, too.
+function mixed(one, other, share, near) {
+  const probe = element("span", "", near)
+  probe.style.color = `color-mix(in srgb, ${one} ${100 * share}%, ${other})`
+  const context = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d")
+  context.fillStyle = getComputedStyle(probe).color
+  context.fillRect(0, 0, 1, 1)
+  probe.remove()
+  const [red, green, blue] = context.getImageData(0, 0, 1, 1).data
+  return `rgb(${red},${green},${blue})`
+}
+
+function saveSvg(svg, theme) {
+  const copy = svg.cloneNode(true)
+  copy.prepend(svgElement("rect", null, { width: "100%", height: "100%", fill: theme.background }))
+  const text = new XMLSerializer().serializeToString(copy)
+  const link = document.createElement("a")
+  link.href = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }))
+  link.download = "family-tree.svg"
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000)
+}
+
+function element(tag, className, parent, attributes = {}) {
+  const made = document.createElement(tag)
+  if (className) made.className = className
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
+  parent.append(made)
+  return made
+}
+
+function svgElement(tag, parent, attributes = {}) {
+  const made = document.createElementNS(SVG, tag)
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
+  parent?.append(made)
+  return made
+}

@@ -1,0 +1,184 @@
+"""The card of a node: its facts, its kin, what differs from LLaMA, and its miniature to train."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from explorer import content, controls, showing
+from explorer.family import diff
+from explorer.family.choosing import open_card
+from explorer.family.facts import facts_of
+from explorer.family.tree import KINDS, RELATIONS, ROOT, Edge, Node, Tree
+from tiny_llama.miniatures import MINIATURES, Miniature
+from tiny_llama.setup import Setup, describe_changes
+
+ANCHOR = "card"
+"""Where links within the page find the open card."""
+_ROWS_AT_ONCE = 4
+_SCROLL_HEIGHT = 380
+"""How high a long list of kin may become, in pixels."""
+
+
+def show_card(tree: Tree, node_id: str) -> None:
+    """Show the card of one node."""
+    node = tree.nodes[node_id]
+    with st.container(border=True, key=f"card_of_{node.id}"):
+        st.subheader(content.escaped(node.name), anchor=ANCHOR)
+        st.markdown(content.escaped(node.description))
+        facts, kin = st.columns([3, 2], gap="large")
+        with facts:
+            _show_facts(node)
+        with kin:
+            _show_edges("Comes from", tree.parents_of(node.id), tree, to_parents=True)
+            _show_edges("What came of it", tree.children_of(node.id), tree, to_parents=False)
+        _show_diff(tree, node)
+        _show_exact(node)
+        _offer_miniature(node)
+
+
+def _show_facts(node: Node) -> None:
+    rows = [[fact.title, f"{fact.value} {fact.mark}"] for fact in facts_of(node)]
+    st.markdown(showing.markdown_table([["Fact", "Value"], *rows], "ll"))
+    st.caption(content.cited(node.source, node.confidence, node.unverified_fields))
+    if node.params_measured:
+        st.caption(content.family("counting"))
+    if remark := content.remark(node.id):
+        st.markdown(f":material/info: {remark}")
+
+
+# -- Kin ------------------------------------------------------------------------------------------
+
+
+def _show_edges(title: str, edges: Sequence[Edge], tree: Tree, *, to_parents: bool) -> None:
+    st.markdown(f"**{title}: {len(edges)}**" if edges else f"**{title}:** nothing in this tree")
+    is_long = len(edges) > _ROWS_AT_ONCE
+    with st.container(height=_SCROLL_HEIGHT if is_long else "content", border=is_long):
+        for edge in edges:
+            _show_edge(edge, tree, to_parents=to_parents)
+
+
+def _show_edge(edge: Edge, tree: Tree, *, to_parents: bool) -> None:
+    other = tree.nodes[edge.parent if to_parents else edge.child]
+    st.button(
+        content.escaped(f"{other.name} ({other.month_in_words})"),
+        key=f"walk {'up' if to_parents else 'down'} {other.id} {edge.relation}",
+        icon=":material/arrow_upward:" if to_parents else ":material/arrow_downward:",
+        on_click=open_card,
+        args=[other.id],
+    )
+    st.caption(edge_words(edge, tree))
+
+
+def edge_words(edge: Edge, tree: Tree) -> str:
+    """An edge in words, from the later to the earlier, with its evidence, in Markdown."""
+    child, parent = tree.nodes[edge.child].name, tree.nodes[edge.parent].name
+    later = " (a later version of it)" if edge.later_version else ""
+    said = content.escaped(f"{child}{later} {RELATIONS[edge.relation].of_child} {parent}.")
+    meaning = f" ({content.CONFIDENCE[edge.confidence]})" if edge.confidence != "verified" else ""
+    trust = f"{edge.confidence.replace('-', ' ')}{meaning}"
+    return f"{said} Evidence: {content.escaped(edge.evidence)} · {trust}"
+
+
+# -- Architecture ---------------------------------------------------------------------------------
+
+
+def _show_diff(tree: Tree, node: Node) -> None:
+    rows = diff.compare(tree, node)
+    if not rows:
+        kind = KINDS[node.kind].lower()
+        st.markdown(f"**Architecture:** none to compare; this entry is {kind}, not a model.")
+        return
+    is_root = node.id == ROOT
+    st.markdown("**Architecture**" if is_root else "**Architecture beside LLaMA's**")
+    if not is_root:
+        st.markdown(content.escaped(diff.in_one_line(rows)))
+    table = [_root_row(row) if is_root else _diff_row(row) for row in rows]
+    own = content.escaped(node.name)
+    heads = ["Part", own] if is_root else ["Part", "LLaMA", own, "The same?"]
+    st.markdown(showing.markdown_table([heads, *table], "l" * len(heads)))
+
+
+def _root_row(row: diff.Row) -> list[str]:
+    return [row.title, content.escaped(row.node)]
+
+
+def _diff_row(row: diff.Row) -> list[str]:
+    is_odd = row.verdict in (diff.IN_PART, diff.DIFFERS)
+    value = content.escaped(row.node)
+    shown = [f"**{value}**" if is_odd else value]
+    shown += [f"*{content.escaped(row.note)}*"] if row.note else []
+    shown += [f":material/help: not verified ({content.escaped(row.unverified)})"] * bool(
+        row.unverified
+    )
+    return [row.title, content.escaped(row.llama), "; ".join(shown), diff.VERDICTS[row.verdict]]
+
+
+def _show_exact(node: Node) -> None:
+    rows = diff.exact_rows(node)
+    if not rows:
+        return
+    st.markdown("**Exact numbers**")
+    st.dataframe(
+        [
+            {
+                "model": row["name"],
+                "parameters": f"{row['params_measured']:,}",
+                "d_model": row["dim"],
+                "layers": row["n_layers"],
+                "heads": row["n_heads"],
+                "K/V heads": row["n_kv_heads"],
+                "head width": row["head_dim"],
+                "hidden": row["ffn_hidden"],
+                "hidden / d_model": f"{row['ffn_hidden'] / row['dim']:.3g}",
+                "vocabulary": row["vocab_size"],
+                "context": row["context"],
+                "RoPE's theta": "" if row["rope_theta"] is None else f"{row['rope_theta']:,.0f}",
+                "source": row["source"],
+                "confidence": row["confidence"],
+                "notes": row["notes"] or "",
+            }
+            for row in rows
+        ],
+        hide_index=True,
+    )
+    for source, confidence in dict.fromkeys((row["source"], row["confidence"]) for row in rows):
+        st.caption(content.cited(source, confidence))
+
+
+# -- Miniature ------------------------------------------------------------------------------------
+
+
+def _offer_miniature(node: Node) -> None:
+    miniature = MINIATURES.get(node.id)
+    if miniature is None:
+        return
+    if miniature.config is None:
+        st.markdown(f":material/block: **No miniature:** {content.escaped(miniature.why_not)}")
+        return
+    setup = Setup(model=miniature.config)
+    link = controls.link_to(setup)
+    with st.container(horizontal=True):
+        st.page_link(
+            "../pages/train.py",
+            label="Train its miniature",
+            icon=":material/play_circle:",
+            query_params=link,
+        )
+        st.page_link(
+            "../pages/architecture.py",
+            label="See its architecture",
+            icon=":material/account_tree:",
+            query_params=link,
+        )
+    st.caption(miniature_words(miniature, setup))
+
+
+def miniature_words(miniature: Miniature, setup: Setup) -> str:
+    """What a miniature has, what it leaves out, and what it is held equal to, in Markdown."""
+    has = describe_changes(Setup(), setup)
+    said = [f"Against the tiny LLaMA that this app begins with: {has}."]
+    if miniature.leaves_out:
+        said.append(f"What differs from the real one: {miniature.leaves_out}")
+    if miniature.hugging_face:
+        said.append(f"A test holds its outputs equal to those of {miniature.hugging_face}.")
+    return content.escaped(" ".join(said))

@@ -1,0 +1,54 @@
+"""The tree as a list in time order: the same entries and links, in words."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+import streamlit as st
+
+from explorer import content
+from explorer.family.card import show_card
+from explorer.family.choosing import open_card
+from explorer.family.tree import RELATIONS, Node, Tree
+
+
+def show_list(shown: Tree, whole: Tree, chosen: str) -> None:
+    """List the nodes by year; the open card stands beneath its own entry.
+
+    Args:
+        shown: what the filters leave.
+        whole: everything, which a card walks through.
+        chosen: the id of the node whose card is open.
+    """
+    for year, nodes in groupby(shown.nodes.values(), key=lambda node: node.year):
+        st.subheader(str(year))
+        for node in nodes:
+            _show_entry(shown, node)
+            if node.id == chosen:
+                show_card(whole, chosen)
+    if chosen not in shown.nodes:
+        show_card(whole, chosen)
+
+
+def entry_words(tree: Tree, node: Node) -> str:
+    """An entry's facts, parents and children in words."""
+    what = ", ".join([node.date, node.organisation, node.openness or node.kind])
+    ups, downs = defaultdict(list), defaultdict(list)
+    for edge in tree.parents_of(node.id):
+        ups[RELATIONS[edge.relation].of_child].append(tree.nodes[edge.parent].name)
+    for edge in tree.children_of(node.id):
+        downs[RELATIONS[edge.relation].of_parent].append(tree.nodes[edge.child].name)
+    return ". ".join([what, *_sentence(ups), *_sentence(downs)]) + "."
+
+
+def _sentence(kin: Mapping[str, Sequence[str]]) -> list[str]:
+    """What a node does to others, each relation once; nothing where there is nobody."""
+    parts = [f"{words} {', '.join(names)}" for words, names in kin.items()]
+    return ["It " + "; ".join(parts)] if parts else []
+
+
+def _show_entry(shown: Tree, node: Node) -> None:
+    st.button(
+        content.escaped(node.name), key=f"entry {node.id}", on_click=open_card, args=[node.id]
+    )
+    st.caption(content.escaped(entry_words(shown, node)))

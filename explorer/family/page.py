@@ -1,0 +1,65 @@
+"""The family tree's page: what is shown, as a time line or as a list, and the open card."""
+
+import streamlit as st
+
+from explorer import content, showing
+from explorer.components.family_tree import time_line
+from explorer.family import choosing, export
+from explorer.family.card import ANCHOR, show_card
+from explorer.family.filtering import counted
+from explorer.family.listing import show_list
+from explorer.family.tree import Tree, family_tree
+
+
+def show() -> None:
+    """Show the tree."""
+    tree = family_tree()
+    asked = choosing.choose_filter()
+    shown = asked.apply(tree)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        view = showing.choose_view(choosing.VIEWS)
+        lanes = choosing.choose_lanes() if view == "tree" else ""
+        chosen = choosing.choose_node(tree)
+        st.markdown(f":material/arrow_downward: [Go to this card](#{ANCHOR})", width="content")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(counted(shown, tree), width="content")
+        if not asked.is_open:
+            choosing.clear_button()
+    if not shown.nodes:
+        st.info(
+            "No entry fits all of these filters; take one away or clear them all.",
+            icon=":material/filter_alt_off:",
+        )
+    if view == "list":
+        show_list(shown, tree, chosen)
+    else:
+        _show_time_line(shown, tree, chosen, lanes)
+    with st.expander("How to read this tree", icon=":material/help:"):
+        st.markdown(content.family("reading"))
+    _offer_data()
+
+
+def _show_time_line(shown: Tree, tree: Tree, chosen: str, lanes: str) -> None:
+    if shown.nodes:
+        time_line(shown, lanes=lanes, chosen=chosen, key="time_line", open_node=choosing.open_card)
+    show_card(tree, chosen)
+
+
+def _offer_data() -> None:
+    with st.container(horizontal=True):
+        st.download_button(
+            "All data as CSV (zip)",
+            export.as_zip,
+            "family-tree.zip",
+            "application/zip",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "All data as JSON",
+            export.as_json,
+            "family-tree.json",
+            "application/json",
+            icon=":material/download:",
+            on_click="ignore",
+        )
