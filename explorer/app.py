@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from explorer import session, sidebar
+from explorer import session, sidebar, tour
 
 HERE = Path(__file__).resolve().parent
 PAGES = HERE.parent / "pages"
@@ -81,4 +81,5 @@ st.html(HERE / "narrow.css")
 session.engine()  # its worker starts while the first page is read, whichever that is
 session.remember_owner()
 sidebar.show()
+tour.show(page.url_path)
 page.run()

@@ -1,7 +1,9 @@
 import streamlit as st
 
-from explorer import content
+from explorer import content, showing
+from explorer.home import starting, views
 
 st.title("Tiny LLaMA Explorer")
 st.markdown(content.page("home"))
-st.page_link("../pages/train.py", label="Train a tiny LLaMA now", icon=":material/play_circle:")
+starting.show()
+views.SHOW[showing.choose_view(views.VIEWS)]()

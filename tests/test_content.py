@@ -10,6 +10,9 @@ from conftest import PAGES
 from explorer import content
 from explorer.architecture import views as architecture
 from explorer.family.tree import family_tree
+from explorer.home.papers import CARDS
+from explorer.home.tables import tables
+from explorer.tour import STOPS
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, TextCorpus
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
@@ -33,6 +36,8 @@ INSIDE = [
 INSIDE += [("architecture", view) for view in architecture.VIEWS]
 PARTS = ["embedding", "unembedding", "residual", "dial"]
 EXAMPLES = [name for name, corpus in CORPORA.items() if isinstance(corpus, TextCorpus)]
+HOME = ["headline", "sizes", "tree", "results", "training", "data", "choices", "energy", "research"]
+HOME += [f"table_{name}" for name in tables()] + [f"paper_{name}" for name in CARDS]
 FAMILY = [("reading",), ("counting",)]
 FAMILY += [("remarks", name) for name in family_tree().nodes if content.remark(name)]
 EVERY_TEXT = [
@@ -41,6 +46,8 @@ EVERY_TEXT = [
     *(("pages", name) for name in PAGES),
     *(("inside", *names) for names in INSIDE),
     *(("parts", name) for name in PARTS),
+    *(("home", name) for name in HOME),
+    *(("tour", stop.page) for stop in STOPS),
     *(("family", *names) for names in FAMILY),
 ]
 
@@ -55,7 +62,7 @@ def text_of(names):
         words = content.inside(*names[1:])
         return "\n".join((words.look, words.try_it, words.formula))
     give = {"pages": content.page, "parts": content.part, "cards": content.card}
-    give |= {"family": content.family}
+    give |= {"home": content.home, "tour": content.tour, "family": content.family}
     return give[names[0]](*names[1:])
 
 
@@ -91,7 +98,7 @@ def test_a_tokenizer_that_learns_and_every_choice_of_the_menu_show_a_formula():
 
 def test_no_text_is_left_over_from_an_option_that_is_gone():
     folder = content.HERE
-    folders = ("cards", "pages", "inside", "examples", "parts", "family")
+    folders = ("cards", "pages", "inside", "examples", "parts", "home", "tour", "family")
     files = [file for name in folders for file in (folder / name).rglob("*")]
     found = {
         file.relative_to(folder).with_suffix("").parts: file.suffix

@@ -1,0 +1,69 @@
+"""The model card: what LLaMA is, what of it is open, and why it matters."""
+
+import streamlit as st
+
+from explorer import content, showing
+from explorer.home.sources import boxes, facts, sources
+
+
+def show() -> None:
+    """Show the card's fields as tiles."""
+    with st.grid(4, min_column_width=150, border=True, key="model_card"):
+        for row in facts("card"):
+            with st.container(gap="xxsmall"):
+                st.caption(content.escaped(row["field"]))
+                st.markdown(f"**{content.escaped(row['value'])}**")
+                st.caption(content.escaped(row["note"]))
+    sources({row["field"]: row for row in facts("card")}, key="card_sources")
+
+
+def show_meaning() -> None:
+    """Say what LLaMA is, why it matters, what it set off and what was new."""
+    sections = {
+        "Why it matters": [*facts("description"), *facts("why")],
+        "Milestones": facts("milestones"),
+        "Key innovations": facts("innovations"),
+    }
+    for title, place in zip(sections, st.columns(3, gap="large"), strict=True):
+        with place:
+            st.subheader(title, anchor=False)
+            boxes(sections[title])
+    named = {row["title"]: row for rows in sections.values() for row in rows}
+    sources(named, key="meaning_sources")
+
+
+def show_sizes() -> None:
+    """The four sizes, with their exact numbers of parameters."""
+    st.subheader("Four sizes", anchor=False)
+    st.markdown(showing.markdown_table(size_rows(), "lrrr"))
+    st.caption(content.home("sizes"))
+    llama = content.facts("llama_paper")
+    named = {row["model"]: row for row in llama["table2_sizes"]}
+    named |= {_first_words(row["note"]): row for row in llama["table2_notes"]}
+    sources(named, key="size_sources")
+
+
+def size_rows() -> list[list[str]]:
+    """Name, exact count, count as printed and tokens of each size, the heads first."""
+    rows = [["Model", "Parameters, counted", "as printed", "Tokens read"]]
+    for row in content.facts("llama_paper")["table2_sizes"]:
+        tokens = f"{row['train_tokens'] / 1e12:.1f} trillion"
+        count = f"{row['params_exact_measured']:,}"
+        rows.append([f"**{row['model']}**", count, row["params_printed"], tokens])
+    return rows
+
+
+def show_open() -> None:
+    """What is public, and what is not."""
+    st.subheader("How open it is", anchor=False)
+    rows = [
+        [f"**{row['what']}**", f"{row['state']}: {content.escaped(row['detail'])}"]
+        for row in facts("open")
+    ]
+    st.markdown(showing.markdown_table([["What", "How open"], *rows], "ll"))
+    sources({row["what"]: row for row in facts("open")}, key="open_sources")
+
+
+def _first_words(note: str) -> str:
+    words = note.split()
+    return " ".join(words[:6]) + (" …" if len(words) > 6 else "")

@@ -1,0 +1,134 @@
+"""The published results: one table at a time, as a chart that can be sorted and filtered."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from explorer import content, session, showing
+from explorer.figures.published import Bar, bars
+from explorer.home.choosing import choose
+from explorer.home.sources import cite_all
+from explorer.home.tables import FAMILIES, LLAMA, Entry, Table, tables
+
+SORTS = {"score": "Score", "size": "Size of the model", "name": "Name"}
+BETTER = {"higher": "Higher is better.", "lower": "Lower is better."}
+
+
+def show() -> None:
+    """Show one measure of one table, and below it all numbers of that table."""
+    st.markdown(content.home("results"))
+    name, measure, sort = _choose()
+    table = tables()[name]
+    kept = _filter(table)
+    st.markdown(content.home(f"table_{name}"))
+    if not kept:
+        st.info("None of these models is in this table; choose others above.")
+        return
+    rows = in_order(kept, measure, sort, table.better)
+    title = f"{table.title}, {table.measures[measure]}"
+    picture = bars(
+        [_bar(entry, measure, table.decimals) for entry in rows],
+        title=title,
+        x=f"{table.measures[measure]}: {table.unit}",
+    )
+    showing.draw(picture, key=f"results_{name}")
+    _say(table, rows, measure)
+    _numbers(table, rows)
+    cite_all([{"source": entry.source, "confidence": entry.confidence} for entry in rows])
+
+
+def _choose() -> tuple[str, str, str]:
+    """Table, measure and order, each from a list."""
+    first, second, third = st.columns(3)
+    with first:
+        titles = {name: f"{table.title} (Table {table.number})" for name, table in tables().items()}
+        name = choose("table", "Table", titles)
+    with second:
+        measure = choose("measure", "Measure", tables()[name].measures)
+    with third:
+        sort = choose("sort", "Sorted by", SORTS)
+    return name, measure, sort
+
+
+def _filter(table: Table) -> list[Entry]:
+    """The table's rows of the families that the student wants to see; of all, if none is named."""
+    session.take_words_from_link("families", _families)
+    chosen = st.pills(
+        "Only these models", FAMILIES, selection_mode="multi", key="families", help=_ALL
+    )
+    session.put_into_link("families", ",".join(chosen), usual="")
+    return [entry for entry in table.entries if not chosen or entry.family in chosen]
+
+
+def _families(words: str) -> list[str]:
+    return [family for family in FAMILIES if family in words.split(",")]
+
+
+_ALL = "Choose any number; none shows all."
+
+
+_SORT: Mapping[str, Callable[[Entry], object]] = {
+    "size": lambda entry: (-entry.parameters, entry.label),
+    "name": lambda entry: (entry.model.casefold(), -entry.parameters),
+}
+
+
+def in_order(entries: Sequence[Entry], measure: str, sort: str, better: str) -> list[Entry]:
+    """Sort rows; by score, the best stands first, and those without one last."""
+
+    def by_score(entry: Entry) -> tuple[bool, float]:
+        score = entry.scores[measure]
+        if score is None:
+            return True, 0.0
+        return False, score if better == "lower" else -score
+
+    return sorted(entries, key=_SORT.get(sort, by_score))  # type: ignore[arg-type]
+
+
+def _bar(entry: Entry, measure: str, decimals: int) -> Bar:
+    score = entry.scores[measure]
+    return Bar(
+        label=entry.label,
+        value=score,
+        words="" if score is None else f"{score:.{decimals}f}",
+        is_ours=entry.model.startswith(LLAMA),
+        is_read=measure in entry.read_from_figure,
+    )
+
+
+def _say(table: Table, rows: Sequence[Entry], measure: str) -> None:
+    """Which end is the better one, and how gaps and stripes are to be read."""
+    words = [BETTER.get(table.better, "")]
+    if any(row.scores[measure] is None for row in rows):
+        words.append("Where the paper prints nothing, the row stays empty.")
+    if any(row.read_from_figure for row in rows):
+        words.append("Striped bars were read off a figure by the paper's authors.")
+    st.caption(" ".join(words))
+
+
+def _numbers(table: Table, rows: Sequence[Entry]) -> None:
+    """All numbers of the table; a press on a head sorts by it."""
+    frame = pd.DataFrame(
+        [
+            {"Model": row.label}
+            | {title: row.scores[name] for name, title in table.measures.items()}
+            for row in rows
+        ]
+    )
+    st.dataframe(
+        frame,
+        hide_index=True,
+        placeholder="–",
+        key="results_numbers",
+        column_config={
+            "Model": st.column_config.TextColumn(pinned=True),
+            **{title: _number(table.decimals) for title in table.measures.values()},
+        },
+        alt=f"All numbers of Table {table.number}, {table.title}.",
+    )
+
+
+def _number(decimals: int) -> Any:
+    return st.column_config.NumberColumn(format=f"%.{decimals}f")

@@ -1,0 +1,29 @@
+"""Where to begin: one press trains a tiny LLaMA, another starts the tour."""
+
+import streamlit as st
+
+from explorer import steering, tour
+from explorer.steering import Wanted
+from tiny_llama.errors import UserError
+from tiny_llama.setup import Setup
+
+
+def show() -> None:
+    """Offer the two, side by side."""
+    with st.container(horizontal=True):
+        trains = st.button(
+            "**Train a tiny one now**", icon=":material/play_circle:", key="train_now"
+        )
+        tour.offer()
+    if trains:
+        _train()
+
+
+def _train() -> None:
+    """Start the run that the Train page starts when nothing is changed, and go there."""
+    try:
+        steering.start(Wanted(setup=Setup(), text=None))
+    except UserError as error:
+        st.error(str(error), icon=":material/error:")
+    else:
+        st.switch_page("../pages/train.py")

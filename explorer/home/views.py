@@ -1,0 +1,46 @@
+"""What the Home page shows: a glance, why it matters, results, training, research."""
+
+import streamlit as st
+
+from explorer import content
+from explorer.home import headline, model_card, papers, results, small_tree, training_facts
+
+VIEWS = {
+    "glance": "At a glance",
+    "meaning": "Why it matters",
+    "results": "Published results",
+    "training": "How it was trained",
+    "research": "Related research",
+}
+
+
+def show_glance() -> None:
+    """The model card, the headline, and the family tree in small."""
+    model_card.show()
+    headline.show()
+    small_tree.show()
+
+
+def show_meaning() -> None:
+    """Why it matters, its milestones, what was new, what of it is open, and its four sizes."""
+    model_card.show_meaning()
+    left, right = st.columns(2, gap="large")
+    with left:
+        model_card.show_open()
+    with right:
+        model_card.show_sizes()
+
+
+def show_training() -> None:
+    """How it was trained."""
+    st.markdown(content.home("training"))
+    training_facts.show()
+
+
+SHOW = {
+    "glance": show_glance,
+    "meaning": show_meaning,
+    "results": results.show,
+    "training": show_training,
+    "research": papers.show,
+}

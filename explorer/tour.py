@@ -1,0 +1,117 @@
+"""The three-minute tour: one stop after the other, each a page with a box that says what to see.
+
+The stop is in the link, so that a reload or somebody else opens at the same one. Keys are letters,
+since arrows move sliders and charts; Streamlit hears none of them while one types.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from explorer import content, session
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """A page, and how it is to be opened; what to look at is told in `content.tour(page)`."""
+
+    page: str
+    title: str
+    link: Mapping[str, str] = field(default_factory=dict)
+    """Named in full, also where it is the usual: the student may have left the page at another."""
+
+    @property
+    def file(self) -> str:
+        """The page's script."""
+        return f"../pages/{self.page}.py"
+
+
+STOPS = (
+    Stop(page="home", title="LLaMA at a glance", link={"view": "glance"}),
+    Stop(page="family_tree", title="The family tree", link={"view": "tree"}),
+    Stop(page="architecture", title="The architecture", link={"view": "block"}),
+    Stop(page="tokens", title="Tokens", link={"view": "cut"}),
+    Stop(page="attention", title="Attention", link={"view": "heads"}),
+    Stop(page="rotary", title="Rotary embeddings", link={"view": "rotation"}),
+    Stop(page="norm_and_swiglu", title="Norm and SwiGLU", link={"view": "norms"}),
+    Stop(page="generation", title="Generation", link={"view": "next"}),
+    Stop(page="train", title="Your turn"),
+)
+"""Twenty seconds each make three minutes."""
+
+
+def offer() -> None:
+    """The button that starts the tour."""
+    if st.button("Take the three-minute tour", icon=":material/signpost:", key="take_tour"):
+        _go_to(1)
+
+
+def show(path: str) -> None:
+    """Show the box of the stop where the tour is, above the page; nothing without a tour.
+
+    Args:
+        path: of the page in the address; empty: Home.
+    """
+    number = _stop_in(session.tour_stop())
+    if not number:
+        session.keep_tour("")  # what no stop has for a number is dropped from the link
+        return
+    stop = STOPS[number - 1]
+    with st.container(border=True, gap="small", key="tour"):
+        st.caption(f"Tour, stop {number} of {len(STOPS)}: {stop.title}")
+        if stop.page == (path or "home"):
+            st.markdown(content.tour(stop.page))
+            _walk(number)
+        else:
+            _wait(number)
+
+
+def _stop_in(word: str) -> int:
+    """The stop's number, from 1; 0: none of that name."""
+    return next((n for n in range(1, len(STOPS) + 1) if str(n) == word), 0)
+
+
+def _walk(number: int) -> None:
+    """The ways on from a stop."""
+    with st.container(horizontal=True):
+        back = st.button(
+            "Back",
+            icon=":material/arrow_back:",
+            key="tour_back",
+            shortcut="B",
+            disabled=number == 1,
+        )
+        on = number < len(STOPS) and st.button(
+            "Next", icon=":material/arrow_forward:", key="tour_next", shortcut="N"
+        )
+        _leave("Leave the tour" if number < len(STOPS) else "End the tour")
+    if back or on:
+        _go_to(number + (1 if on else -1))
+
+
+def _wait(number: int) -> None:
+    """The way back to a stop, for who has left it for another page."""
+    st.markdown("The tour waits for you there.")
+    with st.container(horizontal=True):
+        on = st.button("Go there", icon=":material/arrow_forward:", key="tour_go", shortcut="N")
+        _leave("Leave the tour")
+    if on:
+        _go_to(number)
+
+
+def _leave(label: str) -> None:
+    """Leave the page as it is, without the box."""
+    st.button(
+        label,
+        icon=":material/close:",
+        key="tour_leave",
+        type="tertiary",
+        on_click=lambda: session.keep_tour(""),
+    )
+
+
+def _go_to(number: int) -> None:
+    session.keep_tour(str(number))
+    stop = STOPS[number - 1]
+    st.switch_page(stop.file, query_params={**stop.link, "tour": str(number)})
