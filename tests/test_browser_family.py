@@ -4,6 +4,7 @@ import re
 
 import pytest
 from app_in_browser import SCREENS, WIDTH, Student, findings, settle
+from conftest import until
 from playwright.sync_api import expect
 
 from tiny_llama.miniatures import MINIATURES
@@ -93,7 +94,7 @@ def test_the_page_can_be_used_by_everybody(browser, server, screen, view):
     student = come_with(browser, server, f"/family_tree?view={view}&node=gpt-j", screen)
     expect(student.page.get_by_role("heading", name="GPT-J-6B")).to_be_visible()
     assert findings(student.page) == []
-    assert student.page.evaluate(WIDTH) <= SCREENS[screen][1]
+    until(lambda: student.page.evaluate(WIDTH) <= SCREENS[screen][1])  # once all is laid out
     student.leave()
     student.context.close()
     assert not student.troubles

@@ -146,7 +146,7 @@ def _norm_placement(value: str, _: Node) -> Choices:
         value,
         {
             r"\bpre\b": "before each part",
-            r"^post\b(?! \(on)": "after each part",
+            r"(?<!and )\bpost\b(?! \(on)": "after each part",
             r"and post|post \(on": "on each part's output",
             "parallel": "attention and feed-forward side by side",
         },
