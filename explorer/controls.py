@@ -177,7 +177,8 @@ def any_model() -> tuple[Setup, str]:
     """
     _drop_infinities()
     with st.grid(2):
-        preset = _choice("preset", "Model to begin with", PRESETS, TINY[0], on_change=_take_preset)
+        names = list(PRESETS)
+        preset = _choice("preset", "Model to begin with", names, TINY[0], on_change=_take_model)
         usual = Setup(model=find_preset(preset).config)
         vocab_size = _vocabulary(usual.model.vocab_size)
     values: dict[str, Any] = {}
@@ -193,8 +194,7 @@ def any_model() -> tuple[Setup, str]:
 
 def take_model(model: ModelConfig) -> None:
     """Set the widgets of `any_model` to a model, in a callback; the preset stays what it was."""
-    for name in MODEL_FIELDS:
-        _put(name, getattr(model, name))
+    _put_model(model)
     st.session_state[_VOCABULARY] = model.vocab_size
 
 
@@ -414,7 +414,17 @@ def _tokenizer_of(*, corpus: str, tokenizer: str, **_: Any) -> dict[str, Any]:
 
 def _take_preset() -> None:
     """Set every model widget to what the newly chosen preset says."""
+    _put_model(find_preset(st.session_state["preset"]).config)
+
+
+def _take_model() -> None:
+    """The same where the vocabulary is a model's own, which on the Train page a tokenizer sets."""
     take_model(find_preset(st.session_state["preset"]).config)
+
+
+def _put_model(model: ModelConfig) -> None:
+    for name in MODEL_FIELDS:
+        _put(name, getattr(model, name))
 
 
 def _put(name: str, value: Any) -> None:

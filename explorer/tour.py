@@ -112,6 +112,6 @@ def _leave(label: str) -> None:
 
 
 def _go_to(number: int) -> None:
-    session.keep_tour(str(number))
+    """Go to a stop; its number comes with the link, so that the browser's back finds the last."""
     stop = STOPS[number - 1]
     st.switch_page(stop.file, query_params={**stop.link, "tour": str(number)})

@@ -1,12 +1,15 @@
 """The form of the Train page: what to train, the button that starts it, and why it cannot."""
 
+from dataclasses import replace
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer import content, controls, session, steering
 from explorer.steering import Wanted
 from tiny_llama.errors import UserError
-from tiny_llama.setup import describe_changes
+from tiny_llama.presets import find_preset
+from tiny_llama.setup import Setup, changes, describe_changes, setting_word
 
 # Bold, since no colour of a primary button is readable on dark as well as beneath white letters.
 _TRAIN, _ICON = "**Train**", ":material/play_circle:"
@@ -32,10 +35,21 @@ def _wanted(
         button.button(_TRAIN, icon=_ICON, width="stretch", key="cannot_train", disabled=True)
         notes.error(str(error), icon=":material/error:")
         return None
+    if parts := _parts(chosen, wanted.setup):
+        notes.caption(parts)
     if button.button(_TRAIN, icon=_ICON, width="stretch", key="train"):
         _start(wanted, notes)
     _say_what_changed(wanted, notes)
     return wanted
+
+
+def _parts(chosen: controls.Basics, setup: Setup) -> str:
+    """How the model differs from the preset that it is named after; empty where it does not."""
+    usual = replace(setup, model=find_preset(chosen.preset).config)
+    if not (changed := changes(usual, setup)):
+        return ""
+    words = ", ".join(f"{name}: {setting_word(name, new)}" for name, (_, new) in changed.items())
+    return content.escaped(f"{chosen.preset} with {words}.")
 
 
 def _start(wanted: Wanted, notes: DeltaGenerator) -> None:

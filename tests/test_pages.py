@@ -63,6 +63,13 @@ def test_a_student_trains_and_reads_what_the_model_writes():
     assert [code.value for code in app.code] == [run.samples[0][1], run.samples[-1][1]]
 
 
+def test_the_form_says_how_its_model_differs_from_the_one_it_is_named_after():
+    app = open_page("train", norm="layernorm", n_kv_heads="2")
+    captions = [each.value.replace("\\", "") for each in app.caption]
+    assert "tiny-llama with norm: layernorm, n_kv_heads: 2." in captions
+    assert not [each for each in open_page("train").caption if each.value.startswith("tiny")]
+
+
 LINKS = {"norm": "layernorm", "position": "alibi", "n_heads": "8", "n_kv_heads": "2"}
 LINKS |= {"optimizer": "muon", "learning_rate": "0.01", "seed": "7", "qk_norm": "head"}
 

@@ -249,7 +249,8 @@ def _attention(config: ModelConfig, layer: int, sizes: Mapping[str, int]) -> Pan
     if config.qk_norm != "none":
         _for_each(draw, ends, "norm", "Norm {}", "qk_norm", config.qk_norm)
     if config.theta_of(layer) is not None:
-        share = "" if config.rope_fraction == 1 else f"{config.rope_fraction:.0%} of e"
+        turned, width = config.turned_width, config.head_width
+        share = "" if turned == width else f"{turned} of {width}"
         _for_each(draw, ends, "turn", "Turn {}", "position", "turn", share)
         ends = {name: (start, f"rotated_{name}") for name, (start, _) in ends.items()}
     draw.put(_box("scores", "q · k / √e", "attention", "scores"), columns=_TWO_OF_THREE)

@@ -70,6 +70,7 @@ _QWEN: dict[str, Any] = {"norm_eps": 1e-6, "rope_theta": 1e6}
 _GEMMA: dict[str, Any] = {
     "feed_forward": "geglu",
     "tied_unembedding": True,
+    "embedding_scale": True,
     "norm_eps": 1e-6,
     "vocab_size": 256_000,
     "context": 8192,

@@ -67,7 +67,9 @@ def _summary(config: ModelConfig, name: str) -> str:
     preset, differs = find_preset(name), differences(config)
     found = f"Differs from LLaMA in {differs}" if differs else "Made of the same parts as LLaMA"
     changed = "" if config == preset.config else ", changed"
-    n_parameters = f"{count_parameters(config):,} parameters"
+    n_parameters = (
+        f"{count_parameters(config):,} parameters with a vocabulary of {config.vocab_size:,}"
+    )
     line = f"{preset.title}{changed}: {n_parameters}. {found}, sizes aside. {preset.note}"
     return content.escaped(line.strip())
 

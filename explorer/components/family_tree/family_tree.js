@@ -103,6 +103,7 @@ class View {
     this.drawLegend()
     this.draw()
     if (!before) this.open()
+    if (before && before.chosen !== data.chosen) this.pressed = data.chosen // by whatever press
     if (this.pressed === data.chosen) this.showCard()
     this.say()
   }
