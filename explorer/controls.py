@@ -27,16 +27,16 @@ from tiny_llama.setup import (
     MODEL_FIELDS,
     OWN_TEXT,
     SETTINGS,
+    TINY,
     Setup,
-    changes,
-    setting_word,
+    from_preset,
+    nearest_preset,
 )
 from tiny_llama.tokenizers import TOKENIZERS
 from tiny_llama.train_config import TrainConfig
 
 _VOCABULARY = "model_vocab_size"
 """Widget and word of the link; `vocab_size` is what is wanted of a tokenizer."""
-TINY = [name for name, preset in PRESETS.items() if preset.is_tiny]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,25 +284,8 @@ def take_setup(setup: Setup, text: str | None = None) -> None:
 
 def link_to(setup: Setup) -> dict[str, str]:
     """The link parameters that open the widgets at a run's setup: what is not usual in it."""
-    preset = nearest_preset(setup.model)
-    usual = Setup(model=find_preset(preset).config)
-    unusual = {name: setting_word(name, new) for name, (_, new) in changes(usual, setup).items()}
+    preset, unusual = from_preset(setup)
     return unusual if preset == TINY[0] else {"preset": preset, **unusual}
-
-
-def nearest_preset(model: ModelConfig) -> str:
-    """The tiny preset that differs from a model in the fewest settings.
-
-    It has no number where the model leaves one open, since an empty box means the preset's.
-    """
-
-    def distance(name: str) -> tuple[bool, int]:
-        usual = find_preset(name).config
-        pairs = [(getattr(model, field), getattr(usual, field)) for field in MODEL_FIELDS]
-        closes = any(wanted is None and given is not None for wanted, given in pairs)
-        return closes, sum(wanted != given for wanted, given in pairs)
-
-    return min(TINY, key=distance)
 
 
 def _drop_infinities() -> None:

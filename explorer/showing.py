@@ -1,7 +1,8 @@
 """How a view is shown: its words, its picture, and formula, running code and live tensor."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -111,6 +112,12 @@ def introduce(page: str, view: str) -> None:
     words = content.inside(page, view)
     st.markdown(words.look)
     st.markdown(f":material/touch_app: **Try it:** {words.try_it}")
+
+
+def cite_all(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Say where the rows of a table of facts come from, each source once."""
+    for origin, confidence in dict.fromkeys((row["source"], row["confidence"]) for row in rows):
+        st.caption(content.cited(origin, confidence))
 
 
 def draw(picture: Picture, *, key: str) -> None:

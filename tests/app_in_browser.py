@@ -359,6 +359,18 @@ def findings(page):
     ]
 
 
+def student_with(browser: Browser, server: Server, screen: str, link: str) -> Student:
+    """A student with one of `SCREENS`, who has opened a link."""
+    scheme, width = SCREENS[screen]
+    context = browser.new_context(
+        color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
+    )
+    student = Student(context, server)
+    student.open(link)
+    settle(student)
+    return student
+
+
 def check_views(
     browser: Browser,
     server: Server,
@@ -366,28 +378,25 @@ def check_views(
     views: Mapping[str, str],
     screen: str,
     *,
-    ready: str,
+    ready: str = "",
 ) -> None:
     """Open every view of a page as somebody with this screen: drawn, of good width, for everybody.
 
     Args:
         browser: a real one.
         server: the app.
-        page: its name in the link.
+        page: its name in the link, and what else the link has.
         views: titles by name.
         screen: one of `SCREENS`.
-        ready: key of what is on the page once a view is, with {} for the view.
+        ready: key of what is on the page once a view is, with {} for the view; empty: nothing.
     """
-    scheme, width = SCREENS[screen]
-    context = browser.new_context(
-        color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
-    )
-    student = Student(context, server)
-    student.open(f"/{page}")
+    _, width = SCREENS[screen]
+    student = student_with(browser, server, screen, f"/{page}")
     troubles = {}
     for view, title in views.items():
         choose(student, title)
-        expect(student.page.locator(f".st-key-{ready.format(view)}")).to_be_visible()
+        if ready:
+            expect(student.page.locator(f".st-key-{ready.format(view)}")).to_be_visible()
         settle(student)
         expect(student.page.get_by_test_id("stException")).to_have_count(0)
         expect(student.page.get_by_test_id("stAlert").filter(has_text="not")).to_have_count(0)
@@ -397,5 +406,5 @@ def check_views(
             troubles[view] = found
     assert not troubles, troubles
     student.leave()
-    context.close()
+    student.context.close()
     assert not student.troubles, student.troubles

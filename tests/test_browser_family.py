@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from app_in_browser import SCREENS, WIDTH, Student, findings, settle
+from app_in_browser import SCREENS, WIDTH, findings, settle, student_with
 from conftest import until
 from playwright.sync_api import expect
 
@@ -51,20 +51,9 @@ def collisions(boxes):
     ]
 
 
-def come_with(browser, server, link, screen):
-    scheme, width = SCREENS[screen]
-    context = browser.new_context(
-        color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
-    )
-    student = Student(context, server)
-    student.open(link)
-    settle(student)
-    return student
-
-
 @pytest.mark.parametrize("screen", list(SCREENS))
 def test_no_names_collide_at_any_zoom_and_all_are_shown_at_first(browser, server, screen):
-    student = come_with(browser, server, "/family_tree", screen)
+    student = student_with(browser, server, screen, "/family_tree")
     expect(nodes(student)).to_have_count(92)
     shown = names(student)
     assert len(shown) == 92
@@ -91,7 +80,7 @@ def test_no_names_collide_at_any_zoom_and_all_are_shown_at_first(browser, server
 @pytest.mark.parametrize("view", ["tree", "list"])
 @pytest.mark.parametrize("screen", list(SCREENS))
 def test_the_page_can_be_used_by_everybody(browser, server, screen, view):
-    student = come_with(browser, server, f"/family_tree?view={view}&node=gpt-j", screen)
+    student = student_with(browser, server, screen, f"/family_tree?view={view}&node=gpt-j")
     expect(student.page.get_by_role("heading", name="GPT-J-6B")).to_be_visible()
     assert findings(student.page) == []
     until(lambda: student.page.evaluate(WIDTH) <= SCREENS[screen][1])  # once all is laid out

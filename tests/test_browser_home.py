@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from app_in_browser import SCREENS, WIDTH, Student, choose, findings, settle
+from app_in_browser import SCREENS, check_views, settle
 from playwright.sync_api import expect
 
 from explorer.home.views import VIEWS
@@ -12,25 +12,7 @@ from explorer.tour import STOPS
 
 @pytest.mark.parametrize("screen", list(SCREENS))
 def test_every_view_of_home_can_be_used_by_everybody(browser, server, screen):
-    scheme, width = SCREENS[screen]
-    context = browser.new_context(
-        color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
-    )
-    student = Student(context, server)
-    student.open("/?tour=1")
-    troubles = {}
-    for view, title in VIEWS.items():
-        choose(student, title)
-        settle(student)
-        expect(student.page.get_by_test_id("stException")).to_have_count(0)
-        wide = student.page.evaluate(WIDTH)
-        found = [*findings(student.page), *([f"{wide} pixels wide"] if wide > width else [])]
-        if found:
-            troubles[view] = found
-    assert not troubles
-    student.leave()
-    context.close()
-    assert not student.troubles
+    check_views(browser, server, "?tour=1", VIEWS, screen)
 
 
 def see_stop(student, number):

@@ -11,6 +11,7 @@ from tiny_llama.errors import CheckpointError, ConfigError
 from tiny_llama.fields import make_config, parse_field
 from tiny_llama.files import read_json
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
+from tiny_llama.presets import PRESETS, find_preset
 from tiny_llama.tokenizers import TOKENIZERS
 from tiny_llama.train_config import TrainConfig
 
@@ -135,13 +136,39 @@ def changes(before: Setup, after: Setup) -> dict[str, tuple[Any, Any]]:
     return {name: (old, new) for name, (old, new) in pairs.items() if old != new}
 
 
+def from_preset(setup: Setup) -> tuple[str, dict[str, str]]:
+    """The tiny preset to begin a setup from, and what is not usual in it, as `--set` takes it."""
+    name = nearest_preset(setup.model)
+    usual = Setup(model=find_preset(name).config)
+    return name, {each: setting_word(each, new) for each, (_, new) in changes(usual, setup).items()}
+
+
+def nearest_preset(model: ModelConfig) -> str:
+    """The tiny preset that differs from a model in the fewest settings.
+
+    It has no number where the model leaves one open, since an empty box means the preset's.
+    """
+
+    def distance(name: str) -> tuple[bool, int]:
+        usual = find_preset(name).config
+        pairs = [(getattr(model, field), getattr(usual, field)) for field in MODEL_FIELDS]
+        closes = any(wanted is None and given is not None for wanted, given in pairs)
+        return closes, sum(wanted != given for wanted, given in pairs)
+
+    return min(TINY, key=distance)
+
+
 def describe_changes(before: Setup, after: Setup) -> str:
     """Say in one line what differs, such as `norm: rmsnorm → layernorm, seed: 0 → 1`."""
-    found = [
+    return changes_in_words(changes(before, after)) or "the same settings"
+
+
+def changes_in_words(found: Mapping[str, tuple[Any, Any]]) -> str:
+    """Say in one line how settings differ, each with its two values."""
+    return ", ".join(
         f"{name}: {setting_word(name, old)} → {setting_word(name, new)}"
-        for name, (old, new) in changes(before, after).items()
-    ]
-    return ", ".join(found) or "the same settings"
+        for name, (old, new) in found.items()
+    )
 
 
 def setting_word(name: str, value: Any) -> str:
@@ -195,6 +222,7 @@ def _owner(name: str) -> type:
 
 OFF_WHEN_OPEN = ("attention_softcap", "logit_softcap", "nope_every")
 """Settings that do nothing unless given; the others that may be left open are derived then."""
+TINY = [name for name, preset in PRESETS.items() if preset.is_tiny]
 OWN_FIELDS = ("corpus", "tokenizer", "vocab_size")
 MODEL_FIELDS = tuple(f.name for f in fields(ModelConfig) if f.name not in OWN_FIELDS)
 TRAINING_FIELDS = tuple(f.name for f in fields(TrainConfig))

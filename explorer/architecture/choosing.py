@@ -12,7 +12,7 @@ from tiny_llama.cost import count_parameters
 from tiny_llama.dial import by_depth
 from tiny_llama.errors import ConfigError
 from tiny_llama.presets import find_preset
-from tiny_llama.setup import MODEL_FIELDS, Setup, setting_word
+from tiny_llama.setup import MODEL_FIELDS, Setup, changes_in_words
 
 DEPTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96, 128)
 _DIAL = "depth"
@@ -46,14 +46,12 @@ def choose() -> tuple[Setup, str]:
 def differences(config: ModelConfig) -> str:
     """What sets a model apart from LLaMA, its size aside, in one line of plain text."""
     llama = find_preset("llama-1-7b").config
-    words = [
-        f"{name}: {setting_word(name, before)} → {setting_word(name, after)}"
+    pairs = {
+        name: (_value(llama, name), _value(config, name))
         for name in MODEL_FIELDS
         if name not in SIZES
-        for before, after in [(_value(llama, name), _value(config, name))]
-        if before != after
-    ]
-    return ", ".join(words)
+    }
+    return changes_in_words({name: (old, new) for name, (old, new) in pairs.items() if old != new})
 
 
 def _value(config: ModelConfig, name: str) -> object:

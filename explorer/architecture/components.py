@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from explorer import content, session, showing
-from explorer.inside.choosing import choose_named
+from explorer.choosing import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import count_parameters
 from tiny_llama.errors import ConfigError

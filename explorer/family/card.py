@@ -141,8 +141,7 @@ def _show_exact(node: Node) -> None:
         ],
         hide_index=True,
     )
-    for source, confidence in dict.fromkeys((row["source"], row["confidence"]) for row in rows):
-        st.caption(content.cited(source, confidence))
+    showing.cite_all(rows)
 
 
 # -- Miniature ------------------------------------------------------------------------------------

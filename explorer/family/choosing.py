@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from explorer import content, session
+from explorer.choosing import choose_named
 from explorer.components.family_tree import LANES
 from explorer.family.filtering import (
     FIRST_YEAR,
@@ -48,29 +49,17 @@ def clear_button() -> None:
 
 def choose_lanes() -> str:
     """Let the student choose what parts the lanes."""
-    session.take_from_link("lanes", list(LANES), usual="kind")
-    chosen = st.segmented_control(
-        "Lanes by", list(LANES), required=True, format_func=lambda name: LANES[name], key="lanes"
-    )
-    session.put_into_link("lanes", chosen, usual="kind")
-    return str(chosen)
+    return choose_named("Lanes by", LANES, key="lanes", usual="kind", as_buttons=True)
 
 
 def choose_node(tree: Tree) -> str:
     """Let the student choose whose card to read; LLaMA's to begin with."""
-    asked, names = session.words_in_link(_NODE), list(tree.nodes)
-    if asked and asked not in names:
+    asked = session.words_in_link(_NODE)
+    if asked and asked not in tree.nodes:
         named = content.escaped(repr(asked[:MOST_LETTERS]))
         st.warning(f"node={named} is no entry of this tree; choose one from the list.")
-    session.take_from_link(_NODE, names, usual=ROOT)
-    chosen = st.selectbox(
-        "Card of",
-        names,
-        format_func=lambda name: f"{tree.nodes[name].name} ({tree.nodes[name].month_in_words})",
-        key=_NODE,
-    )
-    session.put_into_link(_NODE, chosen, usual=ROOT)
-    return str(chosen)
+    titles = {name: f"{node.name} ({node.month_in_words})" for name, node in tree.nodes.items()}
+    return choose_named("Card of", titles, key=_NODE, usual=ROOT)
 
 
 def open_card(node_id: str) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 
 from explorer import content, showing
+from explorer.choosing import choose_named
 from explorer.figures.published import Pair, dumbbells
-from explorer.home.choosing import choose
 from explorer.home.tables import Duel, duels, sizes
 
 ORDERS = {
@@ -26,7 +26,7 @@ def show() -> None:
     st.subheader(headline(), anchor=False)
     st.markdown(in_words())
     with st.container(width=400):
-        order = choose("order", "Sorted by", ORDERS)
+        order = choose_named("Sorted by", ORDERS, key="order", usual="gap")
     rows = sorted(duels(), key=_ORDER[order])  # type: ignore[arg-type]
     pairs = [Pair(label=row.test, ours=row.llama, theirs=row.gpt3) for row in rows]
     showing.draw(

@@ -7,9 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from explorer import content, session, showing
+from explorer.choosing import choose_named
 from explorer.figures.published import Bar, bars
-from explorer.home.choosing import choose
-from explorer.home.sources import cite_all
 from explorer.home.tables import FAMILIES, LLAMA, Entry, Table, tables
 
 SORTS = {"score": "Score", "size": "Size of the model", "name": "Name"}
@@ -36,7 +35,7 @@ def show() -> None:
     showing.draw(picture, key=f"results_{name}")
     _say(table, rows, measure)
     _numbers(table, rows)
-    cite_all([{"source": entry.source, "confidence": entry.confidence} for entry in rows])
+    showing.cite_all([{"source": entry.source, "confidence": entry.confidence} for entry in rows])
 
 
 def _choose() -> tuple[str, str, str]:
@@ -44,11 +43,12 @@ def _choose() -> tuple[str, str, str]:
     first, second, third = st.columns(3)
     with first:
         titles = {name: f"{table.title} (Table {table.number})" for name, table in tables().items()}
-        name = choose("table", "Table", titles)
+        name = choose_named("Table", titles, key="table", usual=next(iter(titles)))
     with second:
-        measure = choose("measure", "Measure", tables()[name].measures)
+        measures = tables()[name].measures
+        measure = choose_named("Measure", measures, key="measure", usual=next(iter(measures)))
     with third:
-        sort = choose("sort", "Sorted by", SORTS)
+        sort = choose_named("Sorted by", SORTS, key="sort", usual="score")
     return name, measure, sort
 
 

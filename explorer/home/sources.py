@@ -37,12 +37,6 @@ def sources(named: Mapping[str, Fact], *, key: str) -> None:
         st.caption("  \n".join(f"{_word(word)}: {it}" for word, it in content.CONFIDENCE.items()))
 
 
-def cite_all(rows: Sequence[Fact]) -> None:
-    """Say where the rows of a table come from, each source once."""
-    for source, confidence in dict.fromkeys((row["source"], row["confidence"]) for row in rows):
-        st.caption(content.cited(source, confidence))
-
-
 def _cited(row: Fact) -> tuple[str, str]:
     unsure = ", ".join(row.get("unverified_fields", ()))
     but = f", but for {content.escaped(unsure)}" if unsure else ""

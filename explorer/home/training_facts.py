@@ -8,7 +8,6 @@ import streamlit as st
 
 from explorer import content, showing
 from explorer.figures.published import Bar, Spent, Trained, bars, by_size, spending
-from explorer.home.sources import cite_all
 
 Row = Mapping[str, Any]
 
@@ -78,7 +77,7 @@ def _data() -> None:
     with st.expander("The numbers, and what each source is", icon=":material/table:"):
         st.markdown(showing.markdown_table(data_rows(ours), "lrrrl"))
         st.markdown(showing.markdown_table(their_rows(theirs), "lrrr"))
-    cite_all([*ours, *theirs])
+    showing.cite_all([*ours, *theirs])
 
 
 def _mix(rows: Sequence[Row], column: str, title: str, x: str, *, is_ours: bool = False) -> Any:
@@ -199,7 +198,7 @@ def _choices() -> None:
     with st.expander("The numbers", icon=":material/table:"):
         st.markdown(showing.markdown_table(choice_rows(rows), "lrrrr"))
         st.caption("  \n".join(content.escaped(word) for word in oddities()))
-    cite_all(rows)
+    showing.cite_all(rows)
 
 
 def trained_models() -> Mapping[str, Sequence[Row]]:
@@ -278,7 +277,7 @@ def _energy() -> None:
         st.markdown(showing.markdown_table(energy_rows(table), "lrrr"))
     st.markdown(doubt())
     method = content.facts("llama_paper")["carbon_method"]
-    cite_all([*table, method])
+    showing.cite_all([*table, method])
 
 
 def energy_rows(rows: Sequence[Row]) -> list[list[str]]:

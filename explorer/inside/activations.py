@@ -4,10 +4,10 @@ import numpy as np
 import streamlit as st
 
 from explorer import showing
+from explorer.choosing import choose_named
 from explorer.engine.answers import Answer
 from explorer.figures.feed_forward import activation_curves, product_map
 from explorer.inside import looking
-from explorer.inside.choosing import choose_named
 from explorer.inside.looking import Looked
 from tiny_llama.menu import FEED_FORWARD
 

@@ -6,13 +6,13 @@ import numpy as np
 import streamlit as st
 
 from explorer import content, session, showing
+from explorer.choosing import choose_named
 from explorer.engine.answers import Answer
 from explorer.engine.run import Run
 from explorer.engine.shipped import SHIPPED
 from explorer.figures.feed_forward import gate_density, near_zero, top_units, unit_map
 from explorer.figures.labels import visible
 from explorer.inside import looking
-from explorer.inside.choosing import choose_named
 from explorer.inside.looking import Looked
 from explorer.inside.stretch import choose_stretch, room_for
 from tiny_llama.config import ModelConfig

@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 
 from explorer import showing
+from explorer.choosing import choose_named
 from explorer.figures.feed_forward import width_lines
-from explorer.inside.choosing import choose_named
 from explorer.inside.looking import Looked
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import parameters_by_component

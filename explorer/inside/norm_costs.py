@@ -3,9 +3,9 @@
 import streamlit as st
 
 from explorer import showing
+from explorer.choosing import choose_named
 from explorer.figures.norms import norm_operations as operations_picture
 from explorer.inside import looking
-from explorer.inside.choosing import choose_named
 from explorer.inside.looking import Looked
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import count_parameters, forward_flops, parameters_by_component

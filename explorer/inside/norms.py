@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 
 from explorer import content, showing
+from explorer.choosing import choose_named
 from explorer.engine.answers import Answer
 from explorer.figures.labels import visible
 from explorer.figures.norms import (
@@ -14,7 +15,6 @@ from explorer.figures.norms import (
 )
 from explorer.figures.stream import parts_added, stream_map
 from explorer.inside import looking
-from explorer.inside.choosing import choose_named
 from explorer.inside.looking import Looked
 from explorer.inside.stretch import choose_stretch, room_for
 from tiny_llama.menu import NORM

@@ -2,8 +2,7 @@
 
 import shlex
 
-from tiny_llama.presets import PRESETS
-from tiny_llama.setup import OWN_TEXT, Setup, changes, setting_word
+from tiny_llama.setup import OWN_TEXT, Setup, from_preset
 
 USUAL_PRESET = "tiny-llama"
 """What the command line begins from when no preset is named."""
@@ -17,7 +16,7 @@ def train_command(setup: Setup) -> str:
     It begins from the tiny preset that differs in the fewest settings. The model's vocabulary is
     left to the tokenizer, which decides it.
     """
-    preset, unusual = _nearest(setup)
+    preset, unusual = from_preset(setup)
     words = ["python", "-m", "tiny_llama", "train"]
     if setup.corpus == OWN_TEXT:
         words += ["--text", "your-text.txt"]
@@ -32,16 +31,3 @@ def train_command(setup: Setup) -> str:
     if "seed" in unusual:
         words += ["--seed", str(setup.training.seed)]
     return shlex.join([*words, "--out", "my-run"])
-
-
-def _nearest(setup: Setup) -> tuple[str, dict[str, str]]:
-    """The preset to begin from, and what differs from it, as `--set` takes it."""
-    unusual = {
-        name: changes(Setup(model=preset.config), setup)
-        for name, preset in PRESETS.items()
-        if preset.is_tiny
-    }
-    nearest = min(unusual, key=lambda name: len(unusual[name]))
-    return nearest, {
-        name: setting_word(name, value) for name, (_, value) in unusual[nearest].items()
-    }
