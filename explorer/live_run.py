@@ -53,6 +53,7 @@ CURVES = {
         axis="Seconds that a step took", lines=(("seconds", "A step"),), smooth=("seconds",)
     ),
 }
+Stage = tuple[object, ...]
 AXES = {"Steps": "Step", "Tokens": "Tokens", "Seconds": "Seconds of training"}
 
 
@@ -66,23 +67,28 @@ class View:
     earlier: bool
 
 
-def show(run: Run, progress: DeltaGenerator) -> None:
+def show(run: Run, stage: Stage, progress: DeltaGenerator) -> None:
     """Show a run, live while it moves.
 
     Args:
         run: the run.
+        stage: how it stood before anything of the page was drawn; see `stage_of`.
         progress: where how far it is stands: under the button that started it, which is where one
             looks then, on a phone too.
     """
     view = _view()
     seconds = None if run.status == "recorded" else _refresh_seconds(run)
     place = progress.empty()
-    st.fragment(_live, run_every=seconds)(run.id, view, seconds, _stage(run), place)
+    st.fragment(_live, run_every=seconds)(run.id, view, seconds, stage, place)
     _changes(run, view)
 
 
-def _stage(run: Run) -> tuple[object, ...]:
-    """What decides how the page around the live part looks."""
+def stage_of(run: Run) -> Stage:
+    """What decides how the page around the live part looks.
+
+    To be taken before that is drawn: a run may move on meanwhile, and the live part then has the
+    page drawn anew.
+    """
     return run.status, run.message, bool(run.measured), session.is_mine(run)
 
 
@@ -101,11 +107,11 @@ def _live(
     run_id: str,
     view: View,
     seconds: float | None,
-    stage: tuple[object, ...],
+    stage: Stage,
     place: DeltaGenerator,
 ) -> None:
     run = session.engine().poll(run_id)
-    if run is None or _stage(run) != stage or _is_out_of_pace(run, seconds):
+    if run is None or stage_of(run) != stage or _is_out_of_pace(run, seconds):
         st.rerun()  # the whole page looks different now, or asks at another pace
     _progress(run, place)
     _chart(run, view)

@@ -9,9 +9,10 @@ with choose:
     wanted, under_the_button = train_form.show()
 with watch:
     if run := session.current_run():
+        stage = live_run.stage_of(run)
         steering.messages(run)
         steering.buttons(run, wanted)
-        live_run.show(run, under_the_button)
+        live_run.show(run, stage, under_the_button)
         steering.prompt(run)
         measurements.show(run)
         steering.downloads(run)

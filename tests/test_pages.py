@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from conftest import PAGES, open_page, until
 
-from explorer import content, controls, session
+from explorer import content, controls, session, steering
 from explorer.engine import client
 from explorer.engine.limits import limits
 from explorer.engine.shipped import shipped_run
@@ -344,6 +344,24 @@ def test_what_was_predicted_stands_beside_what_was_measured():
     for name in ("Weights, MB", "Optimizer, MB", "Activations of a step, MB"):
         predicted, measured = rows[name].split(" | ")
         assert predicted == measured
+
+
+def test_a_run_that_moves_on_while_its_page_is_drawn_has_the_page_drawn_anew(monkeypatch):
+    """Else its buttons would stay as they were for a run that is still being prepared."""
+    app = train(open_as("late", steps="3", **TINY))
+    run = wait_until_over(app)
+    run.status = "starting"
+    draw = steering.buttons
+
+    def draw_while_news_comes(run, wanted):
+        draw(run, wanted)
+        run.status = "paused"
+
+    monkeypatch.setattr(steering, "buttons", draw_while_news_comes)
+    app.run()
+    assert not app.button(key="run_stop").disabled
+    assert app.button(key="run_step").label == "One step"
+    run.status = "finished"
 
 
 def test_too_many_runs_of_one_student_are_refused_in_one_sentence(monkeypatch):
