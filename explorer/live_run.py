@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import content, session
+from explorer import content, link, session
 from explorer.components.live_chart import Line, live_chart
 from explorer.engine.run import Run, Series
 from tiny_llama.cost import count_parameters
@@ -112,7 +112,7 @@ def _live(
 ) -> None:
     run = session.engine().poll(run_id)
     if run is None or stage_of(run) != stage or _is_out_of_pace(run, seconds):
-        st.rerun()  # the whole page looks different now, or asks at another pace
+        link.draw_anew()  # the whole page looks different now, or asks at another pace
     _progress(run, place)
     _chart(run, view)
     _samples(run)

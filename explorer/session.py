@@ -12,6 +12,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer import link
 from explorer.components import identity
 from explorer.engine.client import Engine
 from explorer.engine.run import Run
@@ -201,7 +202,7 @@ def take_from_link(key: str, options: Collection[object], *, usual: object) -> N
         options: what can be chosen; the link has each as `str` writes it.
         usual: the one that no link needs.
     """
-    word, before = st.query_params.get(key), st.session_state.get(f"{key}: in the link")
+    word, before = link.word(key), st.session_state.get(f"{key}: in the link")
     named = [option for option in options if str(option) == word]
     if named and word != before:
         st.session_state[key] = named[0]
@@ -215,11 +216,8 @@ def take_from_link(key: str, options: Collection[object], *, usual: object) -> N
 
 def put_into_link(key: str, chosen: object, *, usual: object) -> None:
     """Write what such a widget shows into the link, unless it is the usual."""
-    if chosen == usual:
-        st.query_params.pop(key, None)
-    else:
-        st.query_params[key] = str(chosen)
-    st.session_state[f"{key}: in the link"] = st.query_params.get(key)
+    link.write(key, None if chosen == usual else str(chosen))
+    st.session_state[f"{key}: in the link"] = link.word(key)
     st.session_state[f"{key}: last, {usual}"] = chosen
 
 
@@ -231,7 +229,7 @@ def take_words_from_link(key: str, read: Callable[[str], object], *, usual: str 
         read: what the widget shows for the link's words; for words that make no sense, the usual.
         usual: the words that no link needs. `put_into_link` is given words, too.
     """
-    words, before = st.query_params.get(key), st.session_state.get(f"{key}: in the link")
+    words, before = link.word(key), st.session_state.get(f"{key}: in the link")
     if words is not None and words != before:
         st.session_state[key] = read(words)
     elif key not in st.session_state:  # another page has been here
@@ -242,7 +240,7 @@ def take_words_from_link(key: str, read: Callable[[str], object], *, usual: str 
 
 def words_in_link(key: str) -> str:
     """What the link says under a name, word for word; nothing where it has no such name."""
-    return st.query_params.get(key, "")
+    return link.word(key) or ""
 
 
 def written(after: str) -> str:
@@ -305,19 +303,16 @@ def _named_overlays() -> list[str]:
 
 def _kept(name: str) -> str:
     """A word of the link, put back where Streamlit dropped it on the way to another page."""
-    if name in st.query_params:
-        st.session_state[name] = st.query_params[name]
+    if word := link.word(name):
+        st.session_state[name] = word
     elif st.session_state.get(name):
-        st.query_params[name] = st.session_state[name]
+        link.write(name, st.session_state[name])
     return str(st.session_state.get(name, ""))
 
 
 def _keep(name: str, word: str) -> None:
     st.session_state[name] = word
-    if word:
-        st.query_params[name] = word
-    else:
-        st.query_params.pop(name, None)
+    link.write(name, word or None)
 
 
 @st.cache_resource(show_spinner=False)

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
-from explorer import content, session
+from explorer import content, link, session
 from explorer.engine.answers import Answer
 from explorer.engine.run import Run
 from tiny_llama.corpora import CORPORA, Task
@@ -82,7 +82,7 @@ def current_run() -> Run:
 def _wait(run_id: str) -> None:
     run = session.engine().poll(run_id)
     if run is None or run.status != "starting":
-        st.rerun()
+        link.draw_anew()
 
 
 def example_text(run: Run) -> str:
@@ -159,4 +159,4 @@ def _look_again(run_id: str, step: int) -> None:
     run = session.engine().poll(run_id)
     if run is not None and run.step > step:
         session.look_at_step(run, None)
-        st.rerun()
+        link.draw_anew()

@@ -1,0 +1,87 @@
+"""The words of the link that the app itself writes, kept from messages that do not know of them.
+
+Each message of the browser brings the link as the browser has it. It may have left before the page
+last wrote into the link, and would take that back: a student starts a run, and is shown the one
+before. What has crossed like this is told apart here.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+CROSSING_SECONDS = 1.0
+"""How long after a change of the link messages may still come that do not know of it."""
+_OWN = "own words of the link"
+
+
+@dataclass
+class _Words:
+    """What a page last knew of the words that are not Streamlit's."""
+
+    page: str
+    known: dict[str, str | None] = field(default_factory=dict)
+    replaced: dict[tuple[str, str | None], float] = field(default_factory=dict)
+    """When what a name had was replaced by the page, by name and word."""
+
+
+def word(name: str) -> str | None:
+    """What the link says under a name; None where it has no such name."""
+    own, said = _own(), st.query_params.get(name)
+    if name in own.known and said != own.known[name] and _has_crossed(own, name, said):
+        said = own.known[name]
+        _set(name, said)
+    own.known[name] = said
+    return said
+
+
+def write(name: str, new: str | None) -> None:
+    """Write a word into the link, or take a name out of it."""
+    own, before = _own(), st.query_params.get(name)
+    if new != before:
+        own.replaced[name, before] = time.monotonic()
+        own.replaced.pop((name, new), None)
+        _set(name, new)
+    own.known[name] = new
+
+
+def draw_anew() -> NoReturn:
+    """Have the whole page drawn anew, out of a part of it that runs by itself.
+
+    With the link as the page has it: such a part asks for news without waiting for any answer, and
+    what the browser says then of the link is older than the page.
+    """
+    for name, known in _own().known.items():
+        if st.query_params.get(name) != known:
+            _set(name, known)
+    st.rerun()
+
+
+def _own() -> _Words:
+    """The words of this page: on the way to another, Streamlit drops from the link what it dropped
+    from the screen.
+    """
+    context = get_script_run_ctx()
+    page = context.page_script_hash if context else ""
+    own: _Words | None = st.session_state.get(_OWN)
+    if own is None or own.page != page:
+        own = st.session_state[_OWN] = _Words(page)
+    return own
+
+
+def _has_crossed(own: _Words, name: str, said: str | None) -> bool:
+    context = get_script_run_ctx()
+    if context and context.fragment_ids_this_run:
+        return True  # no student changes the link by what asks for news by itself
+    if context and context.is_history_navigation:
+        return False
+    return time.monotonic() - own.replaced.get((name, said), -CROSSING_SECONDS) < CROSSING_SECONDS
+
+
+def _set(name: str, new: str | None) -> None:
+    if new is None:
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = new
