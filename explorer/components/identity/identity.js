@@ -1,13 +1,25 @@
 // Keeps a student's secret in this browser, so that their runs stay theirs after a reload.
 const PLACE = "tiny-llama-explorer-owner"
 
+let waiting
+
 export default function (component) {
   const { data, setStateValue } = component
+  clearTimeout(waiting)
   try {
     const kept = localStorage.getItem(PLACE)
     if (!kept) localStorage.setItem(PLACE, data.owner)
-    else if (kept !== data.owner) setStateValue("owner", kept)
+    else if (kept !== data.owner) whenQuiet(() => setStateValue("owner", kept))
   } catch {
     // Storage may be forbidden; the secret then lasts as long as the tab.
   }
+}
+
+// An answer amid a page run starts the next beside it, and Streamlit 1.67 then lets two threads
+// change what it knows of the page's widgets, by which either may fail.
+function whenQuiet(act) {
+  const app = document.querySelector("[data-testid=stApp]")
+  if (["running", "rerunRequested"].includes(app?.dataset.testScriptState))
+    waiting = setTimeout(whenQuiet, 20, act)
+  else act()
 }
