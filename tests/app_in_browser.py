@@ -147,7 +147,17 @@ class Student:
 
     # What the student does.
 
+    def rest(self) -> None:
+        """Wait until the page has answered, as who reads before they press does anyway.
+
+        Streamlit 1.67 runs a page anew beside a run that has not ended yet, and the two may fall
+        over each other (its pull request 16763).
+        """
+        done = '[data-testid=stApp][data-test-script-state="notRunning"]'
+        self.page.locator(done).wait_for()
+
     def press(self, name: str) -> None:
+        self.rest()
         self.button(name).click()
 
     def train(self) -> None:
@@ -157,6 +167,7 @@ class Student:
 
     def choose(self, label: str, option: str) -> None:
         self.widget(label).scroll_into_view_if_needed()
+        self.rest()
         self.draw()  # a list closes when the page scrolls under it
         self.widget(label).click()
         self.page.get_by_role("option", name=option, exact=True).click()
@@ -168,6 +179,7 @@ class Student:
         return self.page.get_by_test_id("stMain").get_by_role("combobox", name=label, exact=True)
 
     def look_at(self, name: str) -> None:
+        self.rest()
         self.model.click()
         self.page.get_by_role("option", name=name).click()
 
@@ -280,6 +292,13 @@ class Student:
     def run_id(self) -> str:
         return self.query["run"]
 
+    def sees(self) -> str:
+        """All words on the screen, and where it is."""
+        app = self.page.get_by_test_id("stApp")
+        state = app.get_attribute("data-test-script-state")
+        troubles = "\n".join(self.troubles)
+        return f"{self.page.url}\n{state}\n{troubles}\n{app.inner_text()}"
+
     def forgive(self, *troubles: str) -> None:
         """Pass over the troubles that hold one of these words."""
         is_known = re.compile("|".join(map(re.escape, troubles))).search
@@ -307,6 +326,7 @@ def students(browser: Browser, server: Server) -> Iterator[Callable[..., Student
         came[-1].open(link)
         return came[-1]
 
+    come.came = came
     yield come
     for student in came:
         student.leave()
@@ -337,9 +357,8 @@ RULES = {"resultTypes": ["violations"]}
 
 def settle(student):
     """Wait until the page has answered and drawn."""
-    done = '[data-testid=stApp][data-test-script-state="notRunning"]'
     student.page.wait_for_timeout(100)
-    student.page.locator(done).wait_for()
+    student.rest()
     student.draw()
 
 

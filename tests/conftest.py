@@ -72,7 +72,6 @@ def open_page(name: str, *, owner: str | None = None, **link: str) -> AppTest:
     app = AppTest.from_file(ROOT / "explorer" / "app.py", default_timeout=60)
     if owner:
         app.session_state["owner_secret"] = owner
-    app.run()  # at Home, which would take out of the link what it does not know
     for key, value in link.items():
         app.query_params[key] = value
     app.switch_page(f"../pages/{name}.py").run()
@@ -105,3 +104,13 @@ def come(browser, server):
 
     with students(browser, server) as come:
         yield come
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Where a test in the browser fails, add what its students see to what is printed of it."""
+    report = yield
+    if report.when == "call" and report.failed and "come" in item.funcargs:
+        for number, student in enumerate(item.funcargs["come"].came, start=1):
+            report.sections.append((f"student {number} sees", student.sees()))
+    return report
