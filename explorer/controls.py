@@ -15,7 +15,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content, session
+from explorer import content, link, session
 from explorer.engine.limits import check_text, limits
 from tiny_llama import config, train_config
 from tiny_llama.config import ModelConfig
@@ -349,6 +349,7 @@ def _choice(
     on_change: Any = "rerun",
 ) -> str:
     names = list(options)
+    link.say_unknown(key, names.__contains__)
     chosen = st.selectbox(
         label,
         names,
@@ -370,6 +371,7 @@ def _card(slot: str, names: list[str], usual: str) -> str:
 def _number(name: str, label: str, usual: Any) -> Any:
     kind: Any = float if float in _KINDS[name] else int
     low, high = _BOUNDS[name]
+    link.say_unknown(name, lambda word: _is_between(word, low, high))
     return st.number_input(
         label,
         kind(low),
@@ -382,6 +384,13 @@ def _number(name: str, label: str, usual: Any) -> Any:
         placeholder=_WHEN_OPEN.get(name),
         help=content.setting(name),
     )
+
+
+def _is_between(word: str, low: float, high: float) -> bool:
+    try:
+        return low <= float(word) <= high
+    except ValueError:
+        return False
 
 
 def _switch(name: str, label: str, usual: bool) -> bool:

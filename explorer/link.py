@@ -6,14 +6,19 @@ before. What has crossed like this is told apart here.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from explorer import content
+
 CROSSING_SECONDS = 1.0
 """How long after a change of the link messages may still come that do not know of it."""
+MOST_LETTERS = 40
+"""Of a word that makes no sense, so many are said again."""
 _OWN = "own words of the link"
 
 
@@ -45,6 +50,24 @@ def write(name: str, new: str | None) -> None:
         own.replaced.pop((name, new), None)
         _set(name, new)
     own.known[name] = new
+
+
+def say_unknown(name: str, fits: Callable[[str], bool]) -> None:
+    """Tell the student where a link asks for what there is not; the page shows the usual then.
+
+    Args:
+        name: in the link.
+        fits: whether a word is one that can be shown.
+    """
+    said = st.query_params.get(name)
+    if said and not fits(said):
+        short = content.escaped(said if len(said) <= MOST_LETTERS else f"{said[:MOST_LETTERS]}…")
+        st.toast(
+            f"The link asks for {content.escaped(name)} “{short}”, which cannot be chosen here; "
+            f"the page shows what can.",
+            icon=":material/link_off:",
+            duration="long",
+        )
 
 
 def draw_anew() -> NoReturn:

@@ -1,4 +1,4 @@
-"""The only home of session state, link parameters and caches.
+"""The only home of session state and caches, and beside `link` the only one of the link's words.
 
 One run is the current one, and every page looks at it: a student's own, somebody else's out of a
 link, or a shipped model. The link names it; a page that is opened without a name shows the one
@@ -204,6 +204,8 @@ def take_from_link(key: str, options: Collection[object], *, usual: object) -> N
     """
     word, before = link.word(key), st.session_state.get(f"{key}: in the link")
     named = [option for option in options if str(option) == word]
+    if word != before:
+        link.say_unknown(key, lambda _: bool(named))
     if named and word != before:
         st.session_state[key] = named[0]
     elif st.session_state.get(key) not in options:  # another page has been here
@@ -232,6 +234,7 @@ def take_words_from_link(key: str, read: Callable[[str], object], *, usual: str 
     words, before = link.word(key), st.session_state.get(f"{key}: in the link")
     if words is not None and words != before:
         st.session_state[key] = read(words)
+        link.say_unknown(key, lambda _: words == usual or read(words) != read(usual))
     elif key not in st.session_state:  # another page has been here
         st.session_state[key] = read(str(st.session_state.get(f"{key}: last, {usual}", usual)))
     elif words is None and before is not None:  # the browser went back

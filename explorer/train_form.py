@@ -6,8 +6,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer import content, controls, session, steering
+from explorer.family.tree import ROOT
 from explorer.steering import Wanted
+from tiny_llama.config import ModelConfig
 from tiny_llama.errors import UserError
+from tiny_llama.miniatures import real_models
 from tiny_llama.presets import find_preset
 from tiny_llama.setup import Setup, changes, describe_changes, setting_word
 
@@ -35,12 +38,23 @@ def _wanted(
         button.button(_TRAIN, icon=_ICON, width="stretch", key="cannot_train", disabled=True)
         notes.error(str(error), icon=":material/error:")
         return None
+    if name := _real_name(wanted.setup.model):
+        button.caption(f"**{content.escaped(name)} in small**")
     if parts := _parts(chosen, wanted.setup):
         notes.caption(parts)
     if button.button(_TRAIN, icon=_ICON, width="stretch", key="train"):
         _start(wanted, notes)
     _say_what_changed(wanted, notes)
     return wanted
+
+
+def _real_name(model: ModelConfig) -> str:
+    """Of which real models this is the miniature; empty for Tiny LLaMA itself, and for none."""
+    real = real_models(model)
+    if not real or ROOT in real:
+        return ""
+    names = {node["id"]: node["name"] for node in content.facts("family_tree")["nodes"]}
+    return ", ".join(names[each] for each in real)
 
 
 def _parts(chosen: controls.Basics, setup: Setup) -> str:

@@ -16,6 +16,7 @@ from explorer.live_run import AXES, CURVES
 from tiny_llama.cost import count_parameters
 from tiny_llama.errors import TextError
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
+from tiny_llama.miniatures import MINIATURES
 from tiny_llama.setup import OWN_TEXT, Setup, changes
 
 TINY = {"n_layers": "1", "d_model": "16", "n_heads": "2", "context": "16", "batch_size": "4"}
@@ -93,9 +94,35 @@ def test_before_anything_is_trained_a_recorded_run_is_shown_and_says_so():
 @pytest.mark.parametrize(
     ("name", "word"), [("norm", "<script>"), ("d_model", "x"), ("steps", "-5")]
 )
-def test_nonsense_in_a_link_falls_back_to_the_usual(name, word):
+def test_nonsense_in_a_link_falls_back_to_the_usual_and_is_said_once(name, word):
     app = open_page("train", **{name: word})
     assert app.button(key="train")
+    (said,) = [each.value for each in app.toast]
+    assert content.escaped(name) in said
+    assert content.escaped(word) in said
+    assert not app.run().toast
+
+
+def test_a_real_models_preset_is_no_preset_to_train():
+    app = open_page("train", preset="llama-1-65b")
+    assert "llama\\-1\\-65b" in app.toast[0].value
+    assert app.selectbox(key="preset").value == "tiny-llama"
+
+
+@pytest.mark.parametrize("link", [{}, {"preset": "tiny-gpt3", "norm": "layernorm"}, LINKS])
+def test_a_link_that_makes_sense_is_not_remarked_on(link):
+    assert not open_page("train", **link).toast
+
+
+@pytest.mark.parametrize(
+    ("real", "names"),
+    [("falcon", "Falcon"), ("zephyr", r"Mistral 7B, Zephyr\-7B"), ("vicuna", "")],
+)
+def test_a_miniature_is_named_after_its_model(real, names):
+    link = controls.link_to(Setup(model=MINIATURES[real].config))
+    captions = [each.value for each in open_page("train", **link).caption]
+    named = [each for each in captions if "in small" in each]
+    assert named == ([f"**{names} in small**"] if names else [])
 
 
 def test_a_preset_sets_every_part_and_a_link_may_change_one_of_it():

@@ -283,3 +283,15 @@ _OTHERS: Mapping[str, Miniature] = {
 
 MINIATURES: Mapping[str, Miniature] = {**_GPT_KIN, **_LLAMA_KIN, **_OTHERS}
 """Every model of the family tree by its id there."""
+
+
+def real_models(config: ModelConfig) -> list[str]:
+    """Of which models of the family tree a config is the miniature, by their ids there.
+
+    The vocabulary does not count: a tokenizer decides it.
+    """
+    return [
+        name
+        for name, each in MINIATURES.items()
+        if each.config and replace(each.config, vocab_size=config.vocab_size) == config
+    ]
