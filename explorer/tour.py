@@ -4,12 +4,14 @@ The stop is in the link, so that a reload or somebody else opens at the same one
 since arrows move sliders and charts; Streamlit hears none of them while one types.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer import content, session
+from explorer.components.tour import show_subject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +20,8 @@ class Stop:
 
     page: str
     title: str
+    subject: Sequence[str]
+    """Keys of the elements that the stop speaks of, from the top down."""
     link: Mapping[str, str] = field(default_factory=dict)
     """Named in full, also where it is the usual: the student may have left the page at another."""
 
@@ -28,15 +32,32 @@ class Stop:
 
 
 STOPS = (
-    Stop(page="home", title="LLaMA at a glance", link={"view": "glance"}),
-    Stop(page="family_tree", title="The family tree", link={"view": "tree"}),
-    Stop(page="architecture", title="The architecture", link={"view": "block"}),
-    Stop(page="tokens", title="Tokens", link={"view": "cut"}),
-    Stop(page="attention", title="Attention", link={"view": "heads"}),
-    Stop(page="rotary", title="Rotary embeddings", link={"view": "rotation"}),
-    Stop(page="norm_and_swiglu", title="Norm and SwiGLU", link={"view": "norms"}),
-    Stop(page="generation", title="Generation", link={"view": "next"}),
-    Stop(page="train", title="Your turn"),
+    Stop(page="home", title="LLaMA at a glance", subject=["model_card"], link={"view": "glance"}),
+    Stop(page="family_tree", title="The family tree", subject=["time_line"], link={"view": "tree"}),
+    Stop(
+        page="architecture",
+        title="The architecture",
+        subject=["block_diagram"],
+        link={"view": "block"},
+    ),
+    Stop(page="tokens", title="Tokens", subject=["cut_sentencepiece"], link={"view": "cut"}),
+    Stop(page="attention", title="Attention", subject=["heads"], link={"view": "heads"}),
+    Stop(
+        page="rotary", title="Rotary embeddings", subject=["turned_to"], link={"view": "rotation"}
+    ),
+    Stop(
+        page="norm_and_swiglu",
+        title="Norm and SwiGLU",
+        subject=["norm_vectors"],
+        link={"view": "norms"},
+    ),
+    Stop(
+        page="generation",
+        title="Generation",
+        subject=["temperature", "next_tokens"],
+        link={"view": "next"},
+    ),
+    Stop(page="train", title="Your turn", subject=["preset"]),
 )
 """Twenty seconds each make three minutes."""
 
@@ -58,13 +79,14 @@ def show(path: str) -> None:
         session.keep_tour("")  # what no stop has for a number is dropped from the link
         return
     stop = STOPS[number - 1]
-    with st.container(border=True, gap="small", key="tour"):
-        st.caption(f"Tour, stop {number} of {len(STOPS)}: {stop.title}")
+    with st.container(border=True, gap="xsmall", key="tour"):
         if stop.page == (path or "home"):
-            st.markdown(content.tour(stop.page))
             _walk(number)
+            st.markdown(content.tour(stop.page))
+            show_subject(number, stop.subject)
         else:
             _wait(number)
+            st.markdown("The tour waits for you there.")
 
 
 def _stop_in(word: str) -> int:
@@ -73,8 +95,8 @@ def _stop_in(word: str) -> int:
 
 
 def _walk(number: int) -> None:
-    """The ways on from a stop."""
-    with st.container(horizontal=True):
+    """Which stop this is, and the ways on from it."""
+    with _line(number):
         back = st.button(
             "Back",
             icon=":material/arrow_back:",
@@ -91,13 +113,19 @@ def _walk(number: int) -> None:
 
 
 def _wait(number: int) -> None:
-    """The way back to a stop, for who has left it for another page."""
-    st.markdown("The tour waits for you there.")
-    with st.container(horizontal=True):
+    """Which stop is next, and the way back to it, for who has left it for another page."""
+    with _line(number):
         on = st.button("Go there", icon=":material/arrow_forward:", key="tour_go", shortcut="N")
         _leave("Leave the tour")
     if on:
         _go_to(number)
+
+
+def _line(number: int) -> DeltaGenerator:
+    """The stop's name, and room beside it for buttons."""
+    line = st.container(horizontal=True, vertical_alignment="center", key="tour_line")
+    line.caption(f"Tour, stop {number} of {len(STOPS)}: {STOPS[number - 1].title}")
+    return line
 
 
 def _leave(label: str) -> None:

@@ -22,6 +22,19 @@ def see_stop(student, number):
     settle(student)
 
 
+def see_subject(student, number):
+    """Wait until the page has moved to what the stop speaks of, and not under the box."""
+    student.page.wait_for_function(IS_SEEN, arg=STOPS[number - 1].subject[-1])
+
+
+IS_SEEN = """key => {
+  const [box, seen] = ["tour", key].map(each =>
+    document.querySelector(`.st-key-${each}`)?.getBoundingClientRect())
+  return seen && box.top >= 0 && seen.top >= box.bottom && seen.top < innerHeight - 100
+}"""
+TOP = "document.querySelector('[data-testid=stMain]').scrollTop"
+
+
 def test_the_tour_is_walked_by_keys_which_do_nothing_while_one_types(come):
     student = come("/")
     student.press("Take the three-minute tour")
@@ -29,6 +42,7 @@ def test_the_tour_is_walked_by_keys_which_do_nothing_while_one_types(come):
     for number in range(2, len(STOPS) + 1):
         student.page.keyboard.press("n")
         see_stop(student, number)
+        see_subject(student, number)
     student.page.keyboard.press("n")  # there is no stop after the last
     see_stop(student, len(STOPS))
     student.page.keyboard.press("b")
@@ -50,6 +64,31 @@ def test_the_tour_is_walked_by_keys_which_do_nothing_while_one_types(come):
     assert "tour" not in student.query
 
 
+def test_the_page_moves_to_a_stop_once_and_then_is_the_students(come):
+    student = come("/attention?tour=5")
+    see_stop(student, 5)
+    see_subject(student, 5)
+    assert student.page.evaluate(TOP) > 0
+    text = student.page.get_by_role("textbox", name=re.compile("Text that the model reads"))
+    text.click()
+    where = student.page.evaluate(TOP)
+    student.page.keyboard.type("Gus. ")
+    student.page.keyboard.press("Control+Enter")
+    student.see_link(text=".*bGus.*")
+    settle(student)
+    expect(text).to_be_focused()
+    assert student.page.evaluate(TOP) == where
+    student.page.locator(".st-key-tour_next button").click()
+    see_stop(student, 6)
+    see_subject(student, 6)
+    student.press("Leave the tour")
+    expect(student.page.get_by_text("Tour, stop")).to_have_count(0)
+    assert student.page.evaluate(PADDING) == ""
+
+
+PADDING = "document.querySelector('[data-testid=stMain]').style.scrollPaddingTop"
+
+
 def test_one_press_on_home_trains_and_the_run_shows_up(come):
     student = come("/")
     student.press("Train a tiny one now")
@@ -60,9 +99,16 @@ def test_one_press_on_home_trains_and_the_run_shows_up(come):
 
 def test_a_paper_is_opened_by_a_press_and_by_its_link(come):
     student = come("/?view=research")
-    student.page.get_by_text(re.compile("Zhuiyi Technology")).click()
+    card = student.page.locator("summary").filter(has_text="Zhuiyi Technology")
+    card.click()
     expect(student.page.get_by_text("Jianlin Su")).to_be_visible()
     student.see_link(paper="rope")
+    settle(student)
+    expect(card).to_be_focused()  # so that a key closes it again
+    for is_open in (False, True):
+        student.page.keyboard.press("Enter")
+        expect(student.page.get_by_text("Jianlin Su")).to_be_visible(visible=is_open)
+        settle(student)
     again = come("/?view=research&paper=rope", beside=student)
     expect(again.page.get_by_text("Jianlin Su")).to_be_visible()
     again.page.get_by_role("link", name="Turn queries and keys").click()

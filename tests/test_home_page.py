@@ -1,6 +1,7 @@
 """The Home page through the app's own entry: every view, what the link sets, and the one button."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from conftest import open_page
 from explorer import content, controls, session
 from explorer.engine import client
 from explorer.engine.limits import limits
-from explorer.home import papers, views
+from explorer.home import meaning, papers, views
 from explorer.home.headline import ORDERS
 from explorer.home.results import SORTS
 from explorer.home.tables import duels, tables
@@ -64,6 +65,21 @@ def test_why_it_matters_shows_every_claim_with_its_source_and_how_sure_it_is():
     for row in facts["open"]:
         assert row["state"] in said
     assert "from memory" in said
+
+
+def test_a_teacher_reads_three_claims_and_sees_one_picture_before_anything_is_unfolded():
+    app = open_page("home", view="meaning")
+    (box,) = [each for each in app.expander if each.label == "Milestones and key innovations"]
+    assert not box.proto.expanded
+    inside = [each.value for each in box.markdown]
+    for row in meaning.aloud():
+        assert not any(content.escaped(row["text"]) in each for each in inside)
+    claims = [row for rows in meaning.folded().values() for row in rows]
+    for row in claims:
+        assert any(content.escaped(row["text"]) in each for each in inside)
+    assert len(meaning.aloud()) == 3
+    assert len(pictures(app)) == 1
+    assert rows_of(app) == [entry.label for entry in meaning.by_score()]
 
 
 def test_the_headline_is_sorted_as_the_link_says():
@@ -137,15 +153,25 @@ NONSENSE = (
     {"view": "results", "table": "<b>", "measure": "x", "sort": "y", "families": "z"},
     {"view": "training", "mix": "x", "against": "x", "cost": "x"},
     {"view": "research", "paper": "../x"},
+    {"view": "glance", "paper": "zzz"},
 )
 
 
-def test_nonsense_in_a_link_falls_back_to_the_usual():
+def test_nonsense_in_a_link_falls_back_to_the_usual_and_leaves_the_link():
     app = open_page("home")
     for link in NONSENSE:
         for key, word in link.items():
             app.query_params[key] = word
         assert is_well(app.run())
+        assert not set(app.query_params) - {"view"}
+
+
+def test_a_paper_in_the_link_stays_there_whatever_is_shown():
+    app = open_page("home", paper="rope")
+    assert app.query_params["paper"] == "rope"
+    assert "arXiv:" not in words(app)
+    app.query_params["view"] = "research"
+    assert content.home("paper_rope") in words(app.run())
 
 
 def test_every_choice_of_how_it_was_trained_has_its_chart():
@@ -169,6 +195,30 @@ def test_a_paper_opens_out_of_a_link_with_all_that_is_known_of_it(name):
     assert content.escaped(row["source"]) in said
     assert row["confidence"].replace("-", " ") in said
     assert said.count("arXiv:") == 1  # no other paper is open
+
+
+@pytest.mark.parametrize("name", ["kaplan-scaling", "chinchilla"])
+def test_a_paper_on_scaling_leads_to_the_count_that_its_label_names(name):
+    app = open_page("home", view="research", paper=name)
+    touch = papers.CARDS[name].touch
+    assert touch.label in [each.proto.label for each in app.get("page_link")]
+    there = open_page(touch.page, **touch.link)
+    assert is_well(there)
+    assert touch.link.items() <= dict(there.query_params).items()
+    for row in ("6ND with all parameters", "Exact: 3 × forward"):
+        assert row in words(there)
+    assert ("20 tokens for each" in words(there)) == (name == "chinchilla")
+
+
+def test_the_sum_over_the_whole_project_is_the_same_on_both_pages_that_tell_it():
+    told = [
+        re.search(r"would be about ([\d,]+) MWh", words(page))[1]
+        for page in (
+            open_page("home", view="training"),
+            open_page("architecture", view="training"),
+        )
+    ]
+    assert told == ["3,290", "3,290"]
 
 
 def test_one_press_trains_what_the_train_page_would_train():

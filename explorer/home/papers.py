@@ -27,11 +27,7 @@ class Card:
     touch: Touch
 
 
-_COMPUTE = Touch(
-    page="architecture",
-    label="Count parameters and operations of real models",
-    link={"view": "compute"},
-)
+_COMPUTE = {"view": "compute", "preset": "llama-1-65b"}
 
 CARDS: Mapping[str, Card] = {
     "transformer": Card(
@@ -39,8 +35,20 @@ CARDS: Mapping[str, Card] = {
         organisation="Google Brain",
         touch=Touch(page="attention", label="See attention at work", link={"view": "heads"}),
     ),
-    "kaplan-scaling": Card(name="Scaling laws", organisation="OpenAI", touch=_COMPUTE),
-    "chinchilla": Card(name="Chinchilla", organisation="DeepMind", touch=_COMPUTE),
+    "kaplan-scaling": Card(
+        name="Scaling laws",
+        organisation="OpenAI",
+        touch=Touch(page="architecture", label="Put 6ND beside the exact sum", link=_COMPUTE),
+    ),
+    "chinchilla": Card(
+        name="Chinchilla",
+        organisation="DeepMind",
+        touch=Touch(
+            page="architecture",
+            label="Count LLaMA 65B's training by 20 tokens a parameter",
+            link={**_COMPUTE, "budget": "chinchilla"},
+        ),
+    ),
     "llama": Card(
         name="LLaMA",
         organisation="Meta AI",
@@ -86,23 +94,29 @@ def paper(name: str) -> Mapping[str, Any]:
     return {row["id"]: row for row in rows}[name]
 
 
+def take_from_link() -> None:
+    """Open the paper that the link names; on every view, so that no nonsense stays there."""
+    session.take_from_link("paper", ["", *CARDS], usual="")
+    session.put_into_link("paper", session.widget("paper"), usual="")
+
+
 def show() -> None:
     """Show the cards; the one that the link names is open."""
     st.markdown(content.home("research"))
-    session.take_from_link("paper", ["", *CARDS], usual="")
     named = str(session.widget("paper"))
+    # Not by `expanded`: Streamlit 1.67 would make another box of it, and lose the focus.
+    session.set_widgets(**{_key(name): name == named for name in CARDS})
     names = list(CARDS)
-    _rows(names[:N_MAIN], named)
+    _rows(names[:N_MAIN])
     st.subheader("Beside them", anchor=False)
-    _rows(names[N_MAIN:], named)
+    _rows(names[N_MAIN:])
 
 
-def _rows(names: list[str], named: str) -> None:
+def _rows(names: list[str]) -> None:
     for name in names:
         card, row = CARDS[name], paper(name)
         box = st.expander(
             f"**{card.name}** · {row['year']} · {card.organisation}",
-            expanded=name == named,
             key=_key(name),
             on_change=_note,
             args=(name,),

@@ -108,7 +108,7 @@ def _vectors(answer: Answer, token: int) -> None:
         len(tokens), room_for(tokens, characters=40, most=40), key="norms_from"
     )
     part = slice(stretch.start, stretch.stop)
-    left, right = st.columns(2)
+    left, right = st.container(key="norm_vectors").columns(2)
     with left:
         st.markdown("**Each token's vector before the norm**")
         showing.draw(

@@ -17,7 +17,7 @@ def show(asked: Asked) -> None:
     showing.introduce("tokens", "cut")
     answer = asked.cuts([asked.text])
     for kind in ORDER:
-        with st.container(border=True):
+        with st.container(border=True, key=f"cut_{kind}"):
             _one(asked, kind, answer["cuts"][0][kind], answer["sizes"][kind])
     showing.explain(
         "tokens",
