@@ -13,9 +13,14 @@ import torch
 from conftest import EVERY_CHOICE
 from streamlit.testing.v1 import AppTest
 
-from explorer.architecture.take_code import corpus_text
+from explorer import content
+from explorer.architecture import sizes
+from explorer.architecture.take_code import as_published, corpus_text
 from tiny_llama import __main__ as command_line
 from tiny_llama.config import ModelConfig
+from tiny_llama.corpora import CORPORA
+from tiny_llama.cost import count_parameters
+from tiny_llama.data import tokenize
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
 from tiny_llama.miniatures import MINIATURES
 from tiny_llama.model import TinyLlama
@@ -309,6 +314,81 @@ def test_a_script_says_where_it_differs_from_its_setup(setup, said):
     assert any(said in sentence for sentence in differences(setup))
 
 
+def docstring_of(setup: Setup) -> str:
+    return " ".join(ast.get_docstring(ast.parse(write_script(setup))).split())
+
+
+STARTS = "weights start as in its run"
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [Setup(), Setup(corpus="copy"), Setup(tokenizer="bytes"), Setup(model=SMALL, corpus="sort")],
+    ids=lambda setup: f"{setup.corpus} {setup.tokenizer}",
+)
+def test_where_a_script_says_so_its_weights_start_as_in_the_setups_run(setup, tmp_path):
+    assert STARTS in docstring_of(setup)
+    tokenized = tokenize(CORPORA[setup.corpus], setup.tokenizer)
+    vocab_size = tokenized.tokenizer.vocab_size
+    expected = TinyLlama(replace(setup.model, vocab_size=vocab_size)).state_dict()
+    (tmp_path / "text.txt").write_text(corpus_text(setup.corpus), encoding="utf-8")
+    script, models = of(setup), []
+    script.main.__globals__["train"] = lambda model, tokens: models.append(model)
+    script.main.__globals__["SAMPLE_TOKENS"] = 1
+    script.sys.argv = ["my_model.py", str(tmp_path / "text.txt")]
+    script.main()
+    started = models[0].state_dict()
+    assert all(torch.equal(started[path], expected[path]) for path in expected)
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        Setup(tokenizer="sentencepiece"),
+        Setup(model=PRESETS["llama-1-7b"].config),
+        Setup(model=PRESETS["stories15m"].config),
+    ],
+    ids=["sentencepiece", "llama-1-7b", "stories15m"],
+)
+def test_a_script_with_another_vocabulary_does_not_say_that_its_weights_start_alike(setup):
+    assert STARTS not in docstring_of(setup)
+    assert "first values and batches are others" in docstring_of(setup)
+
+
+@pytest.mark.parametrize("setup", EVERY_SETUP, ids=lambda setup: setup.model.norm)
+def test_a_script_that_says_it_learns_from_itself_is_long_enough(setup):
+    if "from this very file" in docstring_of(setup):
+        assert len(write_script(setup)) >= 2 * setup.model.context + 2
+    else:
+        assert setup.model.context > 2048
+
+
+TINYS = "Not as published, but as for a tiny model: "
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_real_models_script_says_that_it_is_trained_as_a_tiny_one(name):
+    config = PRESETS[name].config
+    is_tiny = count_parameters(replace(config, vocab_size=256)) < 5_000_000
+    said = docstring_of(Setup(model=config))
+    names = "STEPS, BATCH_SIZE, LEARNING_RATE, WARMUP_STEPS"
+    assert (f"{TINYS}{names}." in said) == (not is_tiny)
+    assert is_tiny or not PRESETS[name].is_tiny
+
+
+def test_a_setting_that_was_chosen_is_not_said_to_be_a_tiny_models():
+    seven = Setup(model=PRESETS["llama-1-7b"].config)
+    chosen = {"learning_rate": "3e-4", "warmup_steps": "2000"}
+    assert f"{TINYS}STEPS, BATCH_SIZE." in docstring_of(seven.with_values(chosen))
+    chosen |= {"steps": "250000", "batch_size": "2000"}
+    assert TINYS not in docstring_of(seven.with_values(chosen))
+
+
+def test_below_1_the_temperature_is_said_to_be_on_the_safe_side():
+    (line,) = [line for line in write_script(Setup()).splitlines() if "TEMPERATURE = " in line]
+    assert line.endswith(" = 200, 0.8  # below 1 safer, above 1 wilder")
+
+
 def test_nothing_but_known_words_gets_into_a_script():
     code = write_script(Setup(corpus='"""\nimport os\n"""', tokenizer="bytes"))
     assert "import os" not in code
@@ -374,7 +454,7 @@ def view() -> None:
 
     name = st.query_params.get("preset", "tiny-llama")
     corpus = st.query_params.get("corpus", "tales")
-    take_code.show(Setup(model=PRESETS[name].config, corpus=corpus))
+    take_code.show(Setup(model=PRESETS[name].config, corpus=corpus), name)
 
 
 def opened(**link: str) -> AppTest:
@@ -394,6 +474,32 @@ def test_the_view_shows_the_script_and_the_line(preset):
     assert [code.value for code in app.code[:2]] == shown
     n_lines = write_script(setup).count("\n")
     assert any(f"{n_lines} lines" in caption.value for caption in app.caption)
+
+
+@pytest.mark.parametrize(
+    ("preset", "said"),
+    [
+        ("llama-1-7b", r"LLaMA\-7B itself was trained at a learning rate of up to 0.0003, on 4M "),
+        (
+            "llama-1-65b",
+            "up to 0.00015, on 4M tokens a step and 1.4 trillion in all. Source: LLaMA",
+        ),
+        ("gpt3-175b", "up to 0.00006, on 3.2M tokens a step and 300 billion in all. Source: GPT"),
+        ("tiny-llama", ""),
+        ("gemma-2b", ""),
+    ],
+)
+def test_the_view_says_how_llama_and_gpt3_were_trained(preset, said):
+    captions = [caption.value for caption in opened(preset=preset).caption]
+    told = [caption for caption in captions if "itself was trained" in caption]
+    assert len(told) == bool(said)
+    assert all(said in caption for caption in told)
+
+
+def test_each_published_training_is_that_of_its_own_model():
+    for name in (*sizes.LLAMA, *sizes.GPT3):
+        title = PRESETS[name].title.replace("LLaMA ", "LLaMA-")
+        assert as_published(name).startswith(content.escaped(title) + " itself")
 
 
 @pytest.mark.parametrize(

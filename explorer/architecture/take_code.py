@@ -1,16 +1,20 @@
 """The setup to take home: one PyTorch script, and a line for a terminal."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import streamlit as st
 
 from explorer import content, showing
-from explorer.figures.amounts import in_bytes
+from explorer.architecture.sizes import GPT3, LLAMA
+from explorer.figures.amounts import in_bytes, in_words
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, Task, TextCorpus
 from tiny_llama.corpora.tiny_shakespeare import TinyShakespeare
 from tiny_llama.cost import count_parameters, training_memory
+from tiny_llama.presets import PRESETS
 from tiny_llama.script import (
     SCRIPT_NAME,
     differences,
@@ -42,6 +46,8 @@ def show(setup: Setup, name: str = "") -> None:
         )
         _offer_text(setup)
     st.caption(content.escaped(_remark(setup, script)))
+    if name in PRESETS and PRESETS[name].config == setup.model and (told := as_published(name)):
+        st.caption(told)
     with st.container(
         height=HEIGHT
     ):  # which keys can scroll; a code box of this height they cannot
@@ -49,6 +55,24 @@ def show(setup: Setup, name: str = "") -> None:
     st.markdown("**The same setup by this project's own command line**")
     st.code(train_command(setup), language="bash", wrap_lines=True)
     showing.explain("architecture", "code", code="tiny_llama.script.writing:write_script")
+
+
+def as_published(name: str) -> str:
+    """How a preset's model was trained, of LLaMA and GPT-3, in Markdown; of others empty."""
+    rows = [
+        *content.facts("llama_paper")["table2_sizes"],
+        *content.facts("gpt3_paper")["table2_1_sizes"],
+    ]
+    row: Mapping[str, Any] | None = dict(zip((*LLAMA, *GPT3), rows, strict=True)).get(name)
+    if row is None:
+        return ""
+    batch = row.get("batch_printed") or row["batch_tokens_printed"]
+    rate = f"{row['learning_rate']:f}".rstrip("0")
+    return (
+        f"{content.escaped(row['model'])} itself was trained at a learning rate of up to {rate}, "
+        f"on {batch} tokens a step and {in_words(row['train_tokens'])} in all. "
+        f"{content.cited(row['source'], row['confidence'])}"
+    )
 
 
 def corpus_text(name: str) -> str:

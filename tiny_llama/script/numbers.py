@@ -20,7 +20,7 @@ ROWS: tuple[Mapping[str, str], ...] = (
     {"LEARNING_RATE": "", "WARMUP_STEPS": "", "GRADIENT_CLIP": "", "LABEL_SMOOTHING": ""},
     {"BETA1": "memory of gradients", "BETA2": "of their squares", "WEIGHT_DECAY": ""},
     {"EVALUATE_EVERY": "steps between held-out losses", "EVALUATE_TEXTS": "of so many texts"},
-    {"SAMPLE_TOKENS": "", "TEMPERATURE": "below 1 bolder, above 1 wilder"},
+    {"SAMPLE_TOKENS": "", "TEMPERATURE": "below 1 safer, above 1 wilder"},
 )
 """Names by lines, each with what is to be said of it."""
 

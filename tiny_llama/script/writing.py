@@ -23,7 +23,8 @@ def write_script(setup: Setup) -> str:
     """Write a setup as one readable Python file that needs nothing but PyTorch.
 
     It has the model, training and sampling, and of all that only what this setup uses. The model
-    computes what `TinyLlama` does, from parameters of the same names, shapes and first values.
+    computes what `TinyLlama` does, from parameters of the same names and, given a vocabulary of the
+    same size, of the same shapes and first values.
     """
     stay = marks(setup)
     code = fill(_layout(setup, stay), stay, _words(setup, stay))
