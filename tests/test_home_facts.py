@@ -6,7 +6,7 @@ import pytest
 
 from explorer import content
 from explorer.figures.published import Bar, Pair, Spent, Trained, bars, by_size, dumbbells, spending
-from explorer.home import headline, model_card, small_tree, training_facts
+from explorer.home import headline, meaning, model_card, small_tree, training_facts
 from explorer.home.papers import CARDS, paper
 from explorer.home.results import in_order
 from explorer.home.tables import FAMILIES, Entry, duels, sizes, tables
@@ -228,8 +228,22 @@ def test_the_doubt_about_the_whole_project_is_told_with_its_sum():
     said = training_facts.doubt()
     assert "2,638 MWh" in said
     found = int(re.search(r"about ([\d,]+) MWh", said)[1].replace(",", ""))
-    assert found == pytest.approx(3290, abs=5)
-    assert "3290" in LLAMA["carbon_method"]["doubt"]
+    method, hours = LLAMA["carbon_method"], 2048 * 5 * 365.25 / 12 * 24
+    assert found == round(hours * 400 * method["pue"] / 1e6, -1) == 3290
+    assert f"about {found:,} MWh" in method["doubt"]
+
+
+def test_what_is_said_below_the_picture_of_sizes_and_scores_holds():
+    order = [entry.label for entry in meaning.by_score()]
+    assert order.index("LLaMA 13B") + 1 == order.index("GPT-3 175B")
+    assert order[:3] == ["PaLM 540B", "Chinchilla 70B", "LLaMA 65B"]
+    assert "LLaMA 65B stays behind Chinchilla 70B and PaLM 540B" in content.home("table_mmlu")
+
+
+def test_home_speaks_of_what_there_is_and_not_of_what_there_is_not_yet():
+    for path in (content.HERE / "home").glob("*.md"):
+        said = path.read_text(encoding="utf-8")
+        assert not re.search(r"\byet\b|There is no|not built|coming soon|will be", said), path.name
 
 
 def test_what_the_papers_print_oddly_is_told_where_it_shows():

@@ -1,9 +1,9 @@
-"""The model card: what LLaMA is, what of it is open, and why it matters."""
+"""The model card: what LLaMA is, its four sizes, and what of it is open."""
 
 import streamlit as st
 
 from explorer import content, showing
-from explorer.home.sources import boxes, facts, sources
+from explorer.home.sources import facts, sources
 
 
 def show() -> None:
@@ -15,21 +15,6 @@ def show() -> None:
                 st.markdown(f"**{content.escaped(row['value'])}**")
                 st.caption(content.escaped(row["note"]))
     sources({row["field"]: row for row in facts("card")}, key="card_sources")
-
-
-def show_meaning() -> None:
-    """Say what LLaMA is, why it matters, what it set off and what was new."""
-    sections = {
-        "Why it matters": [*facts("description"), *facts("why")],
-        "Milestones": facts("milestones"),
-        "Key innovations": facts("innovations"),
-    }
-    for title, place in zip(sections, st.columns(3, gap="large"), strict=True):
-        with place:
-            st.subheader(title, anchor=False)
-            boxes(sections[title])
-    named = {row["title"]: row for rows in sections.values() for row in rows}
-    sources(named, key="meaning_sources")
 
 
 def show_sizes() -> None:

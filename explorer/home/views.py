@@ -3,7 +3,7 @@
 import streamlit as st
 
 from explorer import content
-from explorer.home import headline, model_card, papers, results, small_tree, training_facts
+from explorer.home import headline, meaning, model_card, papers, results, small_tree, training_facts
 
 VIEWS = {
     "glance": "At a glance",
@@ -23,7 +23,7 @@ def show_glance() -> None:
 
 def show_meaning() -> None:
     """Why it matters, its milestones, what was new, what of it is open, and its four sizes."""
-    model_card.show_meaning()
+    meaning.show()
     left, right = st.columns(2, gap="large")
     with left:
         model_card.show_open()

@@ -1,0 +1,69 @@
+"""Why LLaMA matters: what is read aloud, with a picture, and the rest folded."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from explorer import content, showing
+from explorer.figures.published import Bar, bars
+from explorer.home.results import in_order
+from explorer.home.sources import Fact, boxes, facts, sources
+from explorer.home.tables import LLAMA, Entry, tables
+
+N_ALOUD = 3
+"""Claims that a teacher reads aloud."""
+SCORE = "Average"
+"""The measure of MMLU by which the picture is sorted."""
+
+
+def show() -> None:
+    """Say why it matters beside the picture; folded, what it set off and what was new."""
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        boxes(aloud())
+    with right:
+        _size_and_score()
+    with st.expander("Milestones and key innovations", icon=":material/flag:", key="milestones"):
+        for (title, rows), place in zip(folded().items(), st.columns(2, gap="large"), strict=True):
+            with place:
+                st.subheader(title, anchor=False)
+                boxes(rows)
+    named = [*aloud(), *(row for rows in folded().values() for row in rows)]
+    sources({row["title"]: row for row in named}, key="meaning_sources")
+
+
+def aloud() -> Sequence[Fact]:
+    """What LLaMA is, and the first reasons why it matters."""
+    return [*facts("description"), *facts("why")][:N_ALOUD]
+
+
+def folded() -> dict[str, Sequence[Fact]]:
+    """The other claims, by the title above them."""
+    others = [*facts("description"), *facts("why")][N_ALOUD:]
+    return {
+        "Milestones": [*others, *facts("milestones")],
+        "Key innovations": facts("innovations"),
+    }
+
+
+def by_score() -> list[Entry]:
+    """LLaMA and its rivals, from the best average on MMLU down."""
+    return in_order(tables()["mmlu"].entries, SCORE, "score", "higher")
+
+
+def _size_and_score() -> None:
+    rows = [
+        Bar(
+            label=entry.label,
+            value=entry.parameters / 1e9,
+            is_ours=entry.family == LLAMA,
+            words=f"{entry.scores[SCORE]:.1f} %",
+        )
+        for entry in by_score()
+    ]
+    st.markdown("**How large each is; at the end of the bar, its average on MMLU**")
+    picture = bars(rows, title="Size and score of each model", x="Billions of parameters")
+    showing.draw(picture, key="size_and_score")
+    st.caption(content.home("table_mmlu"))
+    first = by_score()[0]
+    st.caption(content.cited(first.source, first.confidence))
