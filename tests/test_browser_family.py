@@ -77,6 +77,28 @@ def test_no_names_collide_at_any_zoom_and_all_are_shown_at_first(browser, server
     assert not student.troubles
 
 
+@pytest.mark.parametrize(("wide", "high"), [(1280, 720), (1280, 1080), (390, 800)])
+@pytest.mark.parametrize("lanes", ["kind", "organisation"])
+def test_the_drawing_fits_into_the_window_and_llama_is_on_the_first_screen(come, wide, high, lanes):
+    student = come("/tokens")
+    student.page.set_viewport_size({"width": wide, "height": high})
+    student.open(f"/family_tree?lanes={lanes}")
+    expect(nodes(student)).to_have_count(92)
+    scroll = student.page.locator(".scroll")
+    assert scroll.bounding_box()["height"] <= high - 70
+    size = scroll.evaluate("each => [each.scrollHeight, each.clientHeight]")
+    if lanes == "kind":
+        assert size[0] == size[1], "all of it is seen without panning"
+    if lanes == "kind" and wide > high:
+        expect(node(student, "LLaMA")).to_be_in_viewport(ratio=1)
+    for name in ("Transformer", "Kimi K2", "LLaMA"):
+        node(student, name).focus()
+        student.page.keyboard.press("ArrowRight")
+        student.page.keyboard.press("ArrowLeft")
+        box, here = scroll.bounding_box(), node(student, name).bounding_box()
+        assert box["y"] <= here["y"] <= box["y"] + box["height"]
+
+
 @pytest.mark.parametrize("view", ["tree", "list"])
 @pytest.mark.parametrize("screen", list(SCREENS))
 def test_the_page_can_be_used_by_everybody(browser, server, screen, view):
@@ -180,5 +202,5 @@ def test_the_list_is_walked_and_its_cards_are_opened_by_keyboard(come):
     student.see_link(node="llama-2")
     heading = student.page.get_by_role("heading", name="Llama 2", exact=True)
     expect(heading).to_be_visible()
-    student.page.get_by_role("link", name="Go to this card").press("Enter")
+    student.page.get_by_role("link", name="Go to card").press("Enter")
     expect(heading).to_be_in_viewport()

@@ -74,6 +74,21 @@ def test_the_card_of_a_model_says_what_differs_from_llama():
     assert "6,053,381,344" in text, "what the project's page prints stays on screen"
 
 
+def test_a_number_that_is_not_stated_is_told_from_the_parent_beside_the_verdict():
+    text = said(open_page("family_tree", node="r1-distill-llama")).replace("\\", "")
+    assert "| RoPE (theta 10000) | :material/contrast: differs in part: **RoPE** |" in text
+    assert "**Positions:** RoPE's theta 500,000 (8B), from its parent Llama 3.1;" in text
+    text = said(open_page("family_tree", node="olmo")).replace("\\", "")
+    assert ":material/rule: same as far as stated: RoPE; *theta not stated*" in text
+
+
+def test_the_card_of_llama_names_its_sizes_and_how_open_it_was():
+    text = said(open_page("family_tree")).replace("\\", "")
+    assert "7B: 6,738,415,616; 13B: 13,015,864,320" in text
+    assert "llama-1-7b" not in text
+    assert "open to researchers on request" in text
+
+
 def test_an_entry_without_an_architecture_says_so():
     assert "none to compare; this entry is research" in said(open_page("family_tree", node="rope"))
 

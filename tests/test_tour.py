@@ -72,7 +72,8 @@ def test_the_stops_are_pages_and_views_that_exist_each_told_in_a_sentence_or_two
 
 def test_a_paper_leads_to_a_view_that_exists():
     for card in CARDS.values():
-        assert all(word in views_of(card.touch.page) for word in card.touch.link.values())
+        if "view" in card.touch.link:
+            assert card.touch.link["view"] in views_of(card.touch.page)
 
 
 def test_nine_stops_of_twenty_seconds_make_three_minutes():

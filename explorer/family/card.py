@@ -8,6 +8,7 @@ from explorer import content, controls, showing
 from explorer.family import diff
 from explorer.family.choosing import open_card
 from explorer.family.facts import facts_of
+from explorer.family.numbers import exact_rows
 from explorer.family.tree import KINDS, RELATIONS, ROOT, Edge, Node, Tree
 from tiny_llama.miniatures import MINIATURES, Miniature
 from tiny_llama.setup import Setup, describe_changes
@@ -94,8 +95,12 @@ def _show_diff(tree: Tree, node: Node) -> None:
         st.markdown(content.escaped(diff.in_one_line(rows)))
     table = [_root_row(row) if is_root else _diff_row(row) for row in rows]
     own = content.escaped(node.name)
-    heads = ["Part", own] if is_root else ["Part", "LLaMA", own, "The same?"]
+    heads = ["Part", own] if is_root else ["Part", "LLaMA", own]
     st.markdown(showing.markdown_table([heads, *table], "l" * len(heads)))
+    # Beneath the table, as long words in its last column would squeeze the others on a phone.
+    for row in rows if not is_root else []:
+        if row.note:
+            st.caption(f"**{row.title}:** {content.escaped(row.note)}.")
 
 
 def _root_row(row: diff.Row) -> list[str]:
@@ -103,18 +108,19 @@ def _root_row(row: diff.Row) -> list[str]:
 
 
 def _diff_row(row: diff.Row) -> list[str]:
+    """The verdict stands before the value: a fourth column would leave a phone a word a line."""
     is_odd = row.verdict in (diff.IN_PART, diff.DIFFERS)
     value = content.escaped(row.node)
-    shown = [f"**{value}**" if is_odd else value]
-    shown += [f"*{content.escaped(row.note)}*"] if row.note else []
+    shown = [f"{diff.VERDICTS[row.verdict]}: {f'**{value}**' if is_odd else value}"]
+    shown += [f"*{content.escaped(row.missing)}*"] if row.missing else []
     shown += [f":material/help: not verified ({content.escaped(row.unverified)})"] * bool(
         row.unverified
     )
-    return [row.title, content.escaped(row.llama), "; ".join(shown), diff.VERDICTS[row.verdict]]
+    return [row.title, content.escaped(row.llama), "; ".join(shown)]
 
 
 def _show_exact(node: Node) -> None:
-    rows = diff.exact_rows(node)
+    rows = exact_rows(node)
     if not rows:
         return
     st.markdown("**Exact numbers**")

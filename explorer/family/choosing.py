@@ -28,12 +28,9 @@ _NODE = "node"
 
 def choose_filter() -> Filter:
     """Let the student say which entries and which links to show."""
-    find, years = st.columns([1, 1], gap="large")
-    with find:
+    with st.popover("Search and filter", icon=":material/filter_alt:", width="content"):
         words = _search()
-    with years:
         between = _years()
-    with st.expander("Filter by relation, openness and organisation", icon=":material/filter_alt:"):
         relations = _several("relation", "Relation", {n: r.title for n, r in RELATIONS.items()})
         openness = _several("openness", "Openness", OPENNESS)
         makers = _several("maker", "Organisation", MAKER_TITLES)

@@ -2,7 +2,7 @@
 
 Each feature of a node is read as a set of choices in plain words. Two sets that are equal are the
 same architecture; where some of LLaMA's choices are kept, in some sizes or layers or with something
-added, it differs in part.
+added, it differs in part. A number that is not stated is never taken for LLaMA's.
 """
 
 import re
@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from explorer import content
 from explorer.family.checked import FEATURES, unverified
+from explorer.family.numbers import NUMBERS, Number, exact_rows, listed, numbers_of, parents_tuned
 from explorer.family.tree import ROOT, Node, Tree
 
-SAME, IN_PART, DIFFERS, NOT_KNOWN = "same", "in part", "differs", "not known"
+SAME, AS_STATED, IN_PART = "same", "as stated", "in part"
+DIFFERS, NOT_KNOWN = "differs", "not known"
 VERDICTS: Mapping[str, str] = {
     SAME: ":material/check: same",
+    AS_STATED: ":material/rule: same as far as stated",
     IN_PART: ":material/contrast: differs in part",
     DIFFERS: ":material/swap_horiz: differs",
     NOT_KNOWN: ":material/help: not disclosed",
@@ -37,9 +39,11 @@ class Row:
     verdict: str
     """One of `VERDICTS`."""
     instead: tuple[str, ...]
-    """What the node has that LLaMA has not, in plain words."""
+    """What the node has that LLaMA has not, in plain words; its sizes where not all have it."""
     note: str
-    """What else is to be known of the comparison; mostly empty."""
+    """Where a number of the comparison is from, and what a parent has besides; mostly empty."""
+    missing: str
+    """What number is not stated, and for which sizes; empty: all are."""
     unverified: str
     """What of it was not read in the source; empty: all was."""
 
@@ -51,8 +55,8 @@ def compare(tree: Tree, node: Node) -> list[Row]:
     """
     if node.architecture is None:
         return []
-    llama, doubtful = tree.nodes[ROOT], unverified(node)
-    return [_row(feature, llama, node, doubtful.get(feature, "")) for feature in FEATURES]
+    doubtful = unverified(node)
+    return [_row(feature, tree, node, doubtful.get(feature, "")) for feature in FEATURES]
 
 
 def in_one_line(rows: Sequence[Row]) -> str:
@@ -69,21 +73,15 @@ def in_one_line(rows: Sequence[Row]) -> str:
     )
     open_words = [
         *([f"Not disclosed: {', '.join(unknown)}."] if unknown else []),
-        *[f"{row.title}: {row.note}." for row in rows if row.note.endswith(_NOT_STATED)],
+        *[f"{row.title}: {row.missing}." for row in rows if row.missing],
     ]
     return " ".join([said, *open_words])
 
 
-def choices_of(feature: str, node: Node) -> Choices:
+def choices_of(feature: str, tree: Tree, node: Node) -> Choices:
     """What a node has for a feature, as choices in plain words; empty where it is not disclosed."""
-    value = _value(feature, node)
-    return frozenset() if value is None else _READERS[feature](value, node)
-
-
-def exact_rows(node: Node) -> list[Mapping[str, Any]]:
-    """The exact configurations that are known of a node, out of the table `configs`."""
-    known = {row["id"]: row for row in content.facts("configs")["configs"]}
-    return [known[name] for name in node.config_ids]
+    words, numbers = _in_words(feature, node), numbers_of(feature, tree, node)
+    return words.union(*(number.choices for number in numbers.values()))
 
 
 def shown_value(feature: str, node: Node) -> str:
@@ -96,36 +94,93 @@ def shown_value(feature: str, node: Node) -> str:
     return f"{value:,} tokens" if isinstance(value, int) else _PLAINER.get(value, str(value))
 
 
-def _row(feature: str, llama: Node, node: Node, doubtful: str) -> Row:
-    usual, own = choices_of(feature, llama), choices_of(feature, node)
+def _row(feature: str, tree: Tree, node: Node, doubtful: str) -> Row:
+    llama = tree.nodes[ROOT]
+    usual, own = choices_of(feature, tree, llama), choices_of(feature, tree, node)
+    numbers = numbers_of(feature, tree, node)
+    missing, beside = _missing(feature, numbers), _beside(feature, tree, node)
+    is_open = bool(missing or beside)
     return Row(
         feature=feature,
         title=FEATURES[feature],
         llama=shown_value(feature, llama),
         node=shown_value(feature, node),
-        verdict=_verdict(usual, own),
-        instead=tuple(sorted(own - usual)),
-        note=_note(feature, node),
+        verdict=_verdict(usual, own, is_open=is_open),
+        instead=tuple(choice + _sizes_with(choice, numbers) for choice in sorted(own - usual)),
+        note="; ".join([*_origins(numbers), *beside]),
+        missing=missing,
         unverified=doubtful,
     )
 
 
-def _note(feature: str, node: Node) -> str:
-    """That a number of the comparison is in the exact configurations alone, or not known."""
-    value = str(_value(feature, node))
-    is_bare = _BARE.get(feature, "") and bool(re.fullmatch(_BARE[feature][0], value))
-    if not is_bare:
-        return ""
-    known = "in the exact configurations below" if exact_rows(node) else _NOT_STATED
-    return f"{_BARE[feature][1]} {known}"
-
-
-def _verdict(usual: Choices, own: Choices) -> str:
+def _verdict(usual: Choices, own: Choices, *, is_open: bool) -> str:
     if not own:
         return NOT_KNOWN
+    if is_open and own <= usual:
+        return AS_STATED
     if own == usual:
         return SAME
     return IN_PART if own & usual else DIFFERS
+
+
+def _sizes_with(choice: str, numbers: Mapping[str, Number]) -> str:
+    """The sizes that a choice belongs to, where they are not all."""
+    return _unless_all([size for size, each in numbers.items() if choice in each.choices], numbers)
+
+
+def _where(number: Number, numbers: Mapping[str, Number]) -> str:
+    """The sizes that have this number from this origin, where they are not all."""
+    return _unless_all([size for size, each in numbers.items() if each == number], numbers)
+
+
+def _unless_all(sizes: Sequence[str], numbers: Mapping[str, Number]) -> str:
+    return f" ({', '.join(sizes)})" if sizes and len(sizes) < len(numbers) else ""
+
+
+def _origins(numbers: Mapping[str, Number]) -> list[str]:
+    """The numbers that the table's own words do not tell, and where they are from."""
+    known = [number for number in numbers.values() if number.origin]
+    return [
+        f"{listed(sorted(number.choices))}{_where(number, numbers)}, {number.origin}"
+        for number in dict.fromkeys(known)
+    ]
+
+
+def _missing(feature: str, numbers: Mapping[str, Number]) -> str:
+    """Which sizes' number is not stated."""
+    stated = [size for size, number in numbers.items() if number.choices]
+    others = [size for size in numbers if size not in stated]
+    if not others:
+        return ""
+    said = f"{NUMBERS[feature]} not stated"
+    if not stated:
+        return said
+    return f"{said} for {listed(others) if len(others) < 4 else 'the other sizes'}"
+
+
+def _beside(feature: str, tree: Tree, node: Node) -> list[str]:
+    """What a parent that was tuned has besides, in a feature of which layers or sizes may differ
+    and the node's own words may be short."""
+    if feature != "attention":
+        return []
+    own = _in_words(feature, node)
+    return [
+        f"its parent {parent.name} has {' and '.join(sorted(more))}"
+        for parent in parents_tuned(tree, node)
+        if (more := _attention(_for_sizes(str(_value(feature, parent)), node), parent) - own)
+    ]
+
+
+def _for_sizes(value: str, node: Node) -> str:
+    """The parts of a value that are not told of other sizes alone: "MHA (7B); GQA (70B)"."""
+    own = {size.split()[0] for size in node.sizes}
+    parts = [(part, re.findall(r"\b\d[\d.]*B\b", part)) for part in value.split(";")]
+    return ";".join(part for part, sizes in parts if not sizes or own & set(sizes))
+
+
+def _in_words(feature: str, node: Node) -> Choices:
+    value = _value(feature, node)
+    return frozenset() if value is None else _READERS[feature](value, node)
 
 
 def _value(feature: str, node: Node) -> Any:
@@ -158,9 +213,7 @@ def _position(value: str, node: Node) -> Choices:
         return frozenset(
             {value if value == "ALiBi" else f"{value.split(' (', maxsplit=1)[0]} positions"}
         )
-    thetas = {float(theta.replace(",", "")) for theta in re.findall(r"\d[\d,]{4,}", value)}
-    thetas = thetas or {row["rope_theta"] for row in exact_rows(node)} or {_THETA}
-    attention = choices_of("attention", node)
+    attention = _in_words("attention", node)
     added = _found(
         f"{value}; MLA" if _MLA in attention else value,
         {
@@ -170,11 +223,11 @@ def _position(value: str, node: Node) -> Choices:
             "none in some": "no positions in some layers",
         },
     )
-    return added | {"RoPE"} | {f"RoPE's theta {theta:,.0f}" for theta in thetas}
+    return added | {"RoPE"}
 
 
-def _ffn(value: str, node: Node) -> Choices:
-    kinds = _found(
+def _ffn(value: str, _: Node) -> Choices:
+    return _found(
         value,
         {
             "SwiGLU": "SwiGLU",
@@ -184,20 +237,6 @@ def _ffn(value: str, node: Node) -> Choices:
             "MoE": "experts",
         },
     )
-    if "SwiGLU" not in kinds:
-        return kinds
-    rows = [row for row in exact_rows(node) if row["moe"] is None]
-    widths = {row["ffn_hidden"] / row["dim"] for row in rows if not _is_by_rule(row)}
-    widths |= {4.0} if "hidden 4d" in value else set()
-    wide = " or ".join(f"{width:.3g}" for width in sorted(widths))
-    return kinds | ({f"hidden layer {wide} × d_model"} if widths else frozenset())
-
-
-def _is_by_rule(row: Mapping[str, Any]) -> bool:
-    """Whether the hidden layer is as wide as LLaMA's rule makes it: 2/3 of 4 d_model, rounded up to
-    a multiple of at most 256."""
-    by_rule = 8 * row["dim"] / 3
-    return bool(by_rule - 1 < row["ffn_hidden"] < by_rule + 256)
 
 
 def _attention(value: str, _: Node) -> Choices:
@@ -249,15 +288,7 @@ _PLAINER = {
     "post": "after each part (post)",
     "pre and post": "before each part and on its output",
 }
-_NOT_STATED = "not stated"
 _IN_PART = {IN_PART: "in part: ", DIFFERS: ""}
-_BARE: Mapping[str, tuple[str, str]] = {
-    "position": ("RoPE", "theta"),
-    "ffn": ("SwiGLU", "width of the hidden layer"),
-}
-"""Values that leave a number open, and which."""
-_THETA = 10_000.0
-"""What RoFormer and LLaMA have, and so what a plain "RoPE" means."""
 _MLA = "latent attention (MLA)"
 _BIASES: Mapping[bool | str, Choices] = {
     False: frozenset({"none"}),

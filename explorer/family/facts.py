@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from explorer import content
 from explorer.family.checked import unverified
+from explorer.family.numbers import size_name
 from explorer.family.tree import Node
 
 COUNTED, NOT_READ = ":material/calculate: counted", ":material/help: not verified"
@@ -54,7 +55,9 @@ def _with_note(value: str | None, note: str | None) -> str | None:
 
 
 def _parameters(node: Node) -> str | None:
-    counts = "; ".join(f"{name}: {count:,}" for name, count in node.params_measured.items())
+    counts = "; ".join(
+        f"{size_name(node, row_id)}: {count:,}" for row_id, count in node.params_measured.items()
+    )
     return _with_note(counts or None, node.params_measured_note)
 
 

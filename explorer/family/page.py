@@ -14,16 +14,16 @@ from explorer.family.tree import Tree, family_tree
 def show() -> None:
     """Show the tree."""
     tree = family_tree()
-    asked = choosing.choose_filter()
-    shown = asked.apply(tree)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         view = showing.choose_view(choosing.VIEWS)
         lanes = choosing.choose_lanes() if view == "tree" else ""
         chosen = choosing.choose_node(tree)
-        st.markdown(f":material/arrow_downward: [Go to this card](#{ANCHOR})", width="content")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(counted(shown, tree), width="content")
-        if not asked.is_open:
+        asked = choosing.choose_filter()
+        st.markdown(f":material/arrow_downward: [Go to card](#{ANCHOR})", width="content")
+    shown = asked.apply(tree)
+    if not asked.is_open:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(counted(shown, tree), width="content")
             choosing.clear_button()
     if not shown.nodes:
         st.info(
@@ -34,6 +34,8 @@ def show() -> None:
         show_list(shown, tree, chosen)
     else:
         _show_time_line(shown, tree, chosen, lanes)
+    if asked.is_open:
+        st.caption(counted(shown, tree))
     with st.expander("How to read this tree", icon=":material/help:"):
         st.markdown(content.family("reading"))
     _offer_data()

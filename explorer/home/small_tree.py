@@ -19,14 +19,8 @@ def show() -> None:
     root = tree.nodes[ROOT]
     names = [node.name for node in before], [node.name for node in after]
     showing.draw(small_tree(names[0], root.name, names[1]), key="small_tree")
-    with st.container(horizontal=True, gap="small", key="small_tree_links"):
-        for node in (*before, root, *after):
-            st.page_link(
-                "../pages/family_tree.py",
-                label=content.escaped(node.name),
-                query_params={"node": node.id},
-                help=content.escaped(f"{node.organisation}, {node.date}"),
-            )
+    _show_links("Before LLaMA", before)
+    _show_links("LLaMA and what came after it", [root, *after])
     st.page_link(
         "../pages/family_tree.py",
         label=f"The whole tree: {len(tree.nodes)} models, papers and programs",
@@ -43,6 +37,19 @@ def show() -> None:
         },
         key="tree_sources",
     )
+
+
+def _show_links(title: str, nodes: Sequence[Node]) -> None:
+    """A labelled row of links, in time order, to the cards of nodes."""
+    st.markdown(f"**{title}**")
+    with st.container(horizontal=True, gap="small"):
+        for node in nodes:
+            st.page_link(
+                "../pages/family_tree.py",
+                label=content.escaped(node.name),
+                query_params={"node": node.id},
+                help=content.escaped(f"{node.organisation}, {node.date}"),
+            )
 
 
 def ancestors(tree: Tree) -> Sequence[Node]:

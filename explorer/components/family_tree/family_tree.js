@@ -11,7 +11,8 @@
 // connected first, and come back when they are pointed at. Pointing, keys, zoom and pan stay on this
 // side; a press alone is sent to the server.
 
-const ROW = 19 // pixels
+const ROW = 19 // pixels, and at least, where the window is low
+const LEAST_ROW = 15.5
 const TOP = 26 // for the years
 const LANE_HEAD = 20 // for the title of a lane
 const LEFT = 14
@@ -21,6 +22,9 @@ const NARROWEST = 780 // pixels that the whole line takes at least at the openin
 const MOST_ZOOM = 16
 const STEP = 1.4 // of the zoom, with one press
 const FONT_SIZE = 12
+const AROUND = 76 // pixels of the window's height that are left to the buttons and the app's own bar
+const LEAST_HEIGHT = 300
+const OTHER_WINDOW = 120 // a phone's own bar, which comes and goes, changes the window by less
 const OKABE_ITO = "#0072B2,#D55E00,#009E73,#CC79A7,#E69F00,#56B4E9"
 const SVG = "http://www.w3.org/2000/svg"
 
@@ -45,7 +49,7 @@ export default function familyTree(component) {
   views.get(parentElement).update(component.data, component.setTriggerValue)
   return () => {
     if (parentElement.isConnected) return
-    views.get(parentElement)?.sizes.disconnect()
+    views.get(parentElement)?.leave()
     views.delete(parentElement)
   }
 }
@@ -68,6 +72,13 @@ class View {
     new Dragging(this)
     this.sizes = new ResizeObserver(() => this.resize())
     this.sizes.observe(this.scroll)
+    this.onWindow = () => this.resize()
+    addEventListener("resize", this.onWindow)
+  }
+
+  leave() {
+    this.sizes.disconnect()
+    removeEventListener("resize", this.onWindow)
   }
 
   buildBar(bar) {
@@ -98,7 +109,7 @@ class View {
       this.stop = [data.chosen, data.root, data.nodes[0].id].find(id => this.byId.has(id))
     }
     this.scroll.setAttribute("aria-label", data.alt)
-    if (!before) this.width = this.scroll.clientWidth
+    if (!before) [this.width, this.window] = [this.scroll.clientWidth, innerHeight]
     if (!same) this.layOut()
     this.drawLegend()
     this.draw()
@@ -110,9 +121,10 @@ class View {
 
   resize() {
     const width = this.scroll.clientWidth
-    if (!this.data || !width || width === this.width) return
+    const isOther = Math.abs(innerHeight - this.window) > OTHER_WINDOW
+    if (!this.data || !width || (width === this.width && !isOther)) return
     const isFirst = !this.width
-    this.width = width
+    ;[this.width, this.window] = [width, innerHeight]
     this.layOut()
     this.draw()
     if (isFirst) this.open()
@@ -136,7 +148,7 @@ class View {
   }
 
   y(node) {
-    return this.tops[node.lane] + LANE_HEAD + (node.row + 0.5) * ROW
+    return this.tops[node.lane] + LANE_HEAD + (node.row + 0.5) * this.rowHeight
   }
 
   // Give each node a row of its lane in which nothing collides at the opening zoom: the one that is
@@ -162,10 +174,16 @@ class View {
       const rows = nodes.length > 12 ? fewest + 1 : fewest
       return this.pack(nodes, rows)
     })
+    // Rows stand closer in a low window; what does not fit even so is reached by panning.
+    const limit = Math.max(LEAST_HEIGHT, this.window - AROUND)
+    const rows = this.heights.reduce((sum, each) => sum + each, 0)
+    const room = (limit - TOP - 6 - this.heights.length * (LANE_HEAD + 6)) / rows
+    this.rowHeight = Math.min(ROW, Math.max(LEAST_ROW, Math.floor(2 * room) / 2))
+    this.scroll.style.maxHeight = `${limit}px`
     let top = TOP
     this.tops = this.heights.map(rows => {
       const here = top
-      top += LANE_HEAD + rows * ROW + 6
+      top += LANE_HEAD + rows * this.rowHeight + 6
       return here
     })
     this.height = top + 4
@@ -206,17 +224,18 @@ class View {
       "font-family": "system-ui, sans-serif", "font-size": FONT_SIZE,
     })
     this.drawLanes()
-    this.drawYears()
+    this.drawLines()
     this.edgeLayer = svgElement("g", this.svg, { fill: "none" })
     this.drawEdges()
     this.drawTitles()
     this.marks = new Map(this.data.nodes.map(node => [node.id, this.drawNode(node)]))
+    this.drawYears()
     this.above = svgElement("g", this.svg, { "aria-hidden": true, "pointer-events": "none" })
     this.drawFocus()
     const held = this.root.getRootNode().activeElement?.dataset?.id
-    const at = this.scroll.scrollLeft
+    const { scrollLeft, scrollTop } = this.scroll
     this.scroll.replaceChildren(this.svg)
-    this.scroll.scrollLeft = at
+    this.scroll.scrollTo({ left: scrollLeft, top: scrollTop })
     if (held) this.marks.get(held)?.group.focus({ preventScroll: true })
     this.moveTitles()
   }
@@ -224,7 +243,7 @@ class View {
   drawLanes() {
     this.tops.forEach((top, lane) => {
       if (lane % 2) return
-      const height = LANE_HEAD + this.heights[lane] * ROW + 4
+      const height = LANE_HEAD + this.heights[lane] * this.rowHeight + 4
       svgElement("rect", this.svg, { x: 0, y: top, width: "100%", height, fill: this.theme.band })
     })
   }
@@ -240,18 +259,29 @@ class View {
     })
   }
 
-  drawYears() {
-    let free = -Infinity
-    this.data.ticks.forEach(([year, at], number) => {
+  drawLines() {
+    for (const [, at] of this.data.ticks) {
       const x = this.x(at)
       svgElement("line", this.svg, {
         x1: x, x2: x, y1: TOP - 6, y2: this.height, stroke: this.theme.line,
       })
+    }
+  }
+
+  // The years stay above whatever is panned beneath them.
+  drawYears() {
+    this.years = svgElement("g", this.svg, { class: "years" })
+    svgElement("rect", this.years, {
+      x: 0, y: 0, width: "100%", height: TOP - 6, fill: this.theme.background,
+    })
+    let free = -Infinity
+    this.data.ticks.forEach(([year, at], number) => {
+      const x = this.x(at)
       const next = this.data.ticks[number + 1]
       if (!next) return
       const width = this.x(next[1]) - x
       if (x >= free && (width > 16 || !number)) {
-        const text = svgElement("text", this.svg, { x: x + 3, y: 14, fill: this.theme.faint })
+        const text = svgElement("text", this.years, { x: x + 3, y: 14, fill: this.theme.faint })
         const isShort = width < 34 && number > 0
         text.textContent = isShort ? `’${String(year).slice(2)}` : year
         free = x + (isShort ? 22 : 34)
@@ -262,7 +292,7 @@ class View {
 
   drawMonths(year, x, width) {
     MONTHS.slice(1).forEach((month, number) => {
-      const text = svgElement("text", this.svg, {
+      const text = svgElement("text", this.years, {
         x: x + ((number + 1) * width) / 12 + 3, y: 14, fill: this.theme.faint,
       })
       text.textContent = width / 12 > 80 ? `${month} ${year}` : month
@@ -387,6 +417,7 @@ class View {
 
   moveTitles() {
     for (const title of this.titles ?? []) title.setAttribute("x", this.scroll.scrollLeft + 8)
+    this.years?.setAttribute("transform", `translate(0 ${this.scroll.scrollTop})`)
   }
 
   drawLegend() {
@@ -436,6 +467,7 @@ class View {
   open() {
     const from = [this.data.root, this.data.nodes[0].id].find(id => this.byId.has(id))
     this.scroll.scrollLeft = this.x(this.byId.get(from).at) - 0.1 * this.width
+    this.reveal(from)
     const { chosen } = this.data
     if (chosen !== this.data.root && this.byId.has(chosen)) this.reveal(chosen)
   }
@@ -459,7 +491,12 @@ class View {
 
   goTo(id) {
     if (!this.byId.has(id)) return
-    this.scroll.scrollTo({ left: this.x(this.byId.get(id).at) - this.width / 3, behavior: this.behavior })
+    const node = this.byId.get(id)
+    this.scroll.scrollTo({
+      left: this.x(node.at) - this.width / 3,
+      top: this.y(node) - this.scroll.clientHeight / 2,
+      behavior: this.behavior,
+    })
   }
 
   get behavior() {
@@ -471,6 +508,9 @@ class View {
     const node = this.byId.get(id)
     const x = this.x(node.at)
     if (x - 20 < from || x + node.length + 20 > to) this.scroll.scrollLeft = x - this.width / 3
+    const [top, bottom] = [this.scroll.scrollTop + TOP, this.scroll.scrollTop + this.scroll.clientHeight]
+    const y = this.y(node)
+    if (y - ROW < top || y + ROW > bottom) this.scroll.scrollTop = y - this.scroll.clientHeight / 2
   }
 
   wheel(event) {
@@ -499,7 +539,10 @@ class View {
       Escape: () => this.point(null),
     }
     const isPan = event.shiftKey && event.key.startsWith("Arrow")
-    const act = isPan ? { ArrowLeft: () => this.panBy(-0.2), ArrowRight: () => this.panBy(0.2) }[event.key] : acts[event.key]
+    const act = isPan ? {
+      ArrowLeft: () => this.panBy(-0.2), ArrowRight: () => this.panBy(0.2),
+      ArrowUp: () => this.scroll.scrollBy({ top: -80 }), ArrowDown: () => this.scroll.scrollBy({ top: 80 }),
+    }[event.key] : acts[event.key]
     if (!act || event.ctrlKey || event.metaKey || event.altKey) return
     event.preventDefault()
     act()
@@ -596,7 +639,8 @@ class Dragging {
     this.view.wasDragged = false
     this.fingers.set(event.pointerId, event.clientX)
     this.gap = this.spread()
-    this.start = { x: event.clientX, left: this.view.scroll.scrollLeft }
+    const { scrollLeft, scrollTop } = this.view.scroll
+    this.start = { x: event.clientX, y: event.clientY, left: scrollLeft, top: scrollTop }
   }
 
   move(event) {
@@ -610,11 +654,11 @@ class Dragging {
       this.gap = gap
       view.wasDragged = true
     } else if (event.pointerType === "mouse" && event.buttons === 1) {
-      const moved = event.clientX - this.start.x
-      if (Math.abs(moved) > 4) view.wasDragged = true
+      const [right, down] = [event.clientX - this.start.x, event.clientY - this.start.y]
+      if (Math.hypot(right, down) > 4) view.wasDragged = true
       if (!view.wasDragged) return
       view.scroll.classList.add("dragged")
-      view.scroll.scrollLeft = this.start.left - moved
+      view.scroll.scrollTo({ left: this.start.left - right, top: this.start.top - down })
     }
   }
 
@@ -683,6 +727,7 @@ function mixed(one, other, share, near) {
 
 function saveSvg(svg, theme) {
   const copy = svg.cloneNode(true)
+  copy.querySelector(".years").removeAttribute("transform")
   copy.prepend(svgElement("rect", null, { width: "100%", height: "100%", fill: theme.background }))
   const text = new XMLSerializer().serializeToString(copy)
   const link = document.createElement("a")
