@@ -14,12 +14,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle
+from pathlib import Path
 from statistics import median, quantiles
 
 from app_server import AppServer
 from class_report import Megabytes
 from playwright.sync_api import Browser, Page, sync_playwright
 
+PAGES = sorted(path.stem for path in (Path(__file__).parent.parent / "pages").glob("*.py"))
 PATIENCE_SECONDS = 60
 LIMIT_MS = 300
 """What is asked for, in the middle."""
@@ -165,6 +167,8 @@ def main() -> None:
         for _ in range(chosen.runs):
             start_training(browser, app.address)
         beside = [measured(browser, app.address, action, n) for action in ACTIONS]
+        for name in PAGES:
+            visit(browser, f"{app.address}/{'' if name == 'home' else name}").close()
         memory = Megabytes.read(app)
         browser.close()
     print("| click | alone p50 / p95, ms | beside training p50 / p95, ms |\n| --- | ---: | ---: |")
@@ -177,12 +181,7 @@ def main() -> None:
 
 def measured(browser: Browser, address: str, action: Action, n: int) -> list[float]:
     """Milliseconds from each press until the picture has changed."""
-    page = browser.new_page(viewport={"width": 1280, "height": 1400})
-    page.set_default_timeout(PATIENCE_SECONDS * 1000)
-    page.goto(address + action.link)
-    page.get_by_role("heading", level=1).wait_for()
-    page.locator("[data-test-script-state=notRunning]").wait_for()
-    time.sleep(3)
+    page = visit(browser, address + action.link)
     found = []
     for number in range(n + 1):
         action.prepare(page)
@@ -192,6 +191,17 @@ def measured(browser: Browser, address: str, action: Action, n: int) -> list[flo
         time.sleep(0.7)  # as fast as somebody clicks who looks
     page.close()
     return found[1:]  # the first one loads code
+
+
+def visit(browser: Browser, link: str) -> Page:
+    """Open a page and wait until all of it is there."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1400})
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    page.goto(link)
+    page.get_by_role("heading", level=1).wait_for()
+    page.locator("[data-test-script-state=notRunning]").wait_for()
+    time.sleep(3)
+    return page
 
 
 def start_training(browser: Browser, address: str) -> None:

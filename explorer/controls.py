@@ -176,18 +176,18 @@ def any_model() -> tuple[Setup, str]:
         ConfigError: if the choices do not fit together.
     """
     _drop_infinities()
-    with st.grid(2):
-        names = list(PRESETS)
-        preset = _choice("preset", "Model to begin with", names, TINY[0], on_change=_take_model)
-        usual = Setup(model=find_preset(preset).config)
-        vocab_size = _vocabulary(usual.model.vocab_size)
-    values: dict[str, Any] = {}
-    for section in SECTIONS:
-        if section.is_model:
-            is_first = section is SECTIONS[0]
-            folded = st.expander(section.title, is_first, icon=section.icon)
-            with folded, st.grid(4, min_column_width=110):
-                values |= _widgets(section, usual)
+    names = list(PRESETS)
+    preset = _choice("preset", "Model to begin with", names, TINY[0], on_change=_take_model)
+    usual = Setup(model=find_preset(preset).config)
+    first, fine = (section for section in SECTIONS if section.is_model)
+    # Where a screen is narrow the page folds what is in here, by its style sheet.
+    st.toggle(first.title, key="parts_shown")
+    with st.container(key="parts"):
+        with st.grid(2, min_column_width=90):
+            values = _widgets(first, usual)
+        with st.expander(fine.title, icon=fine.icon), st.grid(2, min_column_width=90):
+            values |= _widgets(fine, usual)
+            vocab_size = _vocabulary(usual.model.vocab_size)
     setup = usual.with_settings(values)
     return replace(setup, model=replace(setup.model, vocab_size=vocab_size)), preset
 

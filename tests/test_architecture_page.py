@@ -1,18 +1,23 @@
 """The Architecture page: what is chosen, what differs from LLaMA, and every view of it."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 from conftest import open_page
 
+from explorer.architecture.block import MOST_PARAMETERS
 from explorer.architecture.choosing import differences
-from explorer.architecture.components import SLOTS, titles
+from explorer.architecture.components import SLOTS, is_taken, titles, value_of
+from explorer.architecture.numbers import NUMBERS, most_even_groups, slowest_turn, users
 from explorer.architecture.views import VIEWS
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import count_parameters
+from tiny_llama.errors import ConfigError
 from tiny_llama.menu import CHOICES, MENU
 from tiny_llama.presets import PRESETS
+from tiny_llama.views import fresh
 
 pytestmark = pytest.mark.usefixtures("app_engine")
 SOME = ["tiny-llama", "tiny-gpt3", "llama-1-65b", "gpt3-175b", "gemma-2b", "qwen3-8b"]
@@ -122,6 +127,10 @@ def test_the_tensor_is_the_sidebars_where_its_model_is_made_so_else_a_new_ones()
     assert "too large to be built just for a look" in large
 
 
+def test_a_large_model_is_refused_by_the_page_as_by_the_worker():
+    assert fresh.MOST_PARAMETERS == MOST_PARAMETERS
+
+
 def test_a_part_that_does_not_exist_opens_nothing():
     app = open_page("architecture", open="attention.flux<b>")
     assert not app.error
@@ -134,17 +143,58 @@ def test_every_option_of_a_slot_is_there_with_what_it_would_change(slot):
     config = ModelConfig()
     for name in titles(slot):
         button = app.button(key=f"take_{slot}_{name}")
-        assert button.disabled == (getattr(config, slot) == name), name
-    other = next(name for name in titles(slot) if name != getattr(config, slot))
+        assert button.disabled == is_taken(config, slot, name), name
+    other = next(name for name in titles(slot) if not is_taken(config, slot, name))
     app.button(key=f"take_{slot}_{other}").click().run()
     assert not app.exception
-    widgets = {each.key: each for each in app.selectbox}
-    assert widgets[slot].value == other
+    widgets = {each.key: each for each in (*app.selectbox, *app.number_input, *app.toggle)}
+    assert widgets[slot].value == value_of(config, slot, other)
     assert app.button(key=f"take_{slot}_{other}").disabled
 
 
 def test_every_slot_and_choice_is_among_the_components():
-    assert set(SLOTS) == {*MENU, *CHOICES}
+    assert set(SLOTS) == {*MENU, *CHOICES, *NUMBERS}
+
+
+@pytest.mark.parametrize("slot", NUMBERS)
+def test_an_option_that_is_a_number_gives_a_model_that_has_it(slot):
+    for preset in PRESETS.values():
+        for name, option in NUMBERS[slot].items():
+            if option.why_not(preset.config):
+                continue
+            with suppress(ConfigError):  # OpenLLaMA's heads have no quarter that is even
+                other = replace(preset.config, **{slot: option.value(preset.config)})
+                assert option.holds(other), name
+
+
+def test_groups_hold_some_four_heads_and_are_equal():
+    heads = {n: most_even_groups(replace(ModelConfig(), n_heads=n, d_head=8)) for n in (4, 8, 32)}
+    assert heads == {4: 2, 8: 2, 32: 8}
+    assert most_even_groups(replace(ModelConfig(), n_heads=5, d_head=8)) is None
+    app = open_page("architecture", view="components", slot="n_kv_heads", n_heads="1")
+    assert "cannot be parted into equal groups" in said(app)
+
+
+def test_who_uses_an_option_is_read_from_the_presets():
+    assert users("n_kv_heads", "multi_query") == "Gemma 2B"
+    assert "Llama 3 8B, 70B; Llama 3.1 405B" in users("n_kv_heads", "grouped_query")
+    assert "LLaMA 7B, 13B, 33B, 65B" in users("n_kv_heads", "multi_head")
+    assert users("rope_theta", "million").startswith("Code Llama 7B, 34B; Mixtral 8x7B")
+    assert users("rope_fraction", "quarter") == "GPT-J 6B; GPT-NeoX 20B; Pythia 6.9B"
+    assert "Qwen2.5 0.5B" in users("tied_unembedding", "tied")
+    assert "Qwen2.5 7B" in users("tied_unembedding", "untied")
+
+
+def test_the_slowest_pair_turns_as_slowly_as_the_card_says():
+    assert "in 54,410 tokens" in slowest_turn(PRESETS["llama-1-7b"].config)
+    app = open_page("architecture", view="components", slot="rope_theta", position="alibi")
+    assert said(app).count("It acts only where RoPE turns") == 3
+
+
+def test_fewer_key_value_heads_make_the_cache_smaller():
+    words = said(open_page("architecture", view="components", slot="n_kv_heads"))
+    for kept in ("1.02 kB", "512 bytes", "256 bytes"):  # 2 × 4 layers × heads × 16 × 2 bytes
+        assert f"{kept} of cache a token" in words
 
 
 def test_an_option_says_how_many_parameters_it_adds():

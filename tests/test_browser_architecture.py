@@ -37,11 +37,42 @@ def test_the_picture_is_read_by_pointer_and_keys_and_a_press_opens_a_part(come, 
     expect(dialog).to_be_hidden()
     settle(student)
     assert "open" not in student.query
+    expect(picture.get_by_role("button", name=re.compile("^Embedding"))).to_be_focused()
 
     saved = student.download("Save as SVG", tmp_path).read_text()
     assert saved.startswith("<svg")
     assert "Last norm" in saved
     assert "color-mix" not in saved
+
+
+@pytest.mark.parametrize("preset", ["tiny-llama", "gpt3-175b"])
+def test_choices_and_the_whole_picture_are_seen_together_on_a_projector(come, preset):
+    student = come(f"/architecture?preset={preset}")
+    student.page.set_viewport_size({"width": 1280, "height": 720})
+    settle(student)
+    for label in ("Model to begin with", "Norm", "Positions", "Attention", "Feed-forward"):
+        expect(student.widget(label)).to_be_in_viewport(ratio=1)
+    panels = student.page.locator(".panel svg")
+    expect(panels).to_have_count(4)
+    for panel in panels.all():
+        expect(panel).to_be_in_viewport(ratio=1)
+    width = panels.first.bounding_box()["width"]
+    student.press("Full size")
+    settle(student)
+    assert panels.first.bounding_box()["width"] > 1.3 * width
+
+
+def test_on_a_phone_parts_and_sizes_are_folded_until_wanted(come):
+    student = come("/architecture")
+    student.page.set_viewport_size({"width": 390, "height": 800})
+    settle(student)
+    expect(student.widget("Model to begin with")).to_be_in_viewport()
+    expect(student.widget("Norm")).to_be_hidden()
+    tabs = student.page.get_by_role("radio", name="The picture", exact=True)
+    expect(tabs).to_be_in_viewport()
+    student.page.get_by_text("Model: parts and sizes", exact=True).click()
+    student.choose("Positions", "learned")
+    student.see_text("Differs from LLaMA in position: rope → learned, sizes aside.")
 
 
 def test_a_toggle_redraws_the_picture_and_leads_to_the_train_page(come):

@@ -9,6 +9,7 @@ from conftest import PAGES
 
 from explorer import content
 from explorer.architecture import views as architecture
+from explorer.architecture.numbers import NUMBERS
 from explorer.family.tree import family_tree
 from explorer.home.papers import CARDS
 from explorer.home.tables import tables
@@ -20,12 +21,14 @@ from tiny_llama.tokenizers import TOKENIZERS
 from tiny_llama.train_config import TrainConfig
 
 OPTIONS = {**MENU, **CHOICES, **TRAINING_CHOICES, "tokenizer": TOKENIZERS}
+ON_THE_MENU = frozenset(OPTIONS)
+OPTIONS |= NUMBERS
 EVERY_OPTION = [(slot, option) for slot, options in OPTIONS.items() for option in options]
 SETTINGS = [
     field.name
     for config in (ModelConfig, TrainConfig)
     for field in fields(config)
-    if field.name not in OPTIONS
+    if field.name not in ON_THE_MENU
 ]
 INSIDE = [
     (name, view)

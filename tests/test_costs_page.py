@@ -312,6 +312,14 @@ def test_what_is_printed_otherwise_stands_beside_what_holds():
     assert "truncated rather than rounded" in sizes.oddities()
 
 
+def test_the_names_of_two_families_stand_on_different_sides_of_their_points():
+    picture = sizes_map(sizes.sizes_of([*sizes.LLAMA, *sizes.GPT3]), 20)
+    llama, gpt3 = picture.figure.data[:2]
+    assert (llama.textposition, gpt3.textposition) == ("top center", "bottom center")
+    assert "13B<br> " in llama.text
+    assert "13B" in gpt3.text
+
+
 def test_models_are_added_by_the_link():
     app = open_view("sizes", also="llama-3-8b")
     assert "8,030,261,248" in said(app)

@@ -12,6 +12,7 @@ from explorer.components.block_diagram import block_diagram, times
 from explorer.engine.run import Run
 from explorer.inside import looking
 from tiny_llama.config import ModelConfig
+from tiny_llama.cost import count_parameters
 from tiny_llama.diagram import AXES, Box, Panel, Wire, diagram, kinds_of_layers
 from tiny_llama.errors import UserError
 from tiny_llama.menu import CHOICES, FEED_FORWARD, MENU
@@ -21,25 +22,29 @@ _OPEN = "open"
 """Widget and word of the link: panel and box that are open, as "attention.scores"."""
 N_TOKENS = 16
 """What a model reads just for a look."""
+MOST_PARAMETERS = 5_000_000
+"""What the worker builds for a look: for more, nobody should wait until it is free to refuse."""
 
 
 def show(setup: Setup, preset: str) -> None:
     """Draw the model, and open the box that was pressed."""
-    showing.introduce("architecture", "block")
     config = setup.model
+    picture = st.container()  # above the box for the layer, so that it is at the top in any case
     panels = diagram(config, layer=_layer(config))
     places = {f"{panel.name}.{box.name}": (panel, box) for panel in panels for box in panel.boxes}
     session.take_from_link(_OPEN, ["", *places], usual="")
     opened = str(session.widget(_OPEN))
     session.put_into_link(_OPEN, opened, usual="")
+    with picture:
+        block_diagram(
+            panels,
+            key="block_diagram",
+            formulas=content.formulas(),
+            opened=(places[opened][0].name, places[opened][1].name) if opened else None,
+            open_box=_press,
+        )
     st.caption(_legend(panels))
-    block_diagram(
-        panels,
-        key="block_diagram",
-        formulas=content.formulas(),
-        opened=(places[opened][0].name, places[opened][1].name) if opened else None,
-        open_box=_press,
-    )
+    showing.introduce("architecture", "block")
     if opened:
         panel, box = places[opened]
         title = f"{panel.title}: {box.title}"
@@ -123,6 +128,12 @@ def code_of(config: ModelConfig, box: Box) -> str:
 
 def _show_tensor(config: ModelConfig, wire: Wire) -> None:
     """The numbers on a wire, in the sidebar's model or in an untrained one."""
+    if (n := count_parameters(config)) > MOST_PARAMETERS and not _sidebars(config):
+        st.caption(
+            f"A model of {n:,} parameters is too large to be built just for a look; its shapes "
+            f"are in the picture, and up to {MOST_PARAMETERS:,} there would be numbers as well."
+        )
+        return
     try:
         with st.spinner("Looking", show_time=True):
             values, whose = _ask(config, wire.path)
@@ -133,9 +144,16 @@ def _show_tensor(config: ModelConfig, wire: Wire) -> None:
     showing.show_tensor(showing.LiveTensor(path=wire.path, axes=wire.axes, values=values))
 
 
-def _ask(config: ModelConfig, path: str) -> tuple[np.ndarray, str]:
+def _sidebars(config: ModelConfig) -> Run | None:
+    """The run of the sidebar, if its model is made so and can be asked."""
     run = session.current_run()
-    if run is not None and run.status != "starting" and _is_made_so(run, config):
+    if run is None or run.status == "starting" or not _is_made_so(run, config):
+        return None
+    return run
+
+
+def _ask(config: ModelConfig, path: str) -> tuple[np.ndarray, str]:
+    if run := _sidebars(config):
         text = looking.example_text(run)
         answer = session.engine().ask(run.id, "trace", text=text, patterns=[path])
         who = f"The sidebar's model, which has these parts and sizes, after step {answer.step:,}"

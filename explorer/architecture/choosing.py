@@ -1,6 +1,7 @@
 """Which model the Architecture page is about: any preset, any part changed, or one dial for all."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import streamlit as st
 
@@ -14,6 +15,8 @@ from tiny_llama.errors import ConfigError
 from tiny_llama.presets import find_preset
 from tiny_llama.setup import MODEL_FIELDS, Setup, changes_in_words
 
+STYLE = Path(__file__).with_name("page.css")
+"""How the page uses its room, so that what is chosen and the picture are seen together."""
 DEPTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96, 128)
 _DIAL = "depth"
 SIZES = frozenset(
@@ -33,11 +36,10 @@ def choose() -> tuple[Setup, str]:
         A setup with that model, and the name of the preset that it began with.
     """
     try:
-        with st.container(border=True):
-            setup, preset = controls.any_model()
-            _dial(setup.model)
-            st.caption(_summary(setup.model, preset))
-            _train_it(setup)
+        setup, preset = controls.any_model()
+        _dial(setup.model)
+        st.caption(_summary(setup.model, preset))
+        _train_it(setup)
     except ConfigError as error:
         looking.stop(str(error))
     return setup, preset

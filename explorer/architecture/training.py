@@ -241,7 +241,7 @@ def operations(config: ModelConfig, n_tokens: int, count: str) -> float:
 
 
 def _calculator(setup: Setup, name: str) -> None:
-    st.subheader("And the model chosen above", anchor=False)
+    st.subheader("And the model that you chose", anchor=False)
     is_real = name in PRESETS and not PRESETS[name].is_tiny
     session.suggest("machines", 2048 if is_real else 1, because=is_real)
     with st.container(horizontal=True, vertical_alignment="bottom"):

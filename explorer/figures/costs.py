@@ -331,18 +331,20 @@ def sizes_map(sizes: Sequence[Size], tokens_a_parameter: float) -> Picture:
         tokens_a_parameter: the rule of thumb that is drawn as a line.
     """
     figure = go.Figure()
+    most_trained = max(sizes, key=lambda each: each.n_tokens).family
     for family, symbol in zip(
         dict.fromkeys(each.family for each in sizes), _symbols(), strict=False
     ):
         own = [each for each in sizes if each.family == family]
+        is_above = family == most_trained
         figure.add_scatter(
             x=[each.n_parameters for each in own],
             y=[each.n_tokens for each in own],
             mode="markers+text" if len(sizes) <= MOST_LABELLED else "markers",
             name=family,
             marker={"size": 12, "symbol": symbol},
-            text=[each.title.rsplit(" ", 1)[-1] for each in own],
-            textposition=[f"{side} center" for side in ("top", "bottom") * len(own)][: len(own)],
+            text=_staggered([each.title.rsplit(" ", 1)[-1] for each in own], is_above),
+            textposition=f"{'top' if is_above else 'bottom'} center",
             customdata=[
                 [each.title, in_words(each.n_parameters), in_words(each.n_tokens)] for each in own
             ],
@@ -369,6 +371,12 @@ def sizes_map(sizes: Sequence[Size], tokens_a_parameter: float) -> Picture:
         for each in sizes
     )
     return Picture(figure=figure, alt=f"Training tokens against parameters: {said}.")
+
+
+def _staggered(words: Sequence[str], is_above: bool) -> list[str]:
+    """Every other word a line further from its point, so that neighbours do not touch."""
+    further = "{}<br> " if is_above else " <br>{}"
+    return [further.format(word) if at % 2 else word for at, word in enumerate(words)]
 
 
 def _mark(dash: str) -> dict[str, Any]:

@@ -7,7 +7,10 @@ from typing import Any
 import streamlit as st
 
 from explorer.figures.amounts import in_short
-from tiny_llama.diagram import WIDTH, Box, Panel, Wire
+from tiny_llama.diagram import WIDTH, Box, Panel, Point, Wire
+
+SQUEEZE = 0.8
+"""Rows stand closer than they are laid out, so that the whole picture fits a projector's screen."""
 
 
 def block_diagram(
@@ -48,7 +51,7 @@ def diagram_data(
                 "name": panel.name,
                 "title": panel.title,
                 "width": WIDTH,
-                "height": panel.height,
+                "height": panel.height * SQUEEZE,
                 "boxes": [_box(panel, box, formulas, opened) for box in panel.boxes],
                 "wires": [_wire(wire) for wire in panel.wires],
             }
@@ -86,9 +89,9 @@ def _box(
         "detail": box.detail,
         "kind": box.kind,
         "x": box.x,
-        "y": box.y,
+        "y": box.y * SQUEEZE,
         "width": box.width,
-        "height": box.height,
+        "height": box.height * SQUEEZE,
         "count": count,
         "formula": formula,
         "weights": _first(box.weights),
@@ -107,12 +110,16 @@ def _first(weights: Mapping[str, Sequence[int]]) -> list[str]:
     return lines if more <= 0 else [*lines[:MOST_WEIGHTS], f"and {more} more"]
 
 
+def _squeezed(point: Point) -> Point:
+    return point[0], point[1] * SQUEEZE
+
+
 def _wire(wire: Wire) -> dict[str, Any]:
     return {
         "start": wire.start,
         "end": wire.end,
-        "points": wire.points,
-        "label": wire.label,
+        "points": [_squeezed(point) for point in wire.points],
+        "label": wire.label and _squeezed(wire.label),
         "letters": wire.axes,
         "numbers": "×".join(f"{size:,}" for size in wire.shape),
     }

@@ -7,7 +7,8 @@
 //
 // Pointing and keys say what a box computes, on this side alone; only a press goes to the server.
 
-const [LETTER, DIGIT] = [6.4, 5.4] // widths on a wire, a little more than they are
+const [LETTER, DIGIT] = [7, 5.9] // widths on a wire, a little more than they are
+const [ROOM, FONT] = [82, 11.5] // for the numbers on a wire, where three are side by side
 const SVG = "http://www.w3.org/2000/svg"
 const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }
 
@@ -15,22 +16,43 @@ export default function blockDiagram(component) {
   const { parentElement, data, setTriggerValue } = component
   const root = parentElement.querySelector(".diagram") ?? element("div", "diagram", parentElement)
   const focused = root.querySelector("[data-box]:focus")?.dataset.box
+  const left = root.querySelector(".box.open")?.dataset.box
   root.setAttribute("role", "group")
   root.setAttribute("aria-label", data.alt)
   root.replaceChildren()
   const tip = element("div", "tip", root)
   tip.hidden = true
-  const panels = element("div", "panels", element("div", "frame", root))
+  const frame = element("div", "frame", root)
+  const panels = element("div", "panels", frame)
+  const tall = Object.fromEntries(data.panels.map(panel => [panel.name, panel.height]))
+  const { model, block = 0, attention = 0, feed_forward: last = 0 } = tall
+  frame.style.setProperty("--tall-3", Math.max(model + last, block, attention))
+  frame.style.setProperty("--tall-4", Math.max(model, block, attention, last))
   for (const panel of data.panels) {
     const figure = element("figure", `panel ${panel.name}`, panels)
     element("figcaption", "", figure).textContent = panel.title
     drawPanel(figure, panel, tip, key => setTriggerValue("opened", key))
   }
-  const save = element("button", "save", root)
-  save.type = "button"
-  save.textContent = "Save as SVG"
-  save.addEventListener("click", () => savePicture(root, data))
-  if (focused) root.querySelector(`[data-box="${CSS.escape(focused)}"]`)?.focus()
+  const buttons = element("div", "buttons", root)
+  button("Save as SVG", buttons).addEventListener("click", () => savePicture(root, data))
+  const full = button("Full size", buttons)
+  const say = isFull => full.setAttribute("aria-pressed", root.classList.toggle("full", isFull))
+  full.addEventListener("click", () => say())
+  say(root.classList.contains("full"))
+  const isOpen = root.querySelector(".box.open")
+  if (isOpen) clearTimeout(waiting)
+  if (focused) focusOn(root, focused)
+  else if (left && !isOpen) whenFree(() => focusOn(root, left))
+}
+
+let waiting
+
+const focusOn = (root, box) => root.querySelector(`[data-box="${CSS.escape(box)}"]`)?.focus()
+
+// A dialog that closes would give the focus back to the box that opened it, which is drawn anew.
+function whenFree(act) {
+  if (document.querySelector("[role=dialog]")) waiting = setTimeout(whenFree, 20, act)
+  else if (document.activeElement === document.body) act()
 }
 
 function drawPanel(figure, panel, tip, open) {
@@ -64,12 +86,15 @@ function drawWire(svg, { points, label, letters, numbers, start, end }) {
   const head = [[toX, toY], [backX - 3.5 * dy, backY - 3.5 * dx], [backX + 3.5 * dy, backY + 3.5 * dx]]
   shape("polygon", { points: head.map(point => point.join()).join(" ") }, group)
   if (!label) return
-  const width = 6 + Math.max(LETTER * letters.length, DIGIT * numbers.length)
+  const wide = DIGIT * numbers.length
+  const smaller = Math.min(1, ROOM / wide)
+  const width = 6 + Math.max(LETTER * letters.length, smaller * wide)
   const [left, middle] = [label[0] - width / 2, label[1]]
   shape("rect", { class: "ground", x: left, y: middle - 11, width, height: 22 }, group)
   const words = shape("text", { class: "shape", x: label[0], y: middle - 5 }, group)
   shape("tspan", { class: "letters", x: label[0] }, words).textContent = letters
-  shape("tspan", { x: label[0], dy: 11 }, words).textContent = numbers
+  const style = `font-size: ${FONT * smaller}px`
+  shape("tspan", { x: label[0], dy: 11, style }, words).textContent = numbers
 }
 
 function drawBox(svg, box, panel, tip, open) {
@@ -89,7 +114,7 @@ function drawBox(svg, box, panel, tip, open) {
   const lines = [[box.title, "title"], [[box.detail, box.count].filter(Boolean).join(" · "), "detail"]]
   const shown = lines.filter(([words]) => words)
   shown.forEach(([words, kind], at) => {
-    const middle = y + height / 2 + (shown.length > 1 ? 14 * at - 7 : 0)
+    const middle = y + height / 2 + (shown.length > 1 ? 14 * at - 6.5 : 0)
     shape("text", { class: kind, x: x + width / 2, y: middle }, group).textContent = words
   })
   const say = () => showTip(tip, group, box)
@@ -165,6 +190,13 @@ function shape(tag, attributes, parent) {
   const made = document.createElementNS(SVG, tag)
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
   parent.append(made)
+  return made
+}
+
+function button(words, parent) {
+  const made = element("button", "button", parent)
+  made.type = "button"
+  made.textContent = words
   return made
 }
 
