@@ -35,7 +35,7 @@ class _Words:
 def word(name: str) -> str | None:
     """What the link says under a name; None where it has no such name."""
     own, said = _own(), st.query_params.get(name)
-    if name in own.known and said != own.known[name] and _has_crossed(own, name, said):
+    if has_crossed(name, said):
         said = own.known[name]
         _set(name, said)
     own.known[name] = said
@@ -50,6 +50,17 @@ def write(name: str, new: str | None) -> None:
         own.replaced.pop((name, new), None)
         _set(name, new)
     own.known[name] = new
+
+
+def has_crossed(name: str, said: str | None) -> bool:
+    """Whether what the browser says is what the page itself has just replaced in the link.
+
+    Args:
+        name: in the link.
+        said: the word, in the link or in a widget that shows what the link says.
+    """
+    own = _own()
+    return name in own.known and said != own.known[name] and _has_crossed(own, name, said)
 
 
 def say_unknown(name: str, fits: Callable[[str], bool]) -> None:

@@ -76,6 +76,17 @@ def look_at(run_id: str) -> None:
     _keep(_RUN, "" if run_id == DEFAULT else run_id)
 
 
+def choose_run(run_id: str) -> None:
+    """Look at a run that the student has chosen in a list of them; in a callback.
+
+    Not at one that the page has just left: a message that has crossed the change brings the list as
+    it was before, and Streamlit takes that for a choice.
+    """
+    word = None if run_id == DEFAULT else run_id
+    if not link.has_crossed(_RUN, word):
+        look_at(run_id)
+
+
 def is_mine(run: Run) -> bool:
     """Whether this student may steer a run."""
     return engine().is_owner(run, owner())

@@ -51,7 +51,7 @@ def _look() -> None:
     chosen = st.session_state[_CHOICE]
     # After a restart of the server, the browser sends what it showed, which may name nothing yet.
     if chosen and session.engine().poll(chosen):
-        session.look_at(chosen)
+        session.choose_run(chosen)
 
 
 def _names(run: Run | None) -> dict[str, str]:

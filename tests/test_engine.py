@@ -718,14 +718,6 @@ def test_the_secret_of_an_owner_is_nowhere_in_the_folder(engine):
         assert path.is_dir() or b"my-own-secret" not in path.read_bytes()
 
 
-@pytest.fixture
-def fresh_limits():
-    """Limits are found out once a process; here anew, before and after."""
-    limits.cache_clear()
-    yield
-    limits.cache_clear()
-
-
 @pytest.mark.parametrize(
     ("word", "n_bytes", "wanted"),
     [
@@ -736,11 +728,10 @@ def fresh_limits():
         ("", 16_000_000_000, OWN),
     ],
 )
-@pytest.mark.usefixtures("fresh_limits")
 def test_a_small_container_gets_smaller_limits(monkeypatch, word, n_bytes, wanted):
     monkeypatch.setenv("TINY_LLAMA_LIMITS", word)
     monkeypatch.setattr(limits_module, "memory_bytes", lambda: n_bytes)
-    here = limits()
+    here = limits.__wrapped__()  # an engine beside this test may ask, too, and be answered first
     assert replace(here, training_bytes=wanted.training_bytes) == wanted
     if wanted is SHARED:
         assert 10 * held_bytes(Setup()) < here.training_bytes < n_bytes / 3

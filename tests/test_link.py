@@ -99,6 +99,31 @@ def test_what_asks_for_news_by_itself_changes_no_link_however_late_it_comes(app,
     assert says(app) == "second"
 
 
+def test_a_list_that_shows_the_run_of_before_is_no_choice_of_it(monkeypatch):
+    def page():
+        import streamlit as st
+
+        from explorer import session
+
+        if st.button("start"):
+            session.look_at("second")
+        if st.button("old list"):
+            session.choose_run("first")
+        if st.button("other run"):
+            session.choose_run("third")
+        st.text(session.current_id())
+
+    app = AppTest.from_function(page)
+    app.query_params["run"] = "first"
+    assert send(app, monkeypatch) == "first"
+    assert send(app, monkeypatch, press="start") == "second"
+    assert send(app, monkeypatch, press="old list") == "second"
+    assert send(app, monkeypatch, press="other run") == "third"
+    monkeypatch.setattr(link, "CROSSING_SECONDS", 0)
+    assert send(app, monkeypatch, press="old list", fragment_ids_this_run=("live",)) == "third"
+    assert send(app, monkeypatch, press="old list") == "first"
+
+
 def test_the_page_is_drawn_anew_with_the_link_as_it_knows_it(monkeypatch):
     def live():
         import streamlit as st
