@@ -406,12 +406,14 @@ def _tokenizer_of(*, corpus: str, tokenizer: str, **_: Any) -> dict[str, Any]:
 
 def _take_preset() -> None:
     """Set every model widget to what the newly chosen preset says."""
-    _put_model(find_preset(st.session_state["preset"]).config)
+    if not link.is_news():
+        _put_model(find_preset(st.session_state["preset"]).config)
 
 
 def _take_model() -> None:
     """The same where the vocabulary is a model's own, which on the Train page a tokenizer sets."""
-    take_model(find_preset(st.session_state["preset"]).config)
+    if not link.is_news():
+        take_model(find_preset(st.session_state["preset"]).config)
 
 
 def _put_model(model: ModelConfig) -> None:

@@ -63,6 +63,14 @@ def has_crossed(name: str, said: str | None) -> bool:
     return name in own.known and said != own.known[name] and _has_crossed(own, name, said)
 
 
+def is_news() -> bool:
+    """Whether a part of the page asks for news by itself: no choice that a student makes outside of
+    such a part comes with that, but what widgets showed before the page set them may.
+    """
+    context = get_script_run_ctx()
+    return bool(context and context.fragment_ids_this_run)
+
+
 def say_unknown(name: str, fits: Callable[[str], bool]) -> None:
     """Tell the student where a link asks for what there is not; the page shows the usual then.
 
@@ -106,9 +114,9 @@ def _own() -> _Words:
 
 
 def _has_crossed(own: _Words, name: str, said: str | None) -> bool:
+    if is_news():
+        return True
     context = get_script_run_ctx()
-    if context and context.fragment_ids_this_run:
-        return True  # no student changes the link by what asks for news by itself
     if context and context.is_history_navigation:
         return False
     return time.monotonic() - own.replaced.get((name, said), -CROSSING_SECONDS) < CROSSING_SECONDS

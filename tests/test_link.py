@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
+from conftest import open_page
 from streamlit.testing.v1 import AppTest
 
 from explorer import link
@@ -122,6 +123,18 @@ def test_a_list_that_shows_the_run_of_before_is_no_choice_of_it(monkeypatch):
     monkeypatch.setattr(link, "CROSSING_SECONDS", 0)
     assert send(app, monkeypatch, press="old list", fragment_ids_this_run=("live",)) == "third"
     assert send(app, monkeypatch, press="old list") == "first"
+
+
+@pytest.mark.usefixtures("app_engine")
+def test_what_lists_showed_before_is_no_choice_of_a_preset(monkeypatch):
+    app = open_page("train")
+    monkeypatch.setattr(link, "get_script_run_ctx", lambda: Asked(fragment_ids_this_run=("live",)))
+    app.selectbox(key="preset").set_value("tiny-gpt3").run()
+    assert app.selectbox(key="norm").value == "rmsnorm"
+    monkeypatch.setattr(link, "get_script_run_ctx", Asked)
+    app.selectbox(key="preset").set_value("tiny-llama").run()
+    app.selectbox(key="preset").set_value("tiny-gpt3").run()
+    assert app.selectbox(key="norm").value == "layernorm"
 
 
 def test_the_page_is_drawn_anew_with_the_link_as_it_knows_it(monkeypatch):

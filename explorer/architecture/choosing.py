@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from explorer import content, controls, session
+from explorer import content, controls, link, session
 from explorer.engine.limits import check_setup
 from explorer.inside import looking
 from tiny_llama.config import ModelConfig
@@ -96,7 +96,8 @@ def _dial(config: ModelConfig) -> None:
     session.set_widgets(**{_DIAL: max(1, config.n_layers)})
 
     def turn() -> None:
-        controls.take_model(by_depth(config, session.widget(_DIAL)))
+        if not link.is_news():
+            controls.take_model(by_depth(config, session.widget(_DIAL)))
 
     st.select_slider(
         "One dial: depth sets width, heads and hidden layer",
