@@ -7,20 +7,23 @@
 
 const BOX = ".st-key-tour"
 const HANDS = ["keydown", "pointerdown", "touchmove", "wheel"]
-const [LOOK, LONGEST] = [100, 30_000] // milliseconds: between two looks, and until the last
+const [LOOK, LONGEST] = [100, 60_000] // milliseconds: between two looks, and until the last
 const ROOM = 12 // pixels between box and subject
 
 let shown // the stop that the page was moved for
+let owner // whose box is on the screen: on another page it may come before the old one is gone
 let letGo = () => {}
 
 export default function tour({ data, parentElement }) {
   const ground = getComputedStyle(parentElement).getPropertyValue("--st-background-color")
   document.querySelector(BOX)?.style.setProperty("--ground", ground)
+  owner = parentElement
   if (data.stop !== shown) {
     shown = data.stop
     moveTo(data.subject)
   }
   return () => {
+    if (owner !== parentElement) return
     shown = undefined
     letGo()
     page()?.style.removeProperty("scroll-padding-top")
