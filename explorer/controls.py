@@ -160,7 +160,7 @@ def basics() -> Basics:
     """Let the student choose a model, a text and a number of steps."""
     _drop_infinities()
     session.take_up_shared("train")
-    preset = _choice("preset", "Model", TINY, TINY[0], on_change=_take_preset)
+    preset = _choice("preset", "Model", TINY, TINY[0], on_change=link.by_hand(_take_preset))
     corpus, own = _corpus()
     steps = _number("steps", "Steps", TrainConfig.steps)
     return Basics(preset=preset, corpus=corpus, steps=steps, own_text=own)
@@ -177,7 +177,9 @@ def any_model() -> tuple[Setup, str]:
     """
     _drop_infinities()
     names = list(PRESETS)
-    preset = _choice("preset", "Model to begin with", names, TINY[0], on_change=_take_model)
+    preset = _choice(
+        "preset", "Model to begin with", names, TINY[0], on_change=link.by_hand(_take_model)
+    )
     usual = Setup(model=find_preset(preset).config)
     first, fine = (section for section in SECTIONS if section.is_model)
     # Where a screen is narrow the page folds what is in here, by its style sheet.
@@ -406,14 +408,12 @@ def _tokenizer_of(*, corpus: str, tokenizer: str, **_: Any) -> dict[str, Any]:
 
 def _take_preset() -> None:
     """Set every model widget to what the newly chosen preset says."""
-    if not link.is_news():
-        _put_model(find_preset(st.session_state["preset"]).config)
+    _put_model(find_preset(st.session_state["preset"]).config)
 
 
 def _take_model() -> None:
     """The same where the vocabulary is a model's own, which on the Train page a tokenizer sets."""
-    if not link.is_news():
-        take_model(find_preset(st.session_state["preset"]).config)
+    take_model(find_preset(st.session_state["preset"]).config)
 
 
 def _put_model(model: ModelConfig) -> None:

@@ -71,6 +71,16 @@ def is_news() -> bool:
     return bool(context and context.fragment_ids_this_run)
 
 
+def by_hand(act: Callable[[], None]) -> Callable[[], None]:
+    """A callback for a widget that the page sets, too: called for a student's choice alone."""
+
+    def callback() -> None:
+        if not is_news():
+            act()
+
+    return callback
+
+
 def say_unknown(name: str, fits: Callable[[str], bool]) -> None:
     """Tell the student where a link asks for what there is not; the page shows the usual then.
 

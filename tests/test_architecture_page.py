@@ -2,12 +2,11 @@
 
 import json
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from conftest import open_page
 
-from explorer.architecture.block import MOST_PARAMETERS
 from explorer.architecture.choosing import differences
 from explorer.architecture.components import SLOTS, is_taken, titles, value_of
 from explorer.architecture.numbers import NUMBERS, most_even_groups, slowest_turn, users
@@ -17,7 +16,7 @@ from tiny_llama.cost import count_parameters
 from tiny_llama.errors import ConfigError
 from tiny_llama.menu import CHOICES, MENU
 from tiny_llama.presets import PRESETS
-from tiny_llama.views import fresh
+from tiny_llama.views.fresh import fresh
 
 pytestmark = pytest.mark.usefixtures("app_engine")
 SOME = ["tiny-llama", "tiny-gpt3", "llama-1-65b", "gpt3-175b", "gemma-2b", "qwen3-8b"]
@@ -127,8 +126,16 @@ def test_the_tensor_is_the_sidebars_where_its_model_is_made_so_else_a_new_ones()
     assert "too large to be built just for a look" in large
 
 
-def test_a_large_model_is_refused_by_the_page_as_by_the_worker():
-    assert fresh.MOST_PARAMETERS == MOST_PARAMETERS
+@pytest.mark.parametrize(
+    ("preset", "sizes"),
+    [("llama-1-7b", {}), ("tiny-llama", {"n_layers": 150, "d_model": 16, "n_heads": 2})],
+)
+def test_a_large_or_deep_model_is_refused_by_the_page_as_by_the_worker(preset, sizes):
+    config = replace(PRESETS[preset].config, **sizes)
+    with pytest.raises(ConfigError) as refused:
+        fresh(model=asdict(config), path="logits", n_tokens=4)
+    words = {"preset": preset, **{name: str(size) for name, size in sizes.items()}}
+    assert str(refused.value) in said(open_page("architecture", open="attention.scores", **words))
 
 
 def test_a_part_that_does_not_exist_opens_nothing():

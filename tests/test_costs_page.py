@@ -278,18 +278,18 @@ def test_the_a100_is_the_one_that_the_llama_paper_is_reckoned_with():
     assert watts == {accelerators()["a100-80gb"].watts}
 
 
-@pytest.mark.parametrize("name", sizes.rows_by_id())
+@pytest.mark.parametrize("name", content.configs())
 def test_the_sizes_are_the_published_ones_to_the_last_digit(name):
-    row = sizes.rows_by_id()[name]
+    row = content.configs()[name]
     assert sizes.n_parameters(name) == row["params_measured"]
     if row["train_tokens"]:
         assert "Source: " in tokens_source(name)
 
 
-@pytest.mark.parametrize("name", sizes.rows_by_id())
+@pytest.mark.parametrize("name", content.configs())
 def test_a_count_differs_only_where_the_page_says_why(name):
     config = PRESETS[name].config
-    missing = sizes.rows_by_id()[name]["params_measured"] - count_parameters(config)
+    missing = content.configs()[name]["params_measured"] - count_parameters(config)
     assert missing == (2 * config.d_model if sizes.count_differs(name) else 0)
     assert not sizes.count_differs(name) or PRESETS[name].note in said(
         open_view("sizes", also=name)

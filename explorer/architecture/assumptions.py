@@ -108,8 +108,7 @@ def choose_budget(setup: Setup, name: str) -> Budget:
 
 def published(name: str) -> Mapping[str, Any] | None:
     """The row of facts about a real model, by the name of its preset; None: it is none."""
-    rows = content.facts("configs")["configs"]
-    return next((row for row in rows if row["id"] == name), None)
+    return content.configs().get(name)
 
 
 def tokens_source(name: str) -> str:

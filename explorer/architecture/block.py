@@ -12,18 +12,16 @@ from explorer.components.block_diagram import block_diagram, times
 from explorer.engine.run import Run
 from explorer.inside import looking
 from tiny_llama.config import ModelConfig
-from tiny_llama.cost import count_parameters
 from tiny_llama.diagram import AXES, Box, Panel, Wire, diagram, kinds_of_layers
 from tiny_llama.errors import UserError
 from tiny_llama.menu import CHOICES, FEED_FORWARD, MENU
 from tiny_llama.setup import Setup
+from tiny_llama.views.room import check_size
 
 _OPEN = "open"
 """Widget and word of the link: panel and box that are open, as "attention.scores"."""
 N_TOKENS = 16
 """What a model reads just for a look."""
-MOST_PARAMETERS = 5_000_000
-"""What the worker builds for a look: for more, nobody should wait until it is free to refuse."""
 
 
 def show(setup: Setup, preset: str) -> None:
@@ -128,15 +126,12 @@ def code_of(config: ModelConfig, box: Box) -> str:
 
 def _show_tensor(config: ModelConfig, wire: Wire) -> None:
     """The numbers on a wire, in the sidebar's model or in an untrained one."""
-    if (n := count_parameters(config)) > MOST_PARAMETERS and not _sidebars(config):
-        st.caption(
-            f"A model of {n:,} parameters is too large to be built just for a look; its shapes "
-            f"are in the picture, and up to {MOST_PARAMETERS:,} there would be numbers as well."
-        )
-        return
+    run = _sidebars(config)
     try:
+        if run is None:
+            check_size(config)  # nobody should wait until a worker is free to refuse
         with st.spinner("Looking", show_time=True):
-            values, whose = _ask(config, wire.path)
+            values, whose = _ask(run, config, wire.path)
     except UserError as error:
         st.caption(content.escaped(str(error)))
         return
@@ -152,8 +147,8 @@ def _sidebars(config: ModelConfig) -> Run | None:
     return run
 
 
-def _ask(config: ModelConfig, path: str) -> tuple[np.ndarray, str]:
-    if run := _sidebars(config):
+def _ask(run: Run | None, config: ModelConfig, path: str) -> tuple[np.ndarray, str]:
+    if run:
         text = looking.example_text(run)
         answer = session.engine().ask(run.id, "trace", text=text, patterns=[path])
         who = f"The sidebar's model, which has these parts and sizes, after step {answer.step:,}"

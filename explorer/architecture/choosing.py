@@ -96,13 +96,12 @@ def _dial(config: ModelConfig) -> None:
     session.set_widgets(**{_DIAL: max(1, config.n_layers)})
 
     def turn() -> None:
-        if not link.is_news():
-            controls.take_model(by_depth(config, session.widget(_DIAL)))
+        controls.take_model(by_depth(config, session.widget(_DIAL)))
 
     st.select_slider(
         "One dial: depth sets width, heads and hidden layer",
         depths,
         key=_DIAL,
-        on_change=turn,
+        on_change=link.by_hand(turn),
         help=content.part("dial"),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from math import pi
 
@@ -72,38 +73,30 @@ def _without_groups(config: ModelConfig) -> str:
     return _without_attention(config)
 
 
-def _without_turns(config: ModelConfig) -> str:
-    if config.has_attention and POSITION[config.position].turns and config.turned_width:
-        return ""
-    return "It acts only where RoPE turns queries and keys; take position='rope' first."
-
-
 def _without_rope(config: ModelConfig) -> str:
-    if config.has_attention and POSITION[config.position].turns:
-        return ""
-    return "It acts only where RoPE turns queries and keys; take position='rope' first."
+    is_there = config.has_attention and POSITION[config.position].turns
+    return "" if is_there else _TAKE_ROPE
 
 
-def _base(theta: float, title: str, paper: str) -> NumberOption:
+def _without_turns(config: ModelConfig) -> str:
+    return _without_rope(config) or ("" if config.turned_width else _TAKE_ROPE)
+
+
+def _of_rope(
+    setting: str, value: float, why_not: Callable[[ModelConfig], str], title: str, paper: str
+) -> NumberOption:
     return NumberOption(
         title=title,
         paper=paper,
-        value=lambda _: theta,
-        holds=lambda config: config.rope_theta == theta and not _without_turns(config),
-        why_not=_without_turns,
+        value=lambda _: value,
+        holds=lambda config: getattr(config, setting) == value and not why_not(config),
+        why_not=why_not,
     )
 
 
-def _share(fraction: float, title: str, paper: str) -> NumberOption:
-    return NumberOption(
-        title=title,
-        paper=paper,
-        value=lambda _: fraction,
-        holds=lambda config: config.rope_fraction == fraction and not _without_rope(config),
-        why_not=_without_rope,
-    )
-
-
+_TAKE_ROPE = "It acts only where RoPE turns queries and keys; take position='rope' first."
+_base = partial(_of_rope, "rope_theta", why_not=_without_turns)
+_share = partial(_of_rope, "rope_fraction", why_not=_without_rope)
 NUMBERS: Mapping[str, Mapping[str, NumberOption]] = {
     "n_kv_heads": {
         "multi_head": NumberOption(
@@ -144,13 +137,13 @@ NUMBERS: Mapping[str, Mapping[str, NumberOption]] = {
         ),
     },
     "rope_theta": {
-        "ten_thousand": _base(10_000.0, "10,000, as in LLaMA", "2104.09864"),
-        "half_million": _base(500_000.0, "500,000, as in Llama 3", "2309.16039"),
-        "million": _base(1_000_000.0, "1,000,000, as in Code Llama", "2308.12950"),
+        "ten_thousand": _base(10_000.0, title="10,000, as in LLaMA", paper="2104.09864"),
+        "half_million": _base(500_000.0, title="500,000, as in Llama 3", paper="2309.16039"),
+        "million": _base(1_000_000.0, title="1,000,000, as in Code Llama", paper="2308.12950"),
     },
     "rope_fraction": {
-        "whole": _share(1.0, "All of a head, as in LLaMA", "2104.09864"),
-        "quarter": _share(0.25, "A quarter of a head, as in GPT-NeoX", "2204.06745"),
+        "whole": _share(1.0, title="All of a head, as in LLaMA", paper="2104.09864"),
+        "quarter": _share(0.25, title="A quarter of a head, as in GPT-NeoX", paper="2204.06745"),
     },
 }
 """Named as their settings are; the cards stand beside those of the menu."""

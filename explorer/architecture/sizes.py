@@ -30,7 +30,7 @@ Row = Mapping[str, Any]
 def show(setup: Setup, name: str = "") -> None:
     """Show real models by their shapes, parameters and training tokens."""
     showing.introduce("architecture", "sizes")
-    known = rows_by_id()
+    known = content.configs()
     others = [each for each in known if each not in (*LLAMA, *GPT3)]
     added = st.multiselect(
         "Beside them",
@@ -58,16 +58,11 @@ def show(setup: Setup, name: str = "") -> None:
     showing.explain("architecture", "sizes", code="tiny_llama.cost:count_parameters")
 
 
-def rows_by_id() -> dict[str, Row]:
-    """The published configurations."""
-    return {row["id"]: row for row in content.facts("configs")["configs"]}
-
-
 def n_parameters(name: str) -> int:
     """Parameters computed from the shape; where no setup can express it, as they were measured."""
     if name in PRESETS and not count_differs(name):
         return count_parameters(PRESETS[name].config)
-    return int(rows_by_id()[name]["params_measured"])
+    return int(content.configs()[name]["params_measured"])
 
 
 def count_differs(name: str) -> bool:
@@ -77,7 +72,7 @@ def count_differs(name: str) -> bool:
 
 def sizes_of(names: Sequence[str]) -> list[Size]:
     """Models with a published number of training tokens."""
-    known = rows_by_id()
+    known = content.configs()
     return [
         Size(
             title=known[name]["name"],
@@ -92,7 +87,7 @@ def sizes_of(names: Sequence[str]) -> list[Size]:
 
 def counts_table(names: Sequence[str], *, chosen: str = "") -> str:
     """Parameters, exact and printed, and training tokens, in Markdown."""
-    known = rows_by_id()
+    known = content.configs()
     table = [["Model", "Parameters", "In print", "Training tokens", "Tokens a parameter"]]
     for name in names:
         row, n, tokens = known[name], n_parameters(name), known[name]["train_tokens"]
@@ -115,7 +110,7 @@ def a_parameter(ratio: float) -> str:
 
 def shapes_table(names: Sequence[str], *, chosen: str = "") -> str:
     """Widths and numbers of layers and heads; printed ones that cannot be are in brackets."""
-    known, printed = rows_by_id(), printed_otherwise()
+    known, printed = content.configs(), printed_otherwise()
     table = [["Model", "d_model", "Layers", "Heads", "d_hidden", "Context"]]
     for name in names:
         row, other = known[name], printed.get(name, {})
@@ -158,7 +153,7 @@ def oddities() -> str:
 
 def sources(names: Sequence[str]) -> str:
     """Where shape and tokens of each model come from, in Markdown."""
-    known = rows_by_id()
+    known = content.configs()
     lines = []
     for name in names:
         row = known[name]

@@ -134,6 +134,12 @@ def facts(name: str) -> Any:
     return json.loads(_texts()["facts", name])
 
 
+@cache
+def configs() -> Mapping[str, Mapping[str, Any]]:
+    """The exact configurations of real models among the facts, by id; shared, to be read only."""
+    return {row["id"]: row for row in facts("configs")["configs"]}
+
+
 CONFIDENCE: Mapping[str, str] = {
     "verified": "read in the source that is named",
     "partly-verified": "read in the source, but for the fields that are named",

@@ -44,7 +44,7 @@ def numbers_of(feature: str, tree: Tree, node: Node) -> Mapping[str, Number]:
 
 def exact_rows(node: Node) -> list[Mapping[str, Any]]:
     """The exact configurations that are known of a node, out of the table `configs`."""
-    return [_rows()[name] for name in node.config_ids]
+    return [content.configs()[name] for name in node.config_ids]
 
 
 def size_name(node: Node, row_id: str) -> str:
@@ -52,7 +52,7 @@ def size_name(node: Node, row_id: str) -> str:
 
     Where another model's configuration counts it, which has the same shape, that model's name.
     """
-    row = _rows().get(row_id)
+    row = content.configs().get(row_id)
     if row is None:
         return _size_in(row_id.rpartition("-")[2], node) or row_id.rpartition("-")[2].upper()
     size = _size_in(row["name"], node)
@@ -102,7 +102,7 @@ def _counted(feature: str, node: Node) -> Mapping[str, Number]:
     others = [] if feature == "position" else list(node.params_measured)
     names = dict.fromkeys([*node.config_ids, *others])
     found = {}
-    for row in (_rows()[name] for name in names if name in _rows()):
+    for row in (content.configs()[name] for name in names if name in content.configs()):
         size, choice = _size_in(row["name"], node), _IN_ROW[feature](row)
         is_own = row["id"] in node.config_ids
         if size and choice:
@@ -135,10 +135,6 @@ def _size_in(name: str, node: Node) -> str | None:
 
 def _is_own(row: Mapping[str, Any], node: Node) -> bool:
     return str(row["family"]) == node.name
-
-
-def _rows() -> Mapping[str, Mapping[str, Any]]:
-    return {row["id"]: row for row in content.facts("configs")["configs"]}
 
 
 # -- Out of the parents ----------------------------------------------------------------------------

@@ -52,6 +52,7 @@ def by_score() -> list[Entry]:
 
 
 def _size_and_score() -> None:
+    entries = by_score()
     rows = [
         Bar(
             label=entry.label,
@@ -59,11 +60,10 @@ def _size_and_score() -> None:
             is_ours=entry.family == LLAMA,
             words=f"{entry.scores[SCORE]:.1f} %",
         )
-        for entry in by_score()
+        for entry in entries
     ]
     st.markdown("**How large each is; at the end of the bar, its average on MMLU**")
     picture = bars(rows, title="Size and score of each model", x="Billions of parameters")
     showing.draw(picture, key="size_and_score")
     st.caption(content.home("table_mmlu"))
-    first = by_score()[0]
-    st.caption(content.cited(first.source, first.confidence))
+    st.caption(content.cited(entries[0].source, entries[0].confidence))

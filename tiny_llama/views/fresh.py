@@ -7,15 +7,11 @@ from typing import Any
 import torch
 
 from tiny_llama.config import ModelConfig
-from tiny_llama.cost import count_parameters
-from tiny_llama.errors import ConfigError
 from tiny_llama.fields import make_config
 from tiny_llama.model import TinyLlama
 from tiny_llama.tap import record
 from tiny_llama.views import Found
-
-MOST_PARAMETERS, MOST_LAYERS = 5_000_000, 128
-"""What takes longer than a blink to build is for shapes alone."""
+from tiny_llama.views.room import check_size
 
 
 @torch.no_grad()
@@ -36,7 +32,7 @@ def fresh(*, model: Mapping[str, Any], path: str, n_tokens: int, seed: int = 0) 
         KeyError: if the path matches nothing in the model.
     """
     config = make_config(ModelConfig, model)
-    _check_size(config)
+    check_size(config)
     config = replace(config, context=min(n_tokens, config.context))  # what no token reaches
     draw = torch.Generator().manual_seed(seed)
     tokens = torch.randint(config.vocab_size, (1, config.context), generator=draw)
@@ -44,16 +40,3 @@ def fresh(*, model: Mapping[str, Any], path: str, n_tokens: int, seed: int = 0) 
     with record(built, path) as seen:
         built(tokens)
     return {"tensor": seen[path][0].numpy()}
-
-
-def _check_size(config: ModelConfig) -> None:
-    if (n := count_parameters(config)) > MOST_PARAMETERS:
-        raise ConfigError(
-            f"A model of {n:,} parameters is too large to be built just for a look; its shapes "
-            f"are in the picture, and up to {MOST_PARAMETERS:,} there would be numbers as well."
-        )
-    if config.n_layers > MOST_LAYERS:
-        raise ConfigError(
-            f"n_layers={config.n_layers:,} is too deep for a model built just for a look; take at "
-            f"most {MOST_LAYERS}."
-        )
