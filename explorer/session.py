@@ -1,7 +1,7 @@
 """The only home of session state and caches, and beside `link` the only one of the link's words.
 
 One run is the current one, and every page looks at it: a student's own, somebody else's out of a
-link, or a shipped model. The link names it; a page that is opened without a name shows the one
+link, or a pretrained model. The link names it; a page that is opened without a name shows the one
 that this browser tab looked at last.
 """
 
@@ -14,9 +14,9 @@ import streamlit as st
 
 from explorer import link
 from explorer.components import identity
-from explorer.engine.client import Engine
 from explorer.engine.run import Run
-from explorer.engine.shipped import DEFAULT
+from explorer.engine.server.engine import Engine
+from explorer.engine.server.pretrained import DEFAULT
 
 _RUN = "run"
 _OVERLAY = "overlay"
@@ -62,7 +62,7 @@ def remember_owner() -> None:
 
 
 def current_id() -> str:
-    """The name of the run that pages look at: the link's, else the last one, else a shipped one."""
+    """The run that pages look at, by name: the link's, else the last one, else a pretrained one."""
     return _kept(_RUN) or DEFAULT
 
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from explorer import content, session
 from explorer.engine.run import Run
-from explorer.engine.shipped import SHIPPED
+from explorer.engine.server.pretrained import PRETRAINED
 from explorer.live_run import STATUS
 from tiny_llama.cost import count_parameters
 from tiny_llama.setup import setup_in_one_line
@@ -55,10 +55,10 @@ def _look() -> None:
 
 
 def _names(run: Run | None) -> dict[str, str]:
-    """What can be chosen: one's own runs, the shipped models, and the run that the link names."""
+    """What can be chosen: one's own runs, the pretrained ones, and the run that the link names."""
     own = session.own_names()
     names = {each.id: f"{own[each.id]}, {each.setup.corpus}" for each in session.own_runs()}
-    names |= {name: f"{name}, shipped" for name in SHIPPED}
+    names |= {name: f"{name}, shipped" for name in PRETRAINED}
     if run and run.id not in names:
         names = {run.id: f"{session.run_name(run)}, somebody else's"} | names
     return names

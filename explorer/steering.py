@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from explorer import content, controls, session
-from explorer.engine.client import Action, Export
 from explorer.engine.limits import limits
 from explorer.engine.run import Run
+from explorer.engine.server.engine import Action, Export
 from tiny_llama.cost import count_parameters
 from tiny_llama.errors import CheckpointError, UserError
 from tiny_llama.hugging_face_layouts import layout_for

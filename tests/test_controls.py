@@ -10,8 +10,8 @@ from test_setup import UNUSUAL
 
 from explorer import content, controls, session
 from explorer.engine import limits
-from explorer.engine.client import Engine
 from explorer.engine.limits import OWN, SHARED
+from explorer.engine.server.engine import Engine
 from tiny_llama import config, train_config
 from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES

@@ -19,11 +19,12 @@ import torch
 from conftest import until
 from transformers import AutoModelForCausalLM
 
-from explorer.engine import client, pool
 from explorer.engine import limits as limits_module
-from explorer.engine.client import Engine, EngineError
 from explorer.engine.frames import Frame, read_frame, write_frame
 from explorer.engine.limits import OWN, SHARED, check_setup, held_bytes, limits
+from explorer.engine.server import engine as engine_module
+from explorer.engine.server import pool
+from explorer.engine.server.engine import Engine, EngineError
 from explorer.engine.store import (
     FolderUse,
     is_run_id,
@@ -248,7 +249,7 @@ def test_a_worker_that_does_not_answer_is_a_sentence(engine, monkeypatch):
 SERVER = """
 import sys, time
 from pathlib import Path
-from explorer.engine.client import Engine
+from explorer.engine.server.engine import Engine
 from test_engine import ENDLESS, TEXT, wait_until
 engine = Engine(Path(sys.argv[1]))
 run_id = engine.start(ENDLESS, owner="me", text=TEXT)
@@ -573,7 +574,7 @@ def test_a_deleted_run_is_gone_and_only_its_owner_can_delete_it(engine):
 
 def shrink(monkeypatch, **changes):
     smaller = replace(OWN, **changes)
-    monkeypatch.setattr(client, "limits", lambda: smaller)
+    monkeypatch.setattr(engine_module, "limits", lambda: smaller)
 
 
 def test_a_student_may_have_only_so_many_runs_at_once(engine, monkeypatch):
@@ -597,7 +598,7 @@ def test_models_that_do_not_fit_beside_the_others_are_refused(engine, monkeypatc
 
 
 def test_a_run_that_nobody_looks_at_pauses_leaves_the_memory_and_comes_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(client, "CARE_SECONDS", 0.05)
+    monkeypatch.setattr(engine_module, "CARE_SECONDS", 0.05)
     shrink(monkeypatch, unwatched_seconds=0.5, unloaded_seconds=1.0)
     engine = Engine(tmp_path)
     run_id = train_a_while(engine)
@@ -754,7 +755,7 @@ def test_snapshots_stay_behind_where_a_download_would_be_too_large(tmp_path):
 
 
 def test_what_becomes_of_a_run_is_on_disk_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(client, "CARE_SECONDS", 600)
+    monkeypatch.setattr(engine_module, "CARE_SECONDS", 600)
     engine = Engine(tmp_path)
     run_id = engine.start(ENDLESS, owner="me", text=TEXT)
     wait_until(engine, run_id, "running")

@@ -1,4 +1,4 @@
-"""The Generation page: every view, for shipped, untrained and odd models and for odd texts."""
+"""The Generation page: every view, for pretrained, untrained and odd models and for odd texts."""
 
 import json
 import re
@@ -61,7 +61,7 @@ def all_text(app):
 
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("run", MODELS)
-def test_every_view_opens_for_the_shipped_models(run, view):
+def test_every_view_opens_for_the_pretrained_models(run, view):
     app = open_page("generation", view=view, run=run)
     assert not app.error
     assert pictures(app)

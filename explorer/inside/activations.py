@@ -5,7 +5,7 @@ import streamlit as st
 
 from explorer import showing
 from explorer.choosing import choose_named
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.feed_forward import activation_curves, product_map
 from explorer.inside import looking
 from explorer.inside.looking import Looked

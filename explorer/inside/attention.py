@@ -8,7 +8,7 @@ import streamlit as st
 from explorer import session, showing
 from explorer.components import head_grid, reading_map
 from explorer.components.head_grid import role_title
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures import attention as figures
 from explorer.figures.labels import visible_all
 from explorer.inside import plugged

@@ -7,9 +7,9 @@ import streamlit as st
 
 from explorer import content, session, showing
 from explorer.choosing import choose_named
-from explorer.engine.answers import Answer
 from explorer.engine.run import Run
-from explorer.engine.shipped import SHIPPED
+from explorer.engine.server.answer_cache import Answer
+from explorer.engine.server.pretrained import PRETRAINED
 from explorer.figures.feed_forward import gate_density, near_zero, top_units, unit_map
 from explorer.figures.labels import visible
 from explorer.inside import looking
@@ -159,7 +159,7 @@ def show_openings(looked: Looked) -> None:
                 bind="query-params",
             )
         )
-        names = {name: name for name in SHIPPED if name != looked.run.id}
+        names = {name: name for name in PRETRAINED if name != looked.run.id}
         beside = choose_named("Beside", names, key="beside", usual=other)
     answer = looked.ask("openings", text=looked.text, layer=layer)
     run = session.engine().poll(beside)
@@ -189,9 +189,11 @@ def show_openings(looked: Looked) -> None:
 
 
 def _other(looked: Looked) -> str:
-    """A shipped model of the other kind: without a gate, or with one."""
+    """A pretrained model of the other kind: without a gate, or with one."""
     usual = "tales-llama" if not looked.run.setup.model.has_gate else "tales-gpt3"
-    return usual if usual in SHIPPED else next(name for name in SHIPPED if name != looked.run.id)
+    return (
+        usual if usual in PRETRAINED else next(name for name in PRETRAINED if name != looked.run.id)
+    )
 
 
 def _titled(run: Run) -> str:

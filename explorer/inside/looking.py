@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 import streamlit as st
 
 from explorer import content, link, session
-from explorer.engine.answers import Answer
 from explorer.engine.run import Run
+from explorer.engine.server.answer_cache import Answer
 from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.errors import UserError
 

@@ -5,7 +5,7 @@ import streamlit as st
 
 from explorer import content, showing
 from explorer.choosing import choose_named
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
 from explorer.figures.norms import (
     NORMS,

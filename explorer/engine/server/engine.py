@@ -17,7 +17,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from explorer.engine import store
-from explorer.engine.answers import Answer, Answers, key_of
 from explorer.engine.limits import (
     MOST_PACKED_BYTES,
     check_setup,
@@ -25,10 +24,11 @@ from explorer.engine.limits import (
     held_bytes,
     limits,
 )
-from explorer.engine.pool import EngineError, Pool
-from explorer.engine.process import WorkerProcess
 from explorer.engine.run import Run
-from explorer.engine.shipped import SHIPPED, shipped_run
+from explorer.engine.server.answer_cache import Answer, AnswerCache, key_of
+from explorer.engine.server.pool import EngineError, Pool
+from explorer.engine.server.pretrained import PRETRAINED, pretrained_run
+from explorer.engine.server.process import WorkerProcess
 from tiny_llama.errors import UserError
 from tiny_llama.metrics import read_metrics
 from tiny_llama.sample_config import SampleConfig
@@ -74,7 +74,7 @@ class Engine:
         for run in self.runs.values():
             _wake_up(run)
         self._pool = Pool(self._take_news, self._note_death)
-        self._answers = Answers(limits().answer_bytes)
+        self._answers = AnswerCache(limits().answer_bytes)
         self._unsaved: set[str] = set()
         self._lock = threading.RLock()
         self._closed, self._hurry = threading.Event(), threading.Event()
@@ -143,12 +143,12 @@ class Engine:
         return run.id
 
     def poll(self, run_id: str) -> Run | None:
-        """Look at a run or a shipped model; None if there is none of that id.
+        """Look at a run or a pretrained model; None if there is none of that id.
 
         A run that somebody looks at goes on; one that trained when the server ended is taken up.
         """
-        if run_id in SHIPPED:
-            return shipped_run(run_id)
+        if run_id in PRETRAINED:
+            return pretrained_run(run_id)
         run = self.runs.get(run_id)
         if run is None:
             return None
@@ -234,7 +234,7 @@ class Engine:
         """Ask what `tiny_llama.views.VIEWS` can tell of a run's model.
 
         Args:
-            run_id: anybody's run, or a shipped model; not used by a view that needs no model.
+            run_id: anybody's run, or a pretrained model; not used by a view that needs no model.
             view: the name of the view.
             step: the model after this step, if it can still be had, as `Answer.step` then says:
                 the step of an earlier answer, or one of `snapshot_steps`. None: as it stands.
@@ -278,7 +278,7 @@ class Engine:
         """Pack what a run has learned and logged so far.
 
         Args:
-            run_id: anybody's run, or a shipped model.
+            run_id: anybody's run, or a pretrained model.
             form: `folder`: a zip file of the run folder, which the command line resumes, without
                 snapshots where they would make it too large;
                 `hugging_face`: a zip file of a folder that `transformers` opens; `metrics`: every

@@ -1,13 +1,10 @@
 """The worker process: holds the tensors, trains all live runs in turns, answers between turns.
 
-Started by the server as `python -m explorer.engine.worker`. It reads requests from its standard
-input and writes answers and news of its runs to its standard output, as `frames`. It ends when
-its input ends, so it never outlives the web server.
+It reads requests from its standard input and writes answers and news of its runs to its standard
+output, as `frames`. It ends when its input ends, so it never outlives the web server.
 """
 
-import os
 import queue
-import signal
 import sys
 import threading
 import time
@@ -19,7 +16,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import torch
 
 from explorer.engine.frames import Frame, read_frame, write_frame
 from explorer.engine.limits import (
@@ -28,8 +24,8 @@ from explorer.engine.limits import (
     check_setup,
     limits,
 )
-from explorer.engine.preparing import Library, Prepared
-from explorer.engine.subjects import Subjects
+from explorer.engine.worker.model_cache import ModelCache
+from explorer.engine.worker.preparing import Library, Prepared
 from tiny_llama.checkpoint import (
     new_trainer,
     read_checkpoint,
@@ -101,7 +97,7 @@ class Worker:
         self._preparing: dict[str, list[Frame]] = {}
         self._jobs: deque[Job] = deque()
         self._beside = threading.Lock()
-        self._library, self._subjects = Library(), Subjects(limits().looked_at_bytes)
+        self._library, self._subjects = Library(), ModelCache(limits().looked_at_bytes)
         self._operations: Mapping[str, Callable[[Mapping[str, Any]], Frame]] = {
             "control": self._control,
             "checkpoint": self._checkpoint,
@@ -436,18 +432,3 @@ def _checked_prompt(prompt: str) -> str:
             f"{MOST_PROMPT_CHARACTERS:,}: change it and try again."
         )
     return prompt
-
-
-def main() -> None:
-    """Serve over standard input and output, on one thread, with manners."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's; its end is ours
-    if hasattr(os, "nice"):
-        os.nice(10)
-    torch.set_num_threads(1)
-    with suppress(BrokenPipeError), os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
-        Worker(sys.stdin.buffer, answers).serve()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Answers of the engine about models, kept while there is room: a class asks the same thing."""
+"""AnswerCache of the engine about models, kept while there is room: a class asks the same thing."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ import numpy as np
 class Answer:
     """What a view found: plain values and arrays by name, and the step of the model asked.
 
-    Answers are shared by all who ask; arrays are read-only.
+    AnswerCache are shared by all who ask; arrays are read-only.
     """
 
     step: int
@@ -34,7 +34,7 @@ def key_of(run_id: str, step: int, view: str, values: Mapping[str, Any]) -> Key:
     return run_id, step, view, hashlib.sha256(asked).digest()
 
 
-class Answers:
+class AnswerCache:
     """The answers that were asked for last; may be used by several threads.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 from explorer.engine.frames import Frame
 from explorer.engine.limits import limits
 from explorer.engine.machine import n_cores
-from explorer.engine.process import WorkerProcess
+from explorer.engine.server.process import WorkerProcess
 from tiny_llama.errors import UserError
 
 PATIENCE_SECONDS = 60

@@ -14,7 +14,7 @@ from tiny_llama.training import Trainer
 from tiny_llama.views.subject import Subject
 
 
-class Subjects:
+class ModelCache:
     """Finds the model that a question is about, and keeps those that were asked about last.
 
     Args:
