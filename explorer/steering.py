@@ -8,8 +8,9 @@ import streamlit as st
 
 from explorer import content, controls, session
 from explorer.engine.limits import limits
+from explorer.engine.messages import Action
 from explorer.engine.run import Run
-from explorer.engine.server.engine import Action, Export
+from explorer.engine.server.exports import Export
 from tiny_llama.cost import count_parameters
 from tiny_llama.errors import CheckpointError, UserError
 from tiny_llama.hugging_face_layouts import layout_for

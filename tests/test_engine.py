@@ -22,9 +22,10 @@ from transformers import AutoModelForCausalLM
 from explorer.engine import limits as limits_module
 from explorer.engine.frames import Frame, read_frame, write_frame
 from explorer.engine.limits import OWN, SHARED, check_setup, held_bytes, limits
-from explorer.engine.server import engine as engine_module
+from explorer.engine.run_state import RunState
 from explorer.engine.server import pool
-from explorer.engine.server.engine import Engine, EngineError
+from explorer.engine.server.engine import Engine
+from explorer.engine.server.errors import EngineError
 from explorer.engine.store import (
     FolderUse,
     is_run_id,
@@ -90,8 +91,7 @@ def test_a_paused_run_does_exactly_one_step_when_asked(engine):
     run = wait_until(engine, run_id, "paused")
     step = run.step
     engine.control(run_id, "step", owner="me")
-    time.sleep(0.3)
-    assert run.step == step + 1
+    until(lambda: run.step == step + 1)
     engine.control(run_id, "resume", owner="me")
     wait_until(engine, run_id, "running")
     engine.control(run_id, "stop", owner="me")
@@ -463,12 +463,12 @@ def test_a_server_that_starts_again_finds_its_runs_and_whose_they_are(tmp_path):
 def test_a_run_that_was_being_prepared_when_the_server_ended_starts_again(tmp_path):
     first = Engine(tmp_path)
     run_id = first.start(SETUP, owner="me", text=TEXT)
-    run = first.runs[run_id]
+    run = first.registry.find(run_id)
     wait_until(first, run_id, "finished")
     first.close()
     for name in ("setup.json", "model.safetensors", "metrics.jsonl", "tokenizer.json"):
         (run.folder / name).unlink()
-    run.status = "starting"
+    run.status = RunState.STARTING
     write_record(run)
     second = Engine(tmp_path)
     again = wait_until(second, run_id, "finished")
@@ -572,13 +572,12 @@ def test_a_deleted_run_is_gone_and_only_its_owner_can_delete_it(engine):
         engine.control(run_id, "stop", owner="me")
 
 
-def shrink(monkeypatch, **changes):
-    smaller = replace(OWN, **changes)
-    monkeypatch.setattr(engine_module, "limits", lambda: smaller)
+def shrink(monkeypatch, part, **changes):
+    monkeypatch.setattr(part, "limits", replace(OWN, **changes))
 
 
 def test_a_student_may_have_only_so_many_runs_at_once(engine, monkeypatch):
-    shrink(monkeypatch, live_runs_a_student=2)
+    shrink(monkeypatch, engine.admission, live_runs_a_student=2)
     first, second = (engine.start(ENDLESS, owner="eager", text=TEXT) for _ in range(2))
     with pytest.raises(EngineError, match="2 runs going, the most"):
         engine.start(ENDLESS, owner="eager", text=TEXT)
@@ -592,17 +591,16 @@ def test_a_student_may_have_only_so_many_runs_at_once(engine, monkeypatch):
 
 
 def test_models_that_do_not_fit_beside_the_others_are_refused(engine, monkeypatch):
-    shrink(monkeypatch, training_bytes=1_000)
+    shrink(monkeypatch, engine.admission, training_bytes=1_000)
     with pytest.raises(EngineError, match="choose a smaller model"):
         engine.start(SETUP, owner="me", text=TEXT)
 
 
-def test_a_run_that_nobody_looks_at_pauses_leaves_the_memory_and_comes_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine_module, "CARE_SECONDS", 0.05)
-    shrink(monkeypatch, unwatched_seconds=0.5, unloaded_seconds=1.0)
-    engine = Engine(tmp_path)
+def test_a_run_that_nobody_looks_at_pauses_leaves_the_memory_and_comes_back(tmp_path):
+    allowed = replace(OWN, unwatched_seconds=0.5, unloaded_seconds=1.0)
+    engine = Engine(tmp_path, allowed=allowed, care_seconds=0.05)
     run_id = train_a_while(engine)
-    run = engine.runs[run_id]
+    run = engine.registry.find(run_id)
     until(lambda: run.status == "paused" and run.worker is None and not run.has_history)
     assert "nobody looked" in run.message
     assert engine.poll(run_id).series["loss"].steps[-1] == run.step
@@ -620,13 +618,13 @@ def test_old_runs_are_cleared_but_none_that_somebody_looks_at(tmp_path, monkeypa
     old, watched = (engine.start(SETUP, owner="me", text=TEXT) for _ in range(2))
     for run_id in (old, watched):
         wait_until(engine, run_id, "finished")
-    shrink(monkeypatch, forgotten_seconds=-1)
-    engine.runs[old].seen_at = -1e9
-    engine.runs[watched].seen_at = time.monotonic()
-    until(lambda: not engine._unsaved)
+    shrink(monkeypatch, engine.caretaker, forgotten_seconds=-1)
+    engine.registry.find(old).seen_at = -1e9
+    engine.registry.find(watched).seen_at = time.monotonic()
+    until(lambda: not engine.registry.unsaved)
     os.utime(tmp_path / old / "run.json", (1, 1))
-    shrink(monkeypatch, forgotten_seconds=3600)
-    engine.clear_old_runs()
+    shrink(monkeypatch, engine.caretaker, forgotten_seconds=3600)
+    engine.caretaker.clear_old_runs()
     assert not (tmp_path / old).exists()
     assert engine.poll(old) is None
     assert engine.poll(watched).status == "finished"
@@ -754,9 +752,8 @@ def test_snapshots_stay_behind_where_a_download_would_be_too_large(tmp_path):
         assert len(zipfile.ZipFile(packed).namelist()) == n_files
 
 
-def test_what_becomes_of_a_run_is_on_disk_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine_module, "CARE_SECONDS", 600)
-    engine = Engine(tmp_path)
+def test_what_becomes_of_a_run_is_on_disk_at_once(tmp_path):
+    engine = Engine(tmp_path, care_seconds=600)
     run_id = engine.start(ENDLESS, owner="me", text=TEXT)
     wait_until(engine, run_id, "running")
     for action, status in (("pause", "paused"), ("resume", "running"), ("stop", "stopped")):

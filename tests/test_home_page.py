@@ -9,7 +9,6 @@ from conftest import open_page
 
 from explorer import content, controls, session
 from explorer.engine.limits import limits
-from explorer.engine.server import engine as engine_module
 from explorer.home import meaning, papers, views
 from explorer.home.headline import ORDERS
 from explorer.home.results import SORTS
@@ -233,8 +232,9 @@ def test_one_press_trains_what_the_train_page_would_train():
     session.engine().control(run.id, "stop", owner="presses")
 
 
-def test_a_run_that_cannot_start_is_explained_in_one_sentence(monkeypatch):
-    monkeypatch.setattr(engine_module, "limits", lambda: replace(limits(), live_runs_a_student=0))
+def test_a_run_that_cannot_start_is_explained_in_one_sentence(app_engine, monkeypatch):
+    few = replace(limits(), live_runs_a_student=0)
+    monkeypatch.setattr(app_engine.admission, "limits", few)
     app = open_page("home", owner="refused")
     app.button(key="train_now").click().run()
     assert not app.exception

@@ -10,7 +10,7 @@ from conftest import PAGES, open_page, until
 
 from explorer import content, controls, session, steering
 from explorer.engine.limits import limits
-from explorer.engine.server import engine as engine_module
+from explorer.engine.run_state import RunState
 from explorer.engine.server.pretrained import pretrained_run
 from explorer.live_run import AXES, CURVES
 from tiny_llama.cost import count_parameters
@@ -377,23 +377,23 @@ def test_a_run_that_moves_on_while_its_page_is_drawn_has_the_page_drawn_anew(mon
     """Else its buttons would stay as they were for a run that is still being prepared."""
     app = train(open_as("late", steps="3", **TINY))
     run = wait_until_over(app)
-    run.status = "starting"
+    run.status = RunState.STARTING
     draw = steering.buttons
 
     def draw_while_news_comes(run, wanted):
         draw(run, wanted)
-        run.status = "paused"
+        run.status = RunState.PAUSED
 
     monkeypatch.setattr(steering, "buttons", draw_while_news_comes)
     app.run()
     assert not app.button(key="run_stop").disabled
     assert app.button(key="run_step").label == "One step"
-    run.status = "finished"
+    run.status = RunState.FINISHED
 
 
-def test_too_many_runs_of_one_student_are_refused_in_one_sentence(monkeypatch):
+def test_too_many_runs_of_one_student_are_refused_in_one_sentence(app_engine, monkeypatch):
     few = replace(limits(), live_runs_a_student=1)
-    monkeypatch.setattr(engine_module, "limits", lambda: few)
+    monkeypatch.setattr(app_engine.admission, "limits", few)
     app = train(open_as("greedy", steps="50000", **TINY))
     until(lambda: session.engine().poll(app.query_params["run"]).step > 1)
     train(app)

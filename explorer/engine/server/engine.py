@@ -4,58 +4,29 @@ Behind it stand worker processes on this machine; a cluster, or the student's ow
 stand behind the same face.
 """
 
-import csv
-import io
-import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from math import inf
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 from explorer.engine import store
-from explorer.engine.limits import (
-    MOST_PACKED_BYTES,
-    check_setup,
-    check_text,
-    held_bytes,
-    limits,
-)
+from explorer.engine.limits import Limits, check_setup, check_text, limits
+from explorer.engine.messages import Action, Checkpoint, Forget
 from explorer.engine.run import Run
-from explorer.engine.server.answer_cache import Answer, AnswerCache, key_of
-from explorer.engine.server.pool import EngineError, Pool
+from explorer.engine.run_state import RunState
+from explorer.engine.server.admission import Admission
+from explorer.engine.server.answer_cache import Answer
+from explorer.engine.server.caretaker import CARE_SECONDS, Caretaker
+from explorer.engine.server.dispatch import Dispatch
+from explorer.engine.server.errors import EngineError
+from explorer.engine.server.exports import Export, Exports
 from explorer.engine.server.pretrained import PRETRAINED, pretrained_run
-from explorer.engine.server.process import WorkerProcess
+from explorer.engine.server.questions import Questions
+from explorer.engine.server.registry import Registry, Share
 from tiny_llama.errors import UserError
-from tiny_llama.metrics import read_metrics
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.setup import TEXT, Setup, snapshot_steps
 from tiny_llama.views import VIEWS
-
-Action = Literal["pause", "resume", "step", "stop"]
-Export = Literal["folder", "hugging_face", "metrics"]
-
-CARE_SECONDS = 1.0
-"""How often the engine looks after runs that nobody looks at."""
-CLEAR_SECONDS = 60.0
-"""How often it looks for run folders that have to go."""
-DEATH_SECONDS = 120
-"""A run in whose turn the worker ends twice within this is not taken up again by itself."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Share:
-    """How a run's worker is shared."""
-
-    n_runs: int
-    """Runs that take turns on the worker, this one included."""
-    n_workers: int
-    """Workers in all."""
-    n_all_runs: int
-    """Runs that take turns on any worker."""
 
 
 class Engine:
@@ -66,19 +37,29 @@ class Engine:
 
     Args:
         folder: where run folders are; those that an earlier server left there are found again.
+            None: where this app usually has them.
+        allowed: what runs may take together; None: what fits this machine.
+        care_seconds: how often it looks after what nobody looks at.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        allowed: Limits | None = None,
+        care_seconds: float = CARE_SECONDS,
+    ) -> None:
         self.folder = folder or store.runs_folder()
-        self.runs = {run.id: run for run in store.read_runs(self.folder)}
-        for run in self.runs.values():
-            _wake_up(run)
-        self._pool = Pool(self._take_news, self._note_death)
-        self._answers = AnswerCache(limits().answer_bytes)
-        self._unsaved: set[str] = set()
-        self._lock = threading.RLock()
-        self._closed, self._hurry = threading.Event(), threading.Event()
-        threading.Thread(target=self._take_care, daemon=True).start()
+        allowed = allowed or limits()
+        self.registry = Registry(store.read_runs(self.folder))
+        self.admission = Admission(self.registry, allowed)
+        self._dispatch = Dispatch(self.registry, self.admission)
+        self._pool = self._dispatch.pool
+        self._questions = Questions(self._pool, allowed.answer_bytes)
+        self._exports = Exports(self._pool, self.folder)
+        self.caretaker = Caretaker(
+            self.registry, self._dispatch, folder=self.folder, limits=allowed, seconds=care_seconds
+        )
 
     # Runs: starting, looking at, steering, ending.
 
@@ -100,15 +81,15 @@ class Engine:
         check_setup(setup)
         if text is not None:
             check_text(text)
-        run = self._new_run(setup, owner, parent)
+        run = self._admit(setup, owner, parent)
         try:
             store.write_record(run)
             if text is not None:
                 store.write_text(run, text)
+            self._dispatch.launch(run)
         except UserError:
-            self._drop(run)
+            self.caretaker.delete(run)
             raise
-        self._launch(run)
         return run.id
 
     def fork(self, run_id: str, *, owner: str, steps: int | None = None) -> str:
@@ -122,24 +103,22 @@ class Engine:
         Raises:
             UserError: if the run has not begun, there is no room for one more, or the disk is full.
         """
-        source = self._known(run_id)
-        if source.status == "starting":
-            raise EngineError("This run is still being prepared; try again in a moment.")
+        source = self._ready(run_id)
         if source.worker is not None:
-            self._pool.ask("checkpoint", {"run": run_id}, source.worker)
+            self._pool.ask(Checkpoint(run=run_id), source.worker)
         training = replace(source.setup.training, steps=steps or source.setup.training.steps)
         setup = replace(source.setup, training=training)
         check_setup(setup)
-        run = self._new_run(setup, owner, source.id)
+        run = self._admit(setup, owner, source.id)
+        run.measured = source.measured
         try:
             store.copy_run(source.folder, run.folder, setup)
             store.write_record(run)
+            store.read_history(run)
+            self._dispatch.launch(run)
         except UserError:
-            self._drop(run)
+            self.caretaker.delete(run)
             raise
-        run.measured = source.measured
-        store.read_history(run)
-        self._launch(run)
         return run.id
 
     def poll(self, run_id: str) -> Run | None:
@@ -149,22 +128,17 @@ class Engine:
         """
         if run_id in PRETRAINED:
             return pretrained_run(run_id)
-        run = self.runs.get(run_id)
-        if run is None:
-            return None
-        run.seen_at = time.monotonic()
-        with self._lock:
-            if not run.has_history:
-                store.read_history(run)
-            if run.revives:
-                run.revives = False
-                self._launch(run, note="The server was started anew.")
+        run = self.registry.find(run_id)
+        if run is not None:
+            run.seen_at = time.monotonic()
+            self.registry.remember(run)
+            self._dispatch.revive(run)
         return run
 
     def runs_of(self, owner: str) -> list[Run]:
         """The runs of a student, newest first; without series and samples for which to `poll`."""
         mark = store.fingerprint(owner)
-        own = [run for run in list(self.runs.values()) if run.owner == mark]
+        own = [run for run in self.registry.all() if run.owner == mark]
         return sorted(own, key=lambda run: run.created, reverse=True)
 
     def text_of(self, run_id: str, *, owner: str) -> str:
@@ -185,12 +159,7 @@ class Engine:
 
     def share(self, run: Run) -> Share:
         """How many runs take turns where this one does."""
-        moving = [other for other in list(self.runs.values()) if other.is_moving]
-        return Share(
-            n_runs=sum(other.worker is run.worker for other in moving),
-            n_workers=max(1, len({id(other.worker) for other in moving})),
-            n_all_runs=len(moving),
-        )
+        return self.registry.share(run)
 
     def control(self, run_id: str, action: Action, *, owner: str) -> None:
         """Pause, resume, single-step or stop a run; one that has left the memory comes back.
@@ -200,12 +169,9 @@ class Engine:
         """
         run = self._own(run_id, owner)
         if action == "resume":
-            self._check_turns(run.owner)
-            run.message = ""
-        if run.worker is None:
-            self._control_from_folder(run, action)
-        else:
-            self._pool.ask("control", {"run": run_id, "action": action}, run.worker)
+            self.admission.check_turns(run.owner)
+            self.registry.say(run, "")
+        self._dispatch.steer(run, action)
 
     def delete(self, run_id: str, *, owner: str) -> None:
         """Delete a run and all that it has learned.
@@ -215,8 +181,8 @@ class Engine:
         """
         run = self._own(run_id, owner)
         if run.worker is not None:
-            self._pool.ask("forget", {"run": run_id}, run.worker)
-        self._drop(run)
+            self._pool.ask(Forget(run=run_id), run.worker)
+        self.caretaker.delete(run)
 
     # Questions.
 
@@ -226,9 +192,7 @@ class Engine:
         Raises:
             EngineError: if the prompt cannot be used.
         """
-        run = self._ready(run_id)
-        values = {"prompt": prompt, "settings": asdict(settings)}
-        return str(self._pool.ask("generate", _place(run) | values, run.worker).values["text"])
+        return self._questions.generate(self._ready(run_id), prompt, settings)
 
     def ask(self, run_id: str, view: str, *, step: int | None = None, **values: Any) -> Answer:
         """Ask what `tiny_llama.views.VIEWS` can tell of a run's model.
@@ -243,36 +207,12 @@ class Engine:
         Raises:
             EngineError: if the text or another value cannot be used.
         """
-        if not VIEWS[view].needs_model:
-            return self._asked(view, values, {"run": ""}, 0, None)
-        run = self._ready(run_id)
-        place = _place(run, step)
-        return self._asked(view, values, place, place["step"], run.worker)
+        run = self._ready(run_id) if VIEWS[view].needs_model else None
+        return self._questions.analyse(run, view, values, step)
 
     def snapshot_steps(self, run: Run) -> list[int]:
         """The steps at which a run's model can be looked at again, in order."""
         return snapshot_steps(run.folder)
-
-    def _asked(
-        self,
-        view: str,
-        values: Mapping[str, Any],
-        place: Mapping[str, Any],
-        step: int | None,
-        worker: WorkerProcess | None,
-    ) -> Answer:
-        """The answer of a worker, or the same one as before."""
-        if step is not None:
-            kept = self._answers.find(key_of(place["run"], step, view, values))
-            if kept is not None:
-                return kept
-        asked = {**place, "view": view, "values": values}
-        frame = self._pool.ask("view", asked, worker)
-        for array in frame.arrays.values():
-            array.flags.writeable = False
-        answer = Answer(step=frame.values["step"], found={**frame.values["found"], **frame.arrays})
-        self._answers.keep(key_of(place["run"], answer.step, view, values), answer)
-        return answer
 
     def export(self, run_id: str, form: Export) -> bytes:
         """Pack what a run has learned and logged so far.
@@ -287,17 +227,7 @@ class Engine:
         Raises:
             EngineError: if there is nothing yet, or Hugging Face has no class for the model.
         """
-        run = self._ready(run_id)
-        if form == "hugging_face":
-            with TemporaryDirectory(dir=self.folder) as target:
-                self._pool.ask("export", _place(run) | {"target": target}, run.worker)
-                return store.zip_folder(Path(target), most_bytes=MOST_PACKED_BYTES)
-        if run.worker is not None:
-            with suppress(EngineError):  # where nothing more can be written, take what there is
-                self._pool.ask("checkpoint", {"run": run_id}, run.worker)
-        if form == "metrics":
-            return _as_csv(run.folder)
-        return store.zip_folder(run.folder, most_bytes=MOST_PACKED_BYTES)
+        return self._exports.pack(self._ready(run_id), form)
 
     # Workers.
 
@@ -312,70 +242,27 @@ class Engine:
 
     def close(self) -> None:
         """End the workers; runs keep their checkpoints."""
-        self._closed.set()
-        self._hurry.set()
+        self.caretaker.retire()
         self._pool.close()
-        self._save_records()
+        self.caretaker.close()
 
-    def _new_run(self, setup: Setup, owner: str, parent: str | None) -> Run:
-        """Make a folder for one more run, if there is room.
+    def _admit(self, setup: Setup, owner: str, parent: str | None) -> Run:
+        """Take in one more run, of which there is no folder yet.
 
         Raises:
-            UserError: if there is none, or the disk is full.
+            EngineError: if there is no room.
         """
-        mark, run_id = store.fingerprint(owner), store.new_run_id()
-        self._check_turns(mark)
-        self._check_memory(setup)
+        run_id = store.new_run_id()
         run = Run(
             id=run_id,
             setup=setup,
-            owner=mark,
+            owner=store.fingerprint(owner),
             folder=self.folder / run_id,
             parent=parent or "",
             has_history=True,
         )
-        with self._lock:
-            self.runs[run_id] = run
+        self.admission.admit(run)
         return run
-
-    def _check_turns(self, mark: str) -> None:
-        here = limits()
-        n_moving = sum(run.is_moving and run.owner == mark for run in list(self.runs.values()))
-        if n_moving >= here.live_runs_a_student:
-            raise EngineError(
-                f"You have {n_moving} run{'s' * (n_moving > 1)} going, the most that one student "
-                f"may have at once {here.place}; pause or stop one of them first."
-            )
-
-    def _check_memory(self, setup: Setup) -> None:
-        here = limits()
-        held = sum(held_bytes(run.setup) for run in list(self.runs.values()) if run.worker)
-        if held + held_bytes(setup) > here.training_bytes:
-            raise EngineError(
-                f"The models that train now hold {held / 1e6:,.0f} MB; with this one they would "
-                f"need more than the {here.training_bytes / 1e6:,.0f} MB that they may have "
-                f"{here.place}: choose a smaller model, or try again when a run has ended."
-            )
-
-    def _launch(self, run: Run, *, status: str = "running", note: str = "") -> None:
-        """Send a run to a worker, new or from its last checkpoint, without waiting for it."""
-        run.status, run.message = "starting", ""
-        busy = [other.worker for other in list(self.runs.values()) if other.is_moving]
-        run.worker = worker = self._pool.idlest(busy)
-        values = {"run": run.id, "folder": str(run.folder), "status": status}
-        answer = worker.ask("start", values)
-        answer.add_done_callback(lambda done: self._note_start(run, done.result().values, note))
-
-    def _control_from_folder(self, run: Run, action: Action) -> None:
-        """Steer a run of which only the folder is left."""
-        if action == "stop":
-            run.status, run.message = "stopped", ""
-            self._save_soon(run)
-        elif action in ("resume", "step") and run.status != "finished":
-            self._check_memory(run.setup)
-            self._launch(run, status="running" if action == "resume" else "paused")
-            if action == "step":
-                self._pool.ask("control", {"run": run.id, "action": "step"}, run.worker)
 
     def _known(self, run_id: str) -> Run:
         if (run := self.poll(run_id)) is None:
@@ -390,176 +277,6 @@ class Engine:
 
     def _ready(self, run_id: str) -> Run:
         run = self._known(run_id)
-        if run.status == "starting":
+        if run.status is RunState.STARTING:
             raise EngineError("This run is still being prepared; try again in a moment.")
         return run
-
-    # News: these run in the threads that listen to workers.
-
-    def _note_start(self, run: Run, values: Mapping[str, Any], note: str) -> None:
-        if values.get("died"):
-            return  # whoever notes the death knows what to do
-        if error := values.get("error"):
-            run.status, run.message, run.worker = "failed", error, None
-        elif values.get("is_done"):
-            run.status, run.message, run.worker = "finished", "", None
-        else:
-            model = replace(run.setup.model, vocab_size=values["vocab_size"])
-            run.setup = replace(run.setup, model=model)
-            run.forget_from(values["next_step"])
-            run.message = _what_happened(note, values["note"], values["next_step"])
-        self._save_soon(run)
-
-    def _take_news(self, news: Mapping[str, Any]) -> None:
-        run = self.runs.get(news["news"])
-        if run is None:
-            return
-        if "measured" in news:
-            run.measured = news["measured"]
-            return
-        for row in news["rows"]:
-            run.take_row(row)
-        run.note_pace()
-        if news["message"]:
-            run.message = news["message"]
-        if news["status"] != run.status:
-            run.status = news["status"]
-            run.paces.clear()
-            self._save_soon(run)
-        if not run.is_live:
-            run.worker = None
-
-    def _note_death(self, worker: WorkerProcess) -> None:
-        """Take up the runs of a worker that has ended, except one that may be the cause."""
-        now = time.monotonic()
-        with self._lock:
-            orphans = [run for run in self.runs.values() if run.worker is worker]
-            for run in orphans:
-                run.worker = None
-        for run in orphans:
-            is_suspect = run.id == worker.turn or run.status == "starting"
-            died_before = now - run.died_at < DEATH_SECONDS
-            if is_suspect:
-                run.died_at = now
-            if not run.is_moving:
-                continue  # a paused run has its checkpoint
-            if worker.is_ready and not (is_suspect and died_before):
-                self._launch(run, note="The worker process ended unexpectedly.")
-            else:
-                run.status, run.message = "interrupted", _WHY_INTERRUPTED[worker.is_ready]
-                self._save_soon(run)
-
-    # Care: this runs in a thread of its own.
-
-    def _take_care(self) -> None:
-        cleared_at = time.monotonic()
-        while True:
-            self._hurry.wait(CARE_SECONDS)
-            self._hurry.clear()
-            if self._closed.is_set():
-                return
-            self._save_records()
-            for worker in {run.worker for run in list(self.runs.values()) if run.worker}:
-                if not worker.is_alive:  # it died while a run was being sent to it
-                    self._note_death(worker)
-            for run in list(self.runs.values()):
-                with suppress(UserError):
-                    self._care_for(run)
-            if time.monotonic() - cleared_at > CLEAR_SECONDS:
-                cleared_at = time.monotonic()
-                with suppress(OSError):
-                    self.clear_old_runs()
-
-    def _care_for(self, run: Run) -> None:
-        """Let what nobody looks at pause, and leave the memory."""
-        here, unseen = limits(), time.monotonic() - run.seen_at
-        if run.status == "running" and unseen > here.unwatched_seconds:
-            self._pool.ask("control", {"run": run.id, "action": "pause"}, run.worker)
-            run.message = (
-                f"Paused, since nobody looked at it for {here.unwatched_seconds / 60:.0f} minutes; "
-                f"press Go on."
-            )
-        elif run.status == "paused" and run.worker and unseen > here.unloaded_seconds:
-            self._pool.ask("unload", {"run": run.id}, run.worker)
-            run.worker = None
-        elif run.worker is None and run.has_history and unseen > here.unwatched_seconds:
-            run.forget_history()
-
-    def _save_soon(self, run: Run) -> None:
-        """Let the caring thread note how a run stands, at once: a crash may come next."""
-        self._unsaved.add(run.id)
-        self._hurry.set()
-
-    def _save_records(self) -> None:
-        while self._unsaved:
-            run = self.runs.get(self._unsaved.pop())
-            if run is not None:
-                with suppress(UserError):  # a full disk: the worker says so where it matters
-                    store.write_record(run)
-
-    def clear_old_runs(self) -> None:
-        """Delete the run folders that are too old or too much, but none that somebody looks at."""
-        here, now = limits(), time.monotonic()
-        for run in list(self.runs.values()):
-            if run.is_moving or now - run.seen_at < here.unwatched_seconds:
-                store.touch(run)
-        busy = {run.id for run in list(self.runs.values()) if run.worker or run.is_moving}
-        uses = [use for use in store.folder_uses(self.folder) if use.name not in busy]
-        for name in store.to_clear(
-            uses, most_bytes=here.folder_bytes, most_seconds=here.forgotten_seconds
-        ):
-            with self._lock:
-                self.runs.pop(name, None)
-            store.delete_folder(self.folder / name)
-
-    def _drop(self, run: Run) -> None:
-        with self._lock:
-            self.runs.pop(run.id, None)
-        self._unsaved.discard(run.id)
-        store.delete_folder(run.folder)
-
-
-_WHY_INTERRUPTED = {
-    True: (
-        "The worker process ended twice while this run had its turn, so it does not go on by "
-        "itself; press Go on to try from its last checkpoint, or start a smaller one."
-    ),
-    False: (
-        "The worker process could not start, which the server's log explains; press Go on to try "
-        "again from the last checkpoint."
-    ),
-}
-
-
-def _wake_up(run: Run) -> None:
-    """Set a run found in a folder to what it is without a worker."""
-    run.revives = run.is_moving
-    run.seen_at = -inf
-    if run.revives:
-        run.status, run.message = "interrupted", "The server ended while this run trained."
-
-
-def _what_happened(note: str, worker_note: str, next_step: int) -> str:
-    """Say why a run is where it is; nothing where nothing happened to it."""
-    if not (note or worker_note):
-        return ""
-    place = f"from its last checkpoint, step {next_step - 1:,}" if next_step > 1 else "from step 0"
-    return " ".join(filter(None, [note, worker_note, f"This run went on {place}."]))
-
-
-def _place(run: Run, step: int | None = None) -> dict[str, Any]:
-    """Where a worker finds the model of a run, after a step or as it stands."""
-    if step is None and not run.is_moving:
-        step = run.step
-    return {"run": run.id, "folder": str(run.folder), "step": step}
-
-
-def _as_csv(folder: Path) -> bytes:
-    """The rows of a run as comma-separated values, a column for each name that occurs."""
-    rows = read_metrics(folder)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names)
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import tiny_llama
 from explorer.engine.run import Run
+from explorer.engine.run_state import RunState
 from tiny_llama.metrics import read_metrics
 from tiny_llama.setup import load_setup
 
@@ -22,7 +23,7 @@ def pretrained_run(name: str = DEFAULT) -> Run:
         UserError: if there is no such model.
     """
     folder = FOLDER / name
-    run = Run(id=name, setup=load_setup(folder), owner="", folder=folder, status="recorded")
+    run = Run(id=name, setup=load_setup(folder), owner="", folder=folder, status=RunState.RECORDED)
     for row in read_metrics(folder):
         run.take_row(row)
     run.has_history = True
