@@ -23,10 +23,10 @@ from explorer.engine.server.exports import Export, Exports
 from explorer.engine.server.pretrained import PRETRAINED, pretrained_run
 from explorer.engine.server.questions import Questions
 from explorer.engine.server.registry import Registry, Share
+from tiny_llama.analyses import ANALYSES
 from tiny_llama.errors import UserError
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.setup import TEXT, Setup, snapshot_steps
-from tiny_llama.views import VIEWS
 
 
 class Engine:
@@ -194,21 +194,23 @@ class Engine:
         """
         return self._questions.generate(self._ready(run_id), prompt, settings)
 
-    def ask(self, run_id: str, view: str, *, step: int | None = None, **values: Any) -> Answer:
-        """Ask what `tiny_llama.views.VIEWS` can tell of a run's model.
+    def analyse(
+        self, run_id: str, analysis: str, *, step: int | None = None, **values: Any
+    ) -> Answer:
+        """Find out what `tiny_llama.analyses.ANALYSES` can tell of a run's model.
 
         Args:
-            run_id: anybody's run, or a pretrained model; not used by a view that needs no model.
-            view: the name of the view.
+            run_id: anybody's run, or a pretrained model; not used by an analysis that needs none.
+            analysis: its name.
             step: the model after this step, if it can still be had, as `Answer.step` then says:
                 the step of an earlier answer, or one of `snapshot_steps`. None: as it stands.
-            values: what the view wants to know, in plain values.
+            values: what it wants to know, in plain values.
 
         Raises:
             EngineError: if the text or another value cannot be used.
         """
-        run = self._ready(run_id) if VIEWS[view].needs_model else None
-        return self._questions.analyse(run, view, values, step)
+        run = self._ready(run_id) if ANALYSES[analysis].needs_model else None
+        return self._questions.analyse(run, analysis, values, step)
 
     def snapshot_steps(self, run: Run) -> list[int]:
         """The steps at which a run's model can be looked at again, in order."""

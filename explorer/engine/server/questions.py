@@ -8,8 +8,8 @@ from explorer.engine.messages import Analyse, AnalyseInOnePiece, Generate
 from explorer.engine.run import Run
 from explorer.engine.server.answer_cache import Answer, AnswerCache, key_of
 from explorer.engine.server.pool import Pool
+from tiny_llama.analyses import ANALYSES
 from tiny_llama.sample_config import SampleConfig
-from tiny_llama.views import VIEWS
 
 NO_MODEL: Mapping[str, Any] = {"run": "", "folder": "", "step": 0}
 """Where the model is of an analysis that needs none."""
@@ -55,7 +55,7 @@ class Questions:
             kept = self._answers.find(key_of(place["run"], place["step"], analysis, values))
             if kept is not None:
                 return kept
-        kind = AnalyseInOnePiece if VIEWS[analysis].is_one_piece else Analyse
+        kind = AnalyseInOnePiece if ANALYSES[analysis].is_one_piece else Analyse
         request = kind(**place, analysis=analysis, values=values)
         found = self._pool.ask(request, run.worker if run else None)
         for array in found.arrays.values():

@@ -20,12 +20,12 @@ from explorer.engine.messages import (
 )
 from explorer.engine.worker.live_runs import LiveRuns
 from explorer.engine.worker.model_cache import ModelCache
+from tiny_llama.analyses import ANALYSES
+from tiny_llama.analyses.subject import Subject
 from tiny_llama.errors import TextError
 from tiny_llama.generation import generate
 from tiny_llama.hugging_face import write_hugging_face
 from tiny_llama.sample_config import SampleConfig
-from tiny_llama.views import VIEWS
-from tiny_llama.views.subject import Subject
 
 
 class Questions:
@@ -57,7 +57,7 @@ class Questions:
 
     def analyse(self, request: Analyse) -> Iterator[Found | None]:
         """Make an analysis, in as many pieces as it has."""
-        analysis = VIEWS[request.analysis]
+        analysis = ANALYSES[request.analysis]
         if "text" in request.values:
             _checked_prompt(request.values["text"])
         subject = [self._subject(request)] if analysis.needs_model else []
