@@ -15,6 +15,7 @@ import streamlit as st
 from explorer import link
 from explorer.components import identity
 from explorer.engine.run import Run
+from explorer.engine.run_state import RunState
 from explorer.engine.server.engine import Engine
 from explorer.engine.server.pretrained import DEFAULT
 
@@ -99,7 +100,7 @@ def own_runs() -> list[Run]:
 
 def run_name(run: Run) -> str:
     """What a run is called on the screen: the student's own are numbered as they were started."""
-    if run.status == "recorded":
+    if run.status == RunState.RECORDED:
         return run.id
     return own_names().get(run.id, f"Run {run.id}")
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from explorer import content, session
 from explorer.engine.run import Run
+from explorer.engine.run_state import RunState
 from explorer.engine.server.pretrained import PRETRAINED
 from explorer.train.live_run import STATUS
 from tiny_llama.cost import count_parameters
@@ -28,7 +29,7 @@ def show() -> None:
 
 def _seconds(run: Run) -> float | None:
     """How often to ask for news; of a recorded run there are none."""
-    if run.status == "recorded":
+    if run.status == RunState.RECORDED:
         return None
     return SLOWER * (session.refresh_seconds() if run.is_moving else session.SLOWEST_SECONDS)
 
@@ -74,7 +75,7 @@ def _card(run_id: str) -> None:
 
 
 def _whose(run: Run) -> str:
-    if run.status == "recorded":
+    if run.status == RunState.RECORDED:
         return "Shipped with the app, training recorded"
     return "Your own run" if session.is_mine(run) else "Somebody else's run"
 
@@ -82,7 +83,7 @@ def _whose(run: Run) -> str:
 def _state(run: Run) -> str:
     """How far the model is trained, and how well it does."""
     if not run.step:
-        return "Not trained yet" if run.status != "starting" else STATUS["starting"]
-    status = "trained" if run.status == "recorded" else STATUS[run.status].lower()
+        return STATUS[run.status] if run.status == RunState.STARTING else "Not trained yet"
+    status = "trained" if run.status == RunState.RECORDED else STATUS[run.status].lower()
     loss = run.last("held_out_loss")
     return f"{status}, step {run.step:,}" + (f", held-out loss {loss:.3f}" if loss else "")

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,13 @@ class Answer:
 
     def __getitem__(self, name: str) -> Any:
         return self.found[name]
+
+    @cached_property
+    def n_bytes(self) -> int:
+        """What it takes in memory, nearly."""
+        arrays = [value for value in self.found.values() if isinstance(value, np.ndarray)]
+        rest = {name: it for name, it in self.found.items() if not isinstance(it, np.ndarray)}
+        return 500 + sum(array.nbytes for array in arrays) + len(json.dumps(rest))
 
 
 Key = tuple[str, int, str, bytes]
@@ -42,36 +50,19 @@ class AnswerCache:
     """
 
     def __init__(self, most_bytes: int) -> None:
-        self._most_bytes, self._bytes = most_bytes, 0
-        self._kept: OrderedDict[Key, tuple[Answer, int]] = OrderedDict()
+        self._most_bytes_each = most_bytes // 4
+        self._kept: LRUCache[Key, Answer] = LRUCache(
+            most_bytes, getsizeof=lambda answer: answer.n_bytes
+        )
         self._lock = threading.Lock()
 
     def find(self, key: Key) -> Answer | None:
         """The answer to a question, if it is still there."""
         with self._lock:
-            if key not in self._kept:
-                return None
-            self._kept.move_to_end(key)
-            return self._kept[key][0]
+            return self._kept.get(key)
 
     def keep(self, key: Key, answer: Answer) -> None:
-        """Keep an answer; those that nobody has asked for longest make room."""
-        size = _size(answer.found)
-        if size > self._most_bytes // 4:
-            return
-        with self._lock:
-            self._drop(key)
-            self._kept[key] = answer, size
-            self._bytes += size
-            while self._bytes > self._most_bytes:
-                self._drop(next(iter(self._kept)))
-
-    def _drop(self, key: Key) -> None:
-        _, size = self._kept.pop(key, (None, 0))
-        self._bytes -= size
-
-
-def _size(found: Mapping[str, Any]) -> int:
-    arrays = [value for value in found.values() if isinstance(value, np.ndarray)]
-    rest = {name: value for name, value in found.items() if not isinstance(value, np.ndarray)}
-    return 500 + sum(array.nbytes for array in arrays) + len(json.dumps(rest))
+        """Keep an answer, unless it is huge; those asked for longest ago make room."""
+        if answer.n_bytes <= self._most_bytes_each:
+            with self._lock:
+                self._kept[key] = answer
