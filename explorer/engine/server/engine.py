@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from explorer.engine import store
-from explorer.engine.limits import Limits, check_setup, check_text, limits
+from explorer.engine.limits import check_setup, check_text, limits
 from explorer.engine.messages import Action, Checkpoint, Forget
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.admission import Admission
 from explorer.engine.server.answer_cache import Answer
-from explorer.engine.server.caretaker import CARE_SECONDS, Caretaker
+from explorer.engine.server.caretaker import Caretaker
 from explorer.engine.server.dispatch import Dispatch
 from explorer.engine.server.errors import EngineError
 from explorer.engine.server.exports import Export, Exports
@@ -38,19 +38,10 @@ class Engine:
     Args:
         folder: where run folders are; those that an earlier server left there are found again.
             None: where this app usually has them.
-        allowed: what runs may take together; None: what fits this machine.
-        care_seconds: how often it looks after what nobody looks at.
     """
 
-    def __init__(
-        self,
-        folder: Path | None = None,
-        *,
-        allowed: Limits | None = None,
-        care_seconds: float = CARE_SECONDS,
-    ) -> None:
-        self.folder = folder or store.runs_folder()
-        allowed = allowed or limits()
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder, allowed = folder or store.runs_folder(), limits()
         self.registry = Registry(store.read_runs(self.folder))
         self.admission = Admission(self.registry, allowed)
         self._dispatch = Dispatch(self.registry, self.admission)
@@ -58,7 +49,7 @@ class Engine:
         self._questions = Questions(self._pool, allowed.answer_bytes)
         self._exports = Exports(self._pool, self.folder)
         self.caretaker = Caretaker(
-            self.registry, self._dispatch, folder=self.folder, limits=allowed, seconds=care_seconds
+            self.registry, self._dispatch, folder=self.folder, limits=allowed
         )
 
     # Runs: starting, looking at, steering, ending.
