@@ -140,6 +140,7 @@ def again(tmp_path_factory):
         "lost": _copy(folder, live, lambda run: [_cut(0, name)(run) for name in CHECKPOINTS]),
         "early": _copy(folder, done.id, _as_if_it_were_being_prepared),
     }
+    shutil.copytree(EARLIER, folder / "earlier1")
     second = Engine(folder)
     yield SimpleNamespace(
         engine=second,
@@ -153,6 +154,8 @@ def again(tmp_path_factory):
     second.close()
 
 
+EARLIER = Path(__file__).parent / "earlier_run"
+"""The folder of a paused run of `me`, as the app left it before a run's state was an enum."""
 CHECKPOINTS = ("model.safetensors", "model.before.safetensors")
 
 
@@ -198,6 +201,16 @@ def test_a_server_that_starts_again_finds_its_runs_and_whose_they_are(again):
     with pytest.raises(EngineError, match="another student"):
         engine.control(again.live, "stop", owner="you")
     engine.control(again.live, "stop", owner="me")
+
+
+def test_the_folder_of_an_earlier_version_opens_and_goes_on(again):
+    run = again.engine.poll("earlier1")
+    assert (run.status, run.step, list(run.series["loss"].steps)) == ("paused", 1, [1])
+    assert [step for step, _ in run.samples] == [0]
+    again.engine.control("earlier1", "resume", owner="me")
+    wait_for_steps(again.engine, ["earlier1"], 5)
+    again.engine.control("earlier1", "stop", owner="me")
+    assert list(run.series["loss"].steps) == list(range(1, run.step + 1))
 
 
 def test_a_run_that_was_being_prepared_when_the_server_ended_starts_again(again):
