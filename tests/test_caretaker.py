@@ -108,13 +108,15 @@ def test_what_was_not_saved_when_the_engine_ends_is_saved_then(bench):
 
 
 def test_a_folder_that_is_deleted_while_its_record_is_written_stays_away(bench, monkeypatch):
-    writing, go_on, write = threading.Event(), threading.Event(), store.write_record
+    writing, go_on, written = (threading.Event() for _ in range(3))
+    write = store.write_record
     run = bench.add()
 
     def slowly(run):
         writing.set()
         go_on.wait(60)
         write(run)
+        written.set()
 
     monkeypatch.setattr(store, "write_record", slowly)
     bench.registry.move(run, RunState.PAUSED)
@@ -123,6 +125,7 @@ def test_a_folder_that_is_deleted_while_its_record_is_written_stays_away(bench, 
     deleting.start()
     until(lambda: bench.registry.find(run.id) is None)
     go_on.set()
+    assert written.wait(60)
     deleting.join(60)
     bench.registry.move(run, RunState.STOPPED)
     bench.caretaker.save()

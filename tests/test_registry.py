@@ -1,7 +1,6 @@
 """How runs stand: by one table, in one place, whichever threads come; no worker is needed."""
 
 import ast
-import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
@@ -231,43 +230,41 @@ def test_where_no_worker_can_start_or_gets_ready_the_run_says_so(dispatch, monke
     assert dispatch.run.status is RunState.INTERRUPTED
 
 
-def at_once(n_threads, work):
-    """Do something in several threads that all begin at the same moment; what each returned."""
-    gate = threading.Barrier(n_threads)
+def is_locked(registry):
+    """Whether no other thread could change a run now."""
 
-    def do():
-        gate.wait()
-        return work()
+    def take():
+        if taken := registry.lock.acquire(blocking=False):
+            registry.lock.release()
+        return taken
 
-    with ThreadPoolExecutor(n_threads) as threads:
-        return [each.result() for each in [threads.submit(do) for _ in range(n_threads)]]
+    with ThreadPoolExecutor(1) as other:
+        return not other.submit(take).result()
 
 
-def test_a_run_that_many_tabs_let_go_on_starts_once(dispatch):
+def test_a_run_that_many_tabs_let_go_on_starts_once(dispatch, monkeypatch):
     registry, run = dispatch.registry, dispatch.run
-    registry.take_news(dispatch.workers[0], news(RunState.STOPPED))
-    dispatch.workers.pop(0)
-    at_once(8, lambda: dispatch.steer(run, "resume") if run.worker is None else None)
-    starts = [each for each in dispatch.workers[0].asked if isinstance(each, Start)]
-    assert starts == [Start(run="run", folder="run", state=RunState.RUNNING)]
+    registry.take_news(dispatch.workers.pop(0), news(RunState.STOPPED))
+    locked = []
+    monkeypatch.setattr(
+        dispatch._admission, "check_memory", lambda setup: locked.append(is_locked(registry))
+    )
+    for _ in range(3):
+        dispatch._steer_from_folder(run, "resume")
+    assert locked == [True]  # so another tab finds the run either still or started
+    assert dispatch.workers[0].asked == [Start(run="run", folder="run", state=RunState.RUNNING)]
 
 
-def test_the_last_room_is_given_once():
-    registry = Registry()
+def test_the_last_room_is_given_once(monkeypatch):
+    registry, locked = Registry(), []
     admission = Admission(registry, replace(OWN, live_runs_a_student=3))
-    names = iter(range(100))
-
-    def try_one():
-        try:
-            admission.admit(a_run(name=f"run {next(names)}"))
-        except EngineError as error:
-            return str(error)
-        return ""
-
-    refusals = [each for each in at_once(8, try_one) if each]
+    monkeypatch.setattr(admission, "check_memory", lambda setup: locked.append(is_locked(registry)))
+    for n in range(3):
+        admission.admit(a_run(name=f"run {n}"))
+    with pytest.raises(EngineError, match="3 runs going, the most"):
+        admission.admit(a_run(name="one too many"))
     assert len(registry.all()) == 3
-    assert len(refusals) == 5
-    assert all("3 runs going, the most" in each for each in refusals)
+    assert locked == [True] * 3  # so nobody else comes in between the check and the run
 
 
 def test_memory_counts_for_runs_in_a_worker_and_for_those_that_start():
