@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer import state
 from explorer.figures.amounts import in_short
 from tiny_llama.diagram import WIDTH, Box, Panel, Point, Wire
 
@@ -32,7 +33,7 @@ def block_diagram(
     """
 
     def pressed() -> None:
-        panel, box = st.session_state[key]["opened"]
+        panel, box = state.shown(key)["opened"]
         open_box(str(panel), str(box))
 
     data = diagram_data(panels, formulas, opened)
