@@ -7,8 +7,9 @@ from typing import Any
 import streamlit as st
 
 from explorer import content, link, session, showing
-from explorer.engine.answers import Answer
 from explorer.engine.run import Run
+from explorer.engine.run_state import RunState
+from explorer.engine.server.answer_cache import Answer
 from explorer.widgets import choose_index, choose_layer
 from explorer.words import MOST_CHARACTERS
 from tiny_llama.config import ModelConfig
@@ -71,7 +72,7 @@ def current_run() -> Run:
         showing.stop(
             "The link's run is not on this server any more; choose a model in the sidebar."
         )
-    if run.status == "starting":
+    if run.status == RunState.STARTING:
         st.info("This run is still being prepared; its model shows here in a moment.")
         st.fragment(_wait, run_every=1.0)(run.id)
         st.stop()
@@ -80,7 +81,7 @@ def current_run() -> Run:
 
 def _wait(run_id: str) -> None:
     run = session.engine().poll(run_id)
-    if run is None or run.status != "starting":
+    if run is None or run.status != RunState.STARTING:
         st.rerun()
 
 

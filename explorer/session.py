@@ -1,7 +1,7 @@
 """Who is here and which run is looked at: the engine, the student, and the current run.
 
 One run is the current one, and every page looks at it: a student's own, somebody else's out of a
-link, or a shipped model. The link names it; where it names none, it is the shipped one.
+link, or a pretrained model. The link names it; where it names none, it is a pretrained one.
 """
 
 import secrets
@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from explorer import link, state
-from explorer.engine.client import Engine
 from explorer.engine.run import Run
-from explorer.engine.shipped import DEFAULT
+from explorer.engine.run_state import RunState
+from explorer.engine.server.engine import Engine
+from explorer.engine.server.pretrained import DEFAULT
 
 OWNER = "owner_secret"
 """Under this name a tab keeps its student's secret."""
@@ -42,7 +43,7 @@ def owner() -> str:
 
 
 def current_id() -> str:
-    """The name of the run that pages look at: the link's, else a shipped one."""
+    """The name of the run that pages look at: the link's, else a pretrained one."""
     return link.value("run") or DEFAULT
 
 
@@ -68,7 +69,7 @@ def own_runs() -> list[Run]:
 
 def run_name(run: Run) -> str:
     """What a run is called on the screen: the student's own are numbered as they were started."""
-    if run.status == "recorded":
+    if run.status == RunState.RECORDED:
         return run.id
     return own_names().get(run.id, f"Run {run.id}")
 

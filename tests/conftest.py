@@ -16,7 +16,7 @@ import torch
 from streamlit.testing.v1 import AppTest, local_script_runner
 
 from explorer import session
-from explorer.engine.client import Engine
+from explorer.engine.server.engine import Engine
 from tiny_llama.config import ModelConfig
 from tiny_llama.menu import CHOICES, MENU
 

@@ -11,8 +11,8 @@ from test_setup import UNUSUAL
 
 from explorer import content, controls, session
 from explorer.engine import limits
-from explorer.engine.client import Engine
 from explorer.engine.limits import OWN, SHARED
+from explorer.engine.server.engine import Engine
 from explorer.words import WORDS
 from tiny_llama import config, train_config
 from tiny_llama.corpora import CORPORA, Task

@@ -8,7 +8,6 @@ import pytest
 from conftest import go_back, open_page
 
 from explorer import content, controls, session
-from explorer.engine import client
 from explorer.engine.limits import limits
 from explorer.home import meaning, papers, views
 from explorer.home.headline import ORDERS
@@ -231,8 +230,9 @@ def test_one_press_trains_what_the_train_page_would_train():
     session.engine().control(run.id, "stop", owner="presses")
 
 
-def test_a_run_that_cannot_start_is_explained_in_one_sentence(monkeypatch):
-    monkeypatch.setattr(client, "limits", lambda: replace(limits(), live_runs_a_student=0))
+def test_a_run_that_cannot_start_is_explained_in_one_sentence(app_engine, monkeypatch):
+    few = replace(limits(), live_runs_a_student=0)
+    monkeypatch.setattr(app_engine.admission, "limits", few)
     app = open_page("home", owner="refused")
     app.button(key="train_now").click().run()
     assert not app.exception

@@ -5,7 +5,7 @@ import pytest
 from conftest import open_page, until, walk
 
 from explorer import content
-from explorer.engine.answers import key_of
+from explorer.engine.server.answer_cache import key_of
 from explorer.figures.tokens import Priced, language_bars, merge_counts, vocabulary_trade
 from explorer.inside import tokens
 from explorer.inside.tokens.bits_per_byte import bits_per_byte, equal_loss

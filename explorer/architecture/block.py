@@ -10,6 +10,7 @@ import streamlit as st
 from explorer import content, link, session, showing
 from explorer.components.block_diagram import block_diagram, times
 from explorer.engine.run import Run
+from explorer.engine.run_state import RunState
 from explorer.inspection import example_text
 from explorer.widgets import choose_layer
 from tiny_llama.analyses.room import check_size
@@ -139,7 +140,7 @@ def _show_tensor(config: ModelConfig, wire: Wire) -> None:
 def _sidebars(config: ModelConfig) -> Run | None:
     """The run of the sidebar, if its model is made so and can be asked."""
     run = session.current_run()
-    if run is None or run.status == "starting" or not _is_made_so(run, config):
+    if run is None or run.status == RunState.STARTING or not _is_made_so(run, config):
         return None
     return run
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from explorer import link, showing
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures import attention as figures
 from explorer.inspection import Inspection
 from explorer.widgets import choose_one

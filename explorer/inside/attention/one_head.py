@@ -3,7 +3,7 @@
 from explorer import showing
 from explorer.components import reading_map
 from explorer.components.head_grid import role_title
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible_all
 from explorer.inside.attention.shared import choose_window, explain, offer_page
 from explorer.inspection import Inspection, choose_head

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from explorer import link, showing, state
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.amounts import in_bytes
 from explorer.figures.kv_cache import CacheSizes, cache_growth, cache_sizes, token_times
 from explorer.inspection import Inspection

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from explorer import link, showing
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.samples import sample_surprise
 from explorer.inside.generation import sampling
 from explorer.inspection import Inspection

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from explorer import link, showing
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.feed_forward import activation_curves, product_map
 from explorer.inspection import Inspection, analyse
 from explorer.widgets import choose_named

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from explorer import content, link, showing
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
 from explorer.figures.norms import (
     NORMS,

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from explorer import showing
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.stream import parts_added, stream_map
 from explorer.inside.norm_and_swiglu.norms import BROKEN, PAGE
 from explorer.inspection import Inspection

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from explorer import content, link, showing
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.feed_forward import top_units, unit_map
 from explorer.figures.labels import visible
 from explorer.inside.norm_and_swiglu.hidden_layer import config_with_hidden_layer, forward_code

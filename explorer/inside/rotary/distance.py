@@ -4,9 +4,9 @@ import numpy as np
 import streamlit as st
 
 from explorer import content, showing
-from explorer.engine.answers import Answer
 from explorer.engine.run import Run
-from explorer.engine.shipped import shipped_run
+from explorer.engine.server.answer_cache import Answer
+from explorer.engine.server.pretrained import pretrained_run
 from explorer.figures import positions as figures
 from explorer.figures.labels import visible
 from explorer.inspection import Inspection, analyse
@@ -20,7 +20,7 @@ SCHEMES = {
     "alibi": "tales-alibi",
     "none": "tales-no-positions",
 }
-"""A shipped model for each; same size, same text, same steps."""
+"""A pretrained model for each; same size, same text, same steps."""
 CURRENT = "this model"
 ROUNDING = 1e-5
 """What is less than this part of all differences is rounding: float32 has seven digits."""
@@ -90,8 +90,8 @@ def _verdict(along: float, overall: float) -> str:
 
 
 def _runs(inspection: Inspection) -> dict[str, Run]:
-    """The shipped models by scheme, and the current one if it is another."""
-    runs = {scheme: shipped_run(name) for scheme, name in SCHEMES.items()}
+    """The pretrained models by scheme, and the current one if it is another."""
+    runs = {scheme: pretrained_run(name) for scheme, name in SCHEMES.items()}
     model = inspection.run.setup.model
     if inspection.run.id not in SCHEMES.values() and model.has_attention and model.n_layers:
         return {CURRENT: inspection.run, **runs}

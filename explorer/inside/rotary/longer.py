@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 
 from explorer import content, link, session, showing
-from explorer.engine.answers import Answer
 from explorer.engine.run import Run
-from explorer.engine.shipped import DEFAULT, shipped_run
+from explorer.engine.server.answer_cache import Answer
+from explorer.engine.server.pretrained import DEFAULT, pretrained_run
 from explorer.figures.positions import Curve, losses_by_position
 from explorer.inside.rotary.distance import SCHEMES
 from explorer.inspection import Inspection
@@ -41,7 +41,7 @@ class Reader:
 
 
 def show(inspection: Inspection) -> None:
-    """Show the loss by position of the shipped models, stretched ones and the current one."""
+    """Show the loss by position of the pretrained models, stretched ones and the current one."""
     showing.introduce("rotary", "longer")
     readers = _choose(inspection)
     answers, refused = _ask(readers)
@@ -90,7 +90,7 @@ def table(answers: Sequence[tuple[Reader, Answer]]) -> str:
 
 
 def _choose(inspection: Inspection) -> list[Reader]:
-    """The models to read, by choice: shipped, stretched, and the current one if it is another."""
+    """The models to read, by choice: pretrained, stretched, and the current one if it is new."""
     schemes = link.widget(
         st.pills,
         "schemes",
@@ -115,7 +115,7 @@ def _choose(inspection: Inspection) -> list[Reader]:
     readers = [
         Reader(
             name=_named(scheme),
-            run=shipped_run(name),
+            run=pretrained_run(name),
             step=inspection.step if inspection.run.id == name else None,
         )
         for scheme, name in SCHEMES.items()
@@ -138,12 +138,12 @@ def _choose(inspection: Inspection) -> list[Reader]:
 
 
 def _stretchable(inspection: Inspection) -> Reader:
-    """The current model if it turns and has learned a text, else the shipped one."""
+    """The current model if it turns and has learned a text, else the pretrained one."""
     model = inspection.run.setup.model
     is_text = not isinstance(CORPORA.get(inspection.run.setup.corpus), Task)
     if model.position == "rope" and is_text:
         return Reader(name="", run=inspection.run, step=inspection.step)
-    return Reader(name="", run=shipped_run(DEFAULT), step=None)
+    return Reader(name="", run=pretrained_run(DEFAULT), step=None)
 
 
 def _ask(readers: Sequence[Reader]) -> tuple[list[tuple[Reader, Answer]], list[str]]:

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from explorer import session
-from explorer.engine.answers import Answer
-from explorer.engine.shipped import DEFAULT
+from explorer.engine.server.answer_cache import Answer
+from explorer.engine.server.pretrained import DEFAULT
 from explorer.inspection import Inspection, choose_head
 
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from explorer import link, showing
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
 from explorer.figures.tokens import merge_counts
 from explorer.inside.tokens.pieces import token_row

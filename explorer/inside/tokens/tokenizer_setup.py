@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from explorer import content, controls, link, session, showing
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.inspection import analyse, example_text, text_box
 from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.errors import UserError
