@@ -5,11 +5,11 @@ opens the card of the node.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import streamlit as st
 
+from explorer.components.browser import part
 from explorer.family.axis import axis_of, places_of
 from explorer.family.filtering import MAKER_TITLES
 from explorer.family.tree import KINDS, RELATIONS, ROOT, Node, Tree
@@ -35,7 +35,7 @@ def time_line(
     def pressed() -> None:
         open_node(str(st.session_state[key]["opened"]))
 
-    _component()(
+    part("family_tree")(
         key=key,
         data=time_line_data(shown, lanes=lanes, chosen=chosen),
         height="content",
@@ -109,10 +109,3 @@ def _all(tree: Tree) -> Sequence[Node]:
 
 def _count(n: int, one: str, many: str) -> str:
     return f"{n} {one if n == 1 else many}"
-
-
-@cache
-def _component() -> Any:
-    return st.components.v2.component(
-        "explorer.family_tree", js="family_tree.js", css="family_tree.css", html=""
-    )

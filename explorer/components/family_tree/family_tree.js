@@ -11,6 +11,10 @@
 // connected first, and come back when they are pointed at. Pointing, keys, zoom and pan stay on this
 // side; a press alone is sent to the server.
 
+import {
+  button, clamp, element, mixed, onPaper, readTheme, saveSvg, scrolling, show, svgElement, svgRoot,
+} from "../shared.js"
+
 const ROW = 19 // pixels, and at least, where the window is low
 const LEAST_ROW = 15.5
 const TOP = 26 // for the years
@@ -25,8 +29,6 @@ const FONT_SIZE = 12
 const AROUND = 76 // pixels of the window's height that are left to the buttons and the app's own bar
 const LEAST_HEIGHT = 300
 const OTHER_WINDOW = 120 // a phone's own bar, which comes and goes, changes the window by less
-const OKABE_ITO = "#0072B2,#D55E00,#009E73,#CC79A7,#E69F00,#56B4E9"
-const SVG = "http://www.w3.org/2000/svg"
 
 // How a relation is drawn: which colour of the theme (null: that of faint text), dashes, width.
 const LOOKS = [
@@ -41,17 +43,8 @@ const LOOKS = [
 const LATER = "0.5 5" // dots, with round ends
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ")
 
-const views = new WeakMap() // parentElement -> View
-
 export default function familyTree(component) {
-  const { parentElement } = component
-  if (!views.has(parentElement)) views.set(parentElement, new View(parentElement))
-  views.get(parentElement).update(component.data, component.setTriggerValue)
-  return () => {
-    if (parentElement.isConnected) return
-    views.get(parentElement)?.leave()
-    views.delete(parentElement)
-  }
+  return show(View, component)
 }
 
 class View {
@@ -61,7 +54,7 @@ class View {
   pressed = null // id of the node whose card is awaited
 
   constructor(parent) {
-    this.root = element("div", "tree", parent)
+    this.root = element("div", "part tree", parent)
     this.buildBar(element("div", "bar", this.root))
     this.scroll = element("div", "scroll", this.root, { tabindex: 0, role: "group" })
     this.words = element("p", "words", this.root, { "aria-live": "polite" })
@@ -82,11 +75,7 @@ class View {
   }
 
   buildBar(bar) {
-    const add = (label, title, act) => {
-      const button = element("button", "", bar, { type: "button", title, "aria-label": title })
-      button.textContent = label
-      button.addEventListener("click", act)
-    }
+    const add = (label, title, act) => button(label, "", bar, act, { title, "aria-label": title })
     add("−", "Zoom out", () => this.zoomBy(1 / STEP))
     add("+", "Zoom in", () => this.zoomBy(STEP))
     add("Whole", "Show the whole time line", () => this.zoomTo(this.leastZoom))
@@ -94,14 +83,14 @@ class View {
     add("▶", "Later", () => this.panBy(0.6))
     add("LLaMA", "Go to LLaMA", () => this.goTo(this.data.root))
     element("span", "gap", bar)
-    add("Save as SVG", "Save the time line as SVG", () => saveSvg(this.svg, this.theme))
+    add("Save as SVG", "Save the time line as SVG", () => this.save())
   }
 
-  update(data, setTrigger) {
+  update({ data, setTriggerValue }) {
     const before = this.data
     this.data = data
-    this.setTrigger = setTrigger
-    this.theme = readTheme(this.root)
+    this.setTrigger = setTriggerValue
+    this.theme = themeOf(this.root)
     this.byId = new Map(data.nodes.map(node => [node.id, node]))
     const same = before && JSON.stringify(before.nodes) === JSON.stringify(data.nodes)
     if (!same) {
@@ -154,7 +143,7 @@ class View {
   // Give each node a row of its lane in which nothing collides at the opening zoom: the one that is
   // nearest to its parents. A lane has hardly more rows than it needs.
   layOut() {
-    const measure = measurer(this.theme)
+    const measure = measurer()
     for (const node of this.data.nodes) node.length = measure(node.name, node.id === this.data.root)
     this.parents = new Map(this.data.nodes.map(node => [node.id, []]))
     this.links = new Map(this.data.nodes.map(node => [node.id, 0]))
@@ -219,8 +208,8 @@ class View {
 
   draw() {
     if (!this.width) return
-    this.svg = svgElement("svg", null, {
-      xmlns: SVG, width: Math.round(this.base * this.zoom), height: this.height, role: "presentation",
+    this.svg = svgRoot(null, {
+      width: Math.round(this.base * this.zoom), height: this.height, role: "presentation",
       "font-family": "system-ui, sans-serif", "font-size": FONT_SIZE,
     })
     this.drawLanes()
@@ -415,6 +404,12 @@ class View {
     this.above.append(copy)
   }
 
+  save() {
+    const copy = onPaper(this.svg)
+    copy.querySelector(".years").removeAttribute("transform")
+    saveSvg(copy, "family-tree.svg")
+  }
+
   moveTitles() {
     for (const title of this.titles ?? []) title.setAttribute("x", this.scroll.scrollLeft + 8)
     this.years?.setAttribute("transform", `translate(0 ${this.scroll.scrollTop})`)
@@ -479,14 +474,14 @@ class View {
   // Zoom, and keep the moment at `middle`, in pixels from the left edge, where it is.
   zoomTo(zoom, middle = this.width / 2) {
     const at = (this.scroll.scrollLeft + middle - LEFT) / (this.x(1) - LEFT)
-    this.zoom = Math.min(MOST_ZOOM, Math.max(this.leastZoom, zoom))
+    this.zoom = clamp(zoom, this.leastZoom, MOST_ZOOM)
     this.draw()
     this.scroll.scrollLeft = this.x(at) - middle
     this.moveTitles()
   }
 
   panBy(share) {
-    this.scroll.scrollBy({ left: share * this.width, behavior: this.behavior })
+    this.scroll.scrollBy({ left: share * this.width, behavior: scrolling() })
   }
 
   goTo(id) {
@@ -495,12 +490,8 @@ class View {
     this.scroll.scrollTo({
       left: this.x(node.at) - this.width / 3,
       top: this.y(node) - this.scroll.clientHeight / 2,
-      behavior: this.behavior,
+      behavior: scrolling(),
     })
-  }
-
-  get behavior() {
-    return matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"
   }
 
   reveal(id) {
@@ -551,7 +542,7 @@ class View {
   walk(step) {
     const ids = this.data.nodes.map(node => node.id)
     const next = this.focus ? ids.indexOf(this.focus) + step : ids.indexOf(this.stop)
-    this.moveTo(ids[Math.min(ids.length - 1, Math.max(0, next))])
+    this.moveTo(ids[clamp(next, 0, ids.length - 1)])
   }
 
   // To the nearest node above or below, which is not far to the side.
@@ -596,7 +587,7 @@ class View {
     }
     this.pressed = null
     card.style.scrollMarginTop = "35vh"
-    card.scrollIntoView({ block: "start", behavior: this.behavior })
+    card.scrollIntoView({ block: "start", behavior: scrolling() })
   }
 
   say() {
@@ -694,60 +685,16 @@ function measurer() {
   }
 }
 
-function readTheme(root) {
-  const style = getComputedStyle(root)
-  const read = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise
-  const text = read("--st-text-color", "#0E1620")
-  const background = read("--st-background-color", "#FFFFFF")
-  const named = read("--st-chart-categorical-colors", OKABE_ITO).split(",").map(each => each.trim())
-  const faint = mixed(text, background, 0.7, root)
+function themeOf(root) {
+  const theme = readTheme(root)
+  const { text, background, colours } = theme
+  const faint = mixed(text, background, 0.7)
   return {
-    text: mixed(text, background, 1, root),
-    background: mixed(background, background, 1, root),
+    ...theme,
     faint,
-    line: mixed(text, background, 0.16, root),
-    band: mixed(text, background, 0.04, root),
-    primary: mixed(read("--st-primary-color", "#00639C"), background, 1, root),
+    line: mixed(text, background, 0.16),
+    band: mixed(text, background, 0.04),
     // A little of the text's colour, so that thin lines keep a contrast of 3 to 1.
-    colours: LOOKS.map(({ colour }) => (colour === null ? faint : mixed(named[colour], text, 0.78, root))),
+    colours: LOOKS.map(({ colour }) => (colour === null ? faint : mixed(colours[colour], text, 0.78))),
   }
-}
-
-// A colour that other programs understand, too.
-function mixed(one, other, share, near) {
-  const probe = element("span", "", near)
-  probe.style.color = `color-mix(in srgb, ${one} ${100 * share}%, ${other})`
-  const context = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d")
-  context.fillStyle = getComputedStyle(probe).color
-  context.fillRect(0, 0, 1, 1)
-  probe.remove()
-  const [red, green, blue] = context.getImageData(0, 0, 1, 1).data
-  return `rgb(${red},${green},${blue})`
-}
-
-function saveSvg(svg, theme) {
-  const copy = svg.cloneNode(true)
-  copy.querySelector(".years").removeAttribute("transform")
-  copy.prepend(svgElement("rect", null, { width: "100%", height: "100%", fill: theme.background }))
-  const text = new XMLSerializer().serializeToString(copy)
-  const link = document.createElement("a")
-  link.href = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }))
-  link.download = "family-tree.svg"
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000)
-}
-
-function element(tag, className, parent, attributes = {}) {
-  const made = document.createElement(tag)
-  if (className) made.className = className
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
-  parent.append(made)
-  return made
-}
-
-function svgElement(tag, parent, attributes = {}) {
-  const made = document.createElementNS(SVG, tag)
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
-  parent?.append(made)
-  return made
 }

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from explorer.components.browser import part
+
 _KEY = "identity"
 
 
@@ -19,5 +21,5 @@ def remember_owner(owner: str, take_up: Callable[[str], None]) -> None:
         if kept := st.session_state[_KEY].get("owner"):
             take_up(kept)
 
-    mount = st.components.v2.component("explorer.identity", js="identity.js")
+    mount = part("identity", css=False)
     mount(key=_KEY, data={"owner": owner}, height=1, on_owner_change=answered)

@@ -8,11 +8,12 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 import streamlit as st
+
+from explorer.components.browser import part
 
 # Streamlit may replace an update that has not left yet by the next, so each carries the last few.
 OVERLAP = 5
@@ -77,7 +78,7 @@ def live_chart(
     """
     memory = f"{key}: sent"
     sent: Sent = st.session_state.setdefault(memory, {})
-    _component()(
+    part("live_chart", html=_PLACE)(
         key=key,
         height="content",
         data={
@@ -118,14 +119,6 @@ def moving_average(values: np.ndarray) -> np.ndarray:
             average = value if math.isnan(average) else average + step_size * (value - average)
         averages.append(average)
     return np.array(averages)
-
-
-@cache
-def _component() -> Any:
-    # At import it would fail wherever Streamlit does not run, as in a test of `updates`.
-    return st.components.v2.component(
-        "explorer.live_chart", html=_PLACE, js="live_chart.js", css="live_chart.css"
-    )
 
 
 def _update(line: Line, sent: deque[int]) -> dict[str, Any]:

@@ -9,6 +9,8 @@
 // line. `dx` are distances to the one before, the first of them to 0. Other points than of the
 // x axis that xTitle names are never kept.
 
+import { button, clamp, element, fixed, number, readTheme, setText, show, whole } from "../shared.js"
+
 const MOST_POINTS = 8000 // of a line; with more, half of them are dropped
 const SUMMARY_EVERY = 10_000 // ms: a screen reader reads the summary out when it changes
 const ASK_EVERY = 2_000 // ms between requests for missing points
@@ -16,24 +18,11 @@ const DASHES = [[7, 4], [2, 3], [10, 3, 2, 3], [14, 6], [8, 3, 2, 3, 2, 3]] // o
 const MARKERS = ["circle", "square", "triangle", "diamond"]
 const SAMPLE = [36, 12] // pixels of a line in the legend, as in the style sheet: two dashes or more
 const TILE = 118 // the least width of a number in pixels: three in a row of a phone
-const OKABE_ITO = "#0072B2,#D55E00,#009E73,#CC79A7,#E69F00,#56B4E9" // where the theme names none
-
 const UNITS = [[1e9, "B"], [1e6, "M"], [1e3, "k"], [0, ""]]
 const EMPTY = "Nothing to show yet"
 
-const charts = new WeakMap() // parentElement -> Chart
-
-// Called when the chart appears and at every change of data or theme.
 export default function liveChart(component) {
-  const { parentElement } = component
-  if (!charts.has(parentElement)) charts.set(parentElement, new Chart(parentElement))
-  charts.get(parentElement).update(component)
-  return () => {
-    // Also called when one update overtakes another; the chart is then still on the page.
-    if (parentElement.isConnected) return
-    charts.get(parentElement)?.close()
-    charts.delete(parentElement)
-  }
+  return show(Chart, component)
 }
 
 class Chart {
@@ -46,7 +35,7 @@ class Chart {
 
   constructor(parent) {
     this.parent = parent
-    this.root = element("div", "chart", parent)
+    this.root = element("div", "part chart", parent)
     this.root.hidden = true // the style sheet shows it: never a glimpse of it without style
     this.numbers = element("dl", "numbers", this.root)
     this.legend = element("div", "legend", this.root, { role: "group", "aria-label": "Lines" })
@@ -59,8 +48,7 @@ class Chart {
     })
     this.corner = element("div", "corner", this.plot)
     this.note = element("span", "note", this.corner)
-    this.reset = element("button", "", this.corner, { type: "button" })
-    this.reset.textContent = "Reset zoom"
+    this.reset = button("Reset zoom", "", this.corner, () => { this.zoomTo(); this.slider.focus() })
     this.tooltip = element("div", "tooltip", this.plot, { "aria-hidden": true })
     this.help = element("p", "help", this.plot, { id: "help" })
     this.help.textContent = "← → Home End: move · + −: zoom · 0: everything"
@@ -73,7 +61,7 @@ class Chart {
     this.resized.observe(this.plot)
   }
 
-  close() {
+  leave() {
     this.resized.disconnect()
     clearTimeout(this.asking)
     clearTimeout(this.summarizing)
@@ -92,7 +80,7 @@ class Chart {
     this.xTitle = data.xTitle
     this.merge(data.lines)
     if (otherAxis || this.currentRun !== before) this.zoom = this.cursor = this.drag = null
-    this.theme = readTheme(this.root)
+    this.theme = themeOf(this.root)
     this.plot.style.height = `${data.height}px`
     this.legend.style.maxHeight = `${legendHeight(data.height)}px`
     this.showNumbers()
@@ -165,33 +153,33 @@ class Chart {
   }
 
   drawLegend() {
-    const buttons = new Map([...this.legend.children].map(button => [button.dataset.id, button]))
+    const buttons = new Map([...this.legend.children].map(each => [each.dataset.id, each]))
     for (const line of this.lines.values()) {
-      const button = buttons.get(line.id) ?? this.legendButton(line.id)
+      const made = buttons.get(line.id) ?? this.legendButton(line.id)
       buttons.delete(line.id)
-      setText(button.lastChild, line.title)
-      button.title = line.title // where it is cut
-      button.setAttribute("aria-pressed", !this.hidden.has(line.id))
-      drawSample(button.firstChild, line, this.theme)
+      setText(made.lastChild, line.title)
+      made.title = line.title // where it is cut
+      made.setAttribute("aria-pressed", !this.hidden.has(line.id))
+      drawSample(made.firstChild, line, this.theme)
     }
-    for (const button of buttons.values()) button.remove()
+    for (const left of buttons.values()) left.remove()
   }
 
   legendButton(id) {
-    const button = element("button", "", this.legend, { type: "button", "data-id": id })
-    element("canvas", "", button)
-    element("span", "", button)
-    button.onclick = () => {
+    const press = () => {
       if (!this.hidden.delete(id)) this.hidden.add(id)
       this.drawLegend()
       this.redraw()
     }
+    const made = button("", "", this.legend, press, { "data-id": id })
+    element("canvas", "", made)
+    element("span", "", made)
     // Among many lines, the one pointed at is picked out.
-    button.onpointerenter = event => { if (event.pointerType === "mouse") this.pickOut(id) }
-    button.onpointerleave = () => this.pickOut(null)
-    button.onfocus = () => { if (button.matches(":focus-visible")) this.pickOut(id) }
-    button.onblur = () => this.pickOut(null)
-    return button
+    made.onpointerenter = event => { if (event.pointerType === "mouse") this.pickOut(id) }
+    made.onpointerleave = () => this.pickOut(null)
+    made.onfocus = () => { if (made.matches(":focus-visible")) this.pickOut(id) }
+    made.onblur = () => this.pickOut(null)
+    return made
   }
 
   pickOut(id) {
@@ -248,7 +236,6 @@ class Chart {
     }
     slider.ondblclick = () => this.zoomTo()
     slider.onkeydown = event => this.key(event)
-    this.reset.onclick = () => { this.zoomTo(); slider.focus() }
   }
 
   key(event) {
@@ -256,7 +243,7 @@ class Chart {
     const stops = this.stops()
     const here = Math.max(0, lowerBound(stops, this.cursor ?? Infinity))
     const stride = event.shiftKey ? Math.ceil(stops.length / 20) : 1
-    const go = index => this.moveTo(stops[Math.min(Math.max(index, 0), stops.length - 1)])
+    const go = index => this.moveTo(stops[clamp(index, 0, stops.length - 1)])
     const keys = {
       ArrowLeft: () => go(here - stride),
       ArrowRight: () => go(here + stride),
@@ -496,7 +483,7 @@ class Chart {
     const [first, last] = this.range()
     const decimals = size => Math.max(0, Math.round(Math.log10((1000 * size) / (last - first))))
     if (x >= 1e6 && decimals(1e6) <= 4) return `${fixed(decimals(1e6))(x / 1e6)}M`
-    return this.isWhole() ? x.toLocaleString("en") : fixed(Math.min(decimals(1), 6))(x)
+    return this.isWhole() ? whole(x) : fixed(Math.min(decimals(1), 6))(x)
   }
 
   describeSlider(lines) {
@@ -570,7 +557,7 @@ function legendHeight(plotHeight, row = 26) {
 // Where a tooltip hides nothing that it speaks of: right or left of the cursor, or, on a narrow
 // screen, over the legend, where no finger is in the way either.
 function beside(x, box, width, height) {
-  const within = left => Math.max(0, Math.min(left, box.right - width))
+  const within = left => clamp(left, 0, Math.max(0, box.right - width))
   if (box.right < 640) return [within(x - width / 2), -2 - height]
   return [within(x + 12 + width <= box.right ? x + 12 : x - 12 - width), box.top]
 }
@@ -637,17 +624,6 @@ function niceStep(width, count) {
 
 // -- Numbers and lists ---------------------------------------------------------------------------
 
-// Four digits are enough to read; `digits` asks for zeros at the end, as 1.700 beside 1.703.
-function number(value, digits = 1) {
-  const size = Math.abs(value)
-  if (size && (size < 0.001 || size >= 1e7)) {
-    return value.toExponential(2).replace(/\.?0*e\+?/, "e") // 2.50e+12 is 2.5e12
-  }
-  if (size >= 1000 || Number.isInteger(value)) return Math.round(value).toLocaleString("en")
-  const options = { minimumSignificantDigits: digits, maximumSignificantDigits: 4 }
-  return value.toLocaleString("en", options)
-}
-
 // Labels of one axis have the same number of decimals, or are short like 500k and 1.5M.
 function tickLabel(all) {
   if (Math.max(...all.map(Math.abs)) >= 1e5 && all.every(tick => short(tick))) return short
@@ -662,11 +638,6 @@ function short(value) {
   const [size, letter] = UNITS.find(([size]) => Math.abs(value) >= size)
   const digits = Number((value / size).toPrecision(12))
   return digits < 1e4 && digits === Number(digits.toFixed(4)) ? `${digits}${letter}` : ""
-}
-
-function fixed(decimals) {
-  const options = { minimumFractionDigits: decimals, maximumFractionDigits: decimals }
-  return value => value.toLocaleString("en", options)
 }
 
 function range(from, to) {
@@ -697,17 +668,10 @@ function span(x, first, last) {
 
 // -- Pen -----------------------------------------------------------------------------------------
 
-function readTheme(root) {
-  const style = getComputedStyle(root)
-  const colours = style.getPropertyValue("--st-chart-categorical-colors") || OKABE_ITO
-  const list = colours.split(",").map(colour => colour.trim())
-  return {
-    text: style.color,
-    faintText: style.getPropertyValue("--faint-text") || style.color,
-    border: style.getPropertyValue("--st-border-color") || "#ccc",
-    font: style.fontFamily,
-    colour: line => list[line.colour % list.length],
-  }
+function themeOf(root) {
+  const theme = readTheme(root)
+  const faintText = getComputedStyle(root).getPropertyValue("--faint-text") || theme.text
+  return { ...theme, faintText, colour: line => theme.colours[line.colour % theme.colours.length] }
 }
 
 // A canvas with as many pixels as the screen has there, measured in CSS pixels.
@@ -784,16 +748,4 @@ function drawMarker(pen, shape, x, y, size, colour) {
   if (!corners) pen.arc(x, y, size, 0, 2 * Math.PI)
   else for (const [dx, dy] of corners) pen.lineTo(x + dx * size, y + dy * size)
   pen.fill()
-}
-
-// A text that stays is left alone, and with it what a student has selected.
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text
-}
-
-function element(tag, className, parent, attributes = {}) {
-  const made = document.createElement(tag)
-  if (className) made.className = className
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
-  return parent.appendChild(made)
 }
