@@ -134,7 +134,7 @@ export function shades(colours) {
 }
 
 function canvasOf(width, height) {
-  return Object.assign(document.createElement("canvas"), { width, height })
+  return element("canvas", "", null, { width, height })
 }
 
 // -- Pictures to keep ----------------------------------------------------------------------------

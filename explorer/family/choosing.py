@@ -6,7 +6,6 @@ import streamlit as st
 
 from explorer import content, session
 from explorer.choosing import choose_named
-from explorer.components.family_tree import LANES
 from explorer.family.filtering import (
     FIRST_YEAR,
     LAST_YEAR,
@@ -16,6 +15,7 @@ from explorer.family.filtering import (
     known,
     years_in,
 )
+from explorer.family.time_line import LANES
 from explorer.family.tree import RELATIONS, ROOT, Tree
 
 VIEWS = {"tree": "Time line", "list": "List"}

@@ -678,7 +678,7 @@ function shape(kind, r) {
 
 // How many pixels a name takes.
 function measurer() {
-  const context = document.createElement("canvas").getContext("2d")
+  const context = element("canvas").getContext("2d")
   return (text, isBold) => {
     context.font = `${isBold ? 700 : 400} ${FONT_SIZE}px system-ui, sans-serif`
     return Math.ceil(context.measureText(text).width) + 1

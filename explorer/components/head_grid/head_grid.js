@@ -50,9 +50,10 @@ function drawMap(canvas, base64, size, shade) {
 function saveGrid(root, { layers }) {
   const [cell, gap, words] = [160, 16, 40]
   const theme = readTheme(root)
-  const picture = document.createElement("canvas")
-  picture.width = gap + Math.max(...layers.map(heads => heads.length)) * (cell + gap)
-  picture.height = gap + layers.length * (cell + gap + words)
+  const picture = element("canvas", "", null, {
+    width: gap + Math.max(...layers.map(heads => heads.length)) * (cell + gap),
+    height: gap + layers.length * (cell + gap + words),
+  })
   const context = picture.getContext("2d")
   context.fillStyle = theme.background
   context.fillRect(0, 0, picture.width, picture.height)
