@@ -110,7 +110,7 @@ def updates(lines: Sequence[Line], sent: Sent, x_title: str = "") -> list[dict[s
 def moving_average(values: np.ndarray) -> np.ndarray:
     """Smooth over a window that grows with the run, as losses fall fast first and slowly later.
 
-    The browser goes on from here with the same rule (`append` in live_chart.js).
+    The browser goes on from here with the same rule (`append` in points.js).
     """
     averages, average = [], math.nan
     for index, value in enumerate(values.tolist()):

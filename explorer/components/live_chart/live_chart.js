@@ -8,17 +8,21 @@
 // `start` to `end` of a line, some of them perhaps for the second time; `start` 0 replaces the
 // line. `dx` are distances to the one before, the first of them to 0. Other points than of the
 // x axis that xTitle names are never kept.
+//
+// Drawn by hand: uPlot 1.6 (22 kB compressed, twice what this takes) wants one x for all lines, which
+// runs along seconds have not: six of them took it three to five times as long on a phone's width. It
+// has no keys and no words for who does not see it either.
 
 import { button, clamp, element, fixed, number, readTheme, setText, show, whole } from "../shared.js"
+import { scale, tickLabel, ticks, visibleValues } from "./axes.js"
+import { drawMarker, drawSample, drawSeries, fit, stroke } from "./pen.js"
+import {
+  addPoints, drawnValues, isCalm, lowerBound, nearest, newLine, range, reaches, span,
+} from "./points.js"
 
-const MOST_POINTS = 8000 // of a line; with more, half of them are dropped
 const SUMMARY_EVERY = 10_000 // ms: a screen reader reads the summary out when it changes
 const ASK_EVERY = 2_000 // ms between requests for missing points
-const DASHES = [[7, 4], [2, 3], [10, 3, 2, 3], [14, 6], [8, 3, 2, 3, 2, 3]] // of earlier runs
-const MARKERS = ["circle", "square", "triangle", "diamond"]
-const SAMPLE = [36, 12] // pixels of a line in the legend, as in the style sheet: two dashes or more
 const TILE = 118 // the least width of a number in pixels: three in a row of a phone
-const UNITS = [[1e9, "B"], [1e6, "M"], [1e3, "k"], [0, ""]]
 const EMPTY = "Nothing to show yet"
 
 export default function liveChart(component) {
@@ -498,57 +502,6 @@ class Chart {
   }
 }
 
-// -- Points --------------------------------------------------------------------------------------
-
-function newLine() {
-  return { end: 0, whole: true, x: [], values: [], averages: [] }
-}
-
-function addPoints(line, update) {
-  let x = 0
-  update.values.forEach((value, i) => {
-    x = update.dx ? x + update.dx[i] : update.x[i]
-    const index = update.start + i
-    if (index >= line.end) append(line, x, value, index, update.averages?.[i])
-  })
-  line.end = Math.max(line.end, update.end)
-  if (line.x.length > MOST_POINTS) thin(line)
-}
-
-// The moving average is that of `moving_average` in __init__.py.
-function append(line, x, value, index, average) {
-  if (value === null || x === null) return
-  const before = line.averages.at(-1) ?? value
-  line.whole &&= Number.isInteger(x)
-  line.x.push(x)
-  line.values.push(value)
-  line.averages.push(average ?? before + (value - before) / (2 + 0.03 * index))
-}
-
-// Keep both ends, and the lowest and highest value of many stretches of equal length.
-function thin(line) {
-  const { x, values } = line
-  const width = (x.at(-1) - x[0]) / (MOST_POINTS / 4)
-  const lowest = new Map(), highest = new Map() // stretch -> index
-  x.forEach((place, i) => {
-    const stretch = Math.floor((place - x[0]) / width)
-    if (!(values[i] >= values[lowest.get(stretch)])) lowest.set(stretch, i)
-    if (!(values[i] <= values[highest.get(stretch)])) highest.set(stretch, i)
-  })
-  const kept = new Set([0, ...lowest.values(), ...highest.values(), x.length - 1])
-  const order = [...kept].sort((a, b) => a - b)
-  for (const name of ["x", "values", "averages"]) line[name] = order.map(i => line[name][i])
-}
-
-// Whether only its average is shown: one run's noise can be looked through, that of six cannot.
-function isCalm(line) {
-  return line.smooth && line.age > 0
-}
-
-function drawnValues(line) {
-  return isCalm(line) ? line.averages : line.values
-}
-
 // A third of legend and plot at most; half a row at its end shows that there are more.
 function legendHeight(plotHeight, row = 26) {
   return (Math.floor(plotHeight / 2 / row - 0.5) + 0.5) * row
@@ -566,186 +519,8 @@ function above({ count, high }) {
   return count ? `▲ ${count} ${count === 1 ? "point" : "points"} above ${number(high)}` : ""
 }
 
-// Whether a line says anything about a place: it may have ended before, or begun later.
-function reaches({ x }, place) {
-  const gap = (x.at(-1) - x[0]) / Math.max(x.length - 1, 1)
-  return place >= x[0] - gap && place <= x.at(-1) + gap
-}
-
-// -- Scales --------------------------------------------------------------------------------------
-
-function scale(low, high, from, to, log = false) {
-  const f = log ? Math.log10 : v => v
-  const place = value => from + ((f(value) - f(low)) / (f(high) - f(low))) * (to - from)
-  place.invert = pixel => low + ((pixel - from) / (to - from)) * (high - low) // of linear ones
-  return place
-}
-
-// The y range, and how many points lie above it. Every value in view is inside, unless one in a
-// hundred would press the others into a quarter of the height.
-function visibleValues(lines, first, last, log) {
-  const inView = lines.flatMap(line => drawnValues(line).slice(...span(line.x, first, last)))
-  const values = Float64Array.from(log ? inView.filter(value => value > 0) : inView).sort()
-  if (!values.length) return { low: log ? 0.1 : 0, high: 1, count: 0 }
-  const low = values[0]
-  let high = values.at(-1)
-  const usual = values[Math.floor(0.99 * (values.length - 1))]
-  const flat = values.length >= 50 && high - low > 4 * (usual - low)
-  if (flat && !log) high = usual + 0.1 * (usual - low)
-  const rounded = roundOutward(low, high, log)
-  return { ...rounded, count: values.filter(value => value > rounded.high).length }
-}
-
-function roundOutward(low, high, log) {
-  if (log) return { low: low / 1.1, high: high * 1.1 }
-  if (low === high) return { low: low - 0.5, high: high + 0.5 }
-  const step = niceStep(high - low, 5) / 2
-  return { low: Math.floor(low / step) * step, high: Math.ceil(high / step) * step }
-}
-
-function ticks(low, high, count, log = false) {
-  if (log && high / low > 8) {
-    const powers = range(Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)) + 1)
-    const factors = powers.length < 4 ? [1, 2, 5] : [1]
-    const all = powers.flatMap(power => factors.map(factor => factor * 10 ** power))
-    const every = Math.ceil(all.length / 8)
-    return all.filter((tick, i) => tick >= low && tick <= high && i % every === 0)
-  }
-  const step = niceStep(high - low, Math.max(count, 2))
-  const near = 1e-9 * step
-  return range(Math.ceil((low - near) / step), Math.floor((high + near) / step) + 1)
-    .map(i => Number((i * step).toPrecision(12)))
-}
-
-function niceStep(width, count) {
-  const power = 10 ** Math.floor(Math.log10(width / count))
-  return power * [1, 2, 5, 10].find(factor => factor * power * count >= width * 0.999)
-}
-
-// -- Numbers and lists ---------------------------------------------------------------------------
-
-// Labels of one axis have the same number of decimals, or are short like 500k and 1.5M.
-function tickLabel(all) {
-  if (Math.max(...all.map(Math.abs)) >= 1e5 && all.every(tick => short(tick))) return short
-  const decimals = Math.max(0, ...all.map(tick => (String(tick).split(".")[1] ?? "").length))
-  if (decimals > 6 || all.some(tick => String(tick).includes("e"))) return tick => number(tick)
-  return fixed(decimals)
-}
-
-// A number in thousands, millions or billions; nothing where that is too long or would not be true.
-function short(value) {
-  if (value === 0) return "0"
-  const [size, letter] = UNITS.find(([size]) => Math.abs(value) >= size)
-  const digits = Number((value / size).toPrecision(12))
-  return digits < 1e4 && digits === Number(digits.toFixed(4)) ? `${digits}${letter}` : ""
-}
-
-function range(from, to) {
-  return Array.from({ length: Math.max(to - from, 0) }, (_, i) => from + i)
-}
-
-// The first index whose x is not below `place`.
-function lowerBound(x, place) {
-  let [from, to] = [0, x.length]
-  while (from < to) {
-    const middle = (from + to) >> 1
-    if (x[middle] < place) from = middle + 1
-    else to = middle
-  }
-  return from
-}
-
-function nearest(x, place) {
-  const after = Math.min(lowerBound(x, place), x.length - 1)
-  return after > 0 && place - x[after - 1] < x[after] - place ? after - 1 : after
-}
-
-// From the first index in view to the one after the last.
-function span(x, first, last) {
-  const near = 1e-9 * (last - first)
-  return [lowerBound(x, first - near), lowerBound(x, last + near)]
-}
-
-// -- Pen -----------------------------------------------------------------------------------------
-
 function themeOf(root) {
   const theme = readTheme(root)
   const faintText = getComputedStyle(root).getPropertyValue("--faint-text") || theme.text
   return { ...theme, faintText, colour: line => theme.colours[line.colour % theme.colours.length] }
-}
-
-// A canvas with as many pixels as the screen has there, measured in CSS pixels.
-function fit(canvas, width, height) {
-  const dots = devicePixelRatio || 1
-  canvas.width = Math.round(width * dots)
-  canvas.height = Math.round(height * dots)
-  const pen = canvas.getContext("2d")
-  pen.scale(dots, dots)
-  return pen
-}
-
-function drawSample(canvas, line, theme) {
-  const [width, height] = SAMPLE
-  const pen = fit(canvas, width, height)
-  const dashes = dashesOf(line)
-  const period = dashes.reduce((sum, length) => sum + length, 0)
-  const start = (width - (dashes[0] ?? 200)) / 2 - 40 * period // a dash and a marker in the middle
-  const points = [start, width / 2, 200].map(x => [x, height / 2])
-  drawSeries(pen, line, theme, isCalm(line) ? [] : points, line.smooth && points)
-}
-
-function dashesOf(line) {
-  return line.age === 0 ? [] : DASHES[(line.age - 1) % DASHES.length]
-}
-
-// A noisy line is pale under its average; another has markers, where there is room for them and for
-// the dashes between them.
-function drawSeries(pen, line, theme, points, average) {
-  const colour = theme.colour(line)
-  const current = line.age === 0
-  const strength = line.faint ? 0.15 : current ? 1 : 0.75
-  const width = points.length && points.at(-1)[0] - points[0][0]
-  pen.strokeStyle = colour
-  pen.lineJoin = "round"
-  pen.setLineDash(dashesOf(line))
-  pen.lineWidth = average ? 1 : 1.75
-  pen.globalAlpha = strength * (!average ? 1 : points.length > 2 * width ? 0.25 : 0.4)
-  stroke(pen, points) // of earlier runs' noisy lines there are none
-  pen.globalAlpha = strength
-  if (average) {
-    pen.lineWidth = current ? 2.5 : 2
-    stroke(pen, average)
-  }
-  pen.setLineDash([])
-  const marker = MARKERS[line.colour % MARKERS.length]
-  if (!average) drawMarkers(pen, points, marker, colour, current ? 10 : 60)
-  pen.globalAlpha = 1
-}
-
-function drawMarkers(pen, points, shape, colour, room) {
-  let last = -Infinity
-  for (const [x, y] of points) {
-    if (x - last < room) continue
-    drawMarker(pen, shape, x, y, 3, colour)
-    last = x
-  }
-}
-
-function stroke(pen, points) {
-  pen.beginPath()
-  for (const point of points) pen.lineTo(...point)
-  pen.stroke()
-}
-
-function drawMarker(pen, shape, x, y, size, colour) {
-  const corners = {
-    square: [[-1, -1], [1, -1], [1, 1], [-1, 1]],
-    triangle: [[0, -1.3], [1.2, 1], [-1.2, 1]],
-    diamond: [[0, -1.4], [1.4, 0], [0, 1.4], [-1.4, 0]],
-  }[shape]
-  pen.fillStyle = colour
-  pen.beginPath()
-  if (!corners) pen.arc(x, y, size, 0, 2 * Math.PI)
-  else for (const [dx, dy] of corners) pen.lineTo(x + dx * size, y + dy * size)
-  pen.fill()
 }
