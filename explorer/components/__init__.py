@@ -1,1 +1,1 @@
-"""Browser-side parts, a folder each, and what they share: all that Streamlit cannot do by itself."""
+"""Browser-side parts, a folder each, and what they share: what Streamlit cannot do by itself."""
