@@ -8,6 +8,7 @@ from explorer.family import export, widgets
 from explorer.family.card import ANCHOR, show_card
 from explorer.family.filtering import counted
 from explorer.family.listing import show_list
+from explorer.family.time_line import time_line_of
 from explorer.family.tree import Tree, family_tree
 from explorer.views import View
 
@@ -41,7 +42,8 @@ def show() -> None:
 
 def _show_time_line(shown: Tree, tree: Tree, chosen: str, lanes: str) -> None:
     if shown.nodes:
-        time_line(shown, lanes=lanes, chosen=chosen, key="time_line", open_node=widgets.open_card)
+        drawing = time_line_of(shown, lanes=lanes, chosen=chosen)
+        time_line(drawing, key="time_line", open_node=widgets.open_card)
     show_card(tree, chosen)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from explorer import link
-from explorer.components.family_tree import LANES
 from explorer.family.filtering import (
     FIRST_YEAR,
     LAST_YEAR,
@@ -13,6 +12,7 @@ from explorer.family.filtering import (
     OPENNESS,
     Filter,
 )
+from explorer.family.time_line import LANES
 from explorer.family.tree import RELATIONS, ROOT, Tree
 from explorer.widgets import choose_named
 from explorer.words import MOST_LETTERS

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from explorer.components.browser import part
+
 KEY = "identity"
 
 
@@ -16,5 +18,5 @@ def keep_secret(secret: str, answered: Callable[[], None]) -> None:
             component shows. In a callback, since the answer may come with the rerun of a fragment,
             which does not draw this component.
     """
-    mount = st.components.v2.component("explorer.identity", js="identity.js")
+    mount = part("identity", css=False)
     mount(key=KEY, data={"owner": secret}, height=1, on_owner_change=answered)
