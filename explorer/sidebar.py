@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer import content, session
+from explorer import content, link, session, state
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.pretrained import PRETRAINED
@@ -36,23 +36,23 @@ def _seconds(run: Run) -> float | None:
 
 def _switch(run: Run | None) -> None:
     names = _names(run)
-    st.session_state[_CHOICE] = run.id if run else None
+    link.show(_CHOICE, run.id if run else None)
     st.selectbox(
         "Model",
         list(names),
         format_func=lambda run_id: names.get(run_id, run_id),
         key=_CHOICE,
-        on_change=_look,
+        on_change=link.by_hand(_CHOICE, _look),
         placeholder="Choose a model",
         label_visibility="collapsed",
     )
 
 
 def _look() -> None:
-    chosen = st.session_state[_CHOICE]
+    chosen = state.shown(_CHOICE)
     # After a restart of the server, the browser sends what it showed, which may name nothing yet.
     if chosen and session.engine().poll(chosen):
-        session.choose_run(chosen)
+        session.look_at(chosen)
 
 
 def _names(run: Run | None) -> dict[str, str]:

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from conftest import PAGES, open_page, until
+from conftest import PAGES, open_page, until, walk
 
 from explorer import content, controls, run_actions, session
 from explorer.engine.limits import limits
@@ -246,7 +246,7 @@ def test_switching_the_model_changes_what_every_page_looks_at():
     app.sidebar.selectbox(key="model_choice").set_value("repeat-llama").run()
     assert app.query_params["run"] == "repeat-llama"
     assert "repeat-llama" in app.info[0].value
-    app.switch_page("../pages/home.py").run()
+    walk(app, "home")
     assert app.sidebar.selectbox(key="model_choice").value == "repeat-llama"
     assert app.query_params["run"] == "repeat-llama"
 
@@ -257,7 +257,7 @@ def test_a_students_own_runs_are_in_the_sidebar_and_stay_there_on_another_page()
     run = wait_until_over(train(app))
     assert app.sidebar.selectbox(key="model_choice").value == run.id
     assert {"Run 1, tales", "Run 2, tales"} <= set(app.sidebar.selectbox[0].options)
-    app.switch_page("../pages/home.py").run()
+    walk(app, "home")
     sidebar = "\n".join(element.value for element in app.sidebar.caption)
     assert "Your own run" in sidebar
     assert "finished, step 3" in sidebar

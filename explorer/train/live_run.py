@@ -12,6 +12,7 @@ from explorer import content, link, session
 from explorer.components.live_chart import Line, live_chart
 from explorer.engine.run import Run, Series
 from explorer.engine.run_state import RunState
+from explorer.widgets import choose_one
 from tiny_llama.cost import count_parameters
 from tiny_llama.setup import describe_changes
 
@@ -95,12 +96,10 @@ def stage_of(run: Run) -> Stage:
 
 def _curve_options() -> CurveOptions:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        curve = st.selectbox("Curve", list(CURVES), key="curve", bind="query-params", width=170)
-        axis = st.segmented_control(
-            "Against", list(AXES), default="Steps", required=True, key="axis", bind="query-params"
-        )
-        log = st.toggle("Log scale", key="log", bind="query-params")
-        earlier = st.toggle("Earlier runs", value=True, key="earlier", bind="query-params")
+        curve = link.widget(st.selectbox, "curve", "Curve", options=list(CURVES), width=170)
+        axis = choose_one("Against", list(AXES), key="axis")
+        log = link.widget(st.toggle, "log", "Log scale")
+        earlier = link.widget(st.toggle, "earlier", "Earlier runs")
     return CurveOptions(curve=str(curve), axis=str(axis), log=log, earlier=earlier)
 
 
@@ -113,7 +112,7 @@ def _live(
 ) -> None:
     run = session.engine().poll(run_id)
     if run is None or stage_of(run) != stage or _is_out_of_pace(run, seconds):
-        link.draw_anew()  # the whole page looks different now, or asks at another pace
+        st.rerun()  # the whole page looks different now, or asks at another pace
     _progress(run, place)
     _chart(run, options)
     _samples(run)

@@ -1,11 +1,12 @@
 """A model as a picture: boxes that compute, wires with the shapes they carry; a press opens one."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import streamlit as st
 
+from explorer import state
+from explorer.components.browser import part
 from explorer.figures.amounts import in_short
 from tiny_llama.diagram import WIDTH, Box, Panel, Point, Wire
 
@@ -32,11 +33,11 @@ def block_diagram(
     """
 
     def pressed() -> None:
-        panel, box = st.session_state[key]["opened"]
+        panel, box = state.shown(key)["opened"]
         open_box(str(panel), str(box))
 
     data = diagram_data(panels, formulas, opened)
-    _component()(key=key, data=data, height="content", on_opened_change=pressed)
+    part("block_diagram")(key=key, data=data, height="content", on_opened_change=pressed)
 
 
 def diagram_data(
@@ -123,10 +124,3 @@ def _wire(wire: Wire) -> dict[str, Any]:
         "letters": wire.axes,
         "numbers": "×".join(f"{size:,}" for size in wire.shape),
     }
-
-
-@cache
-def _component() -> Any:
-    return st.components.v2.component(
-        "explorer.block_diagram", js="block_diagram.js", css="block_diagram.css", html=""
-    )

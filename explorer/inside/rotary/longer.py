@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content, session, showing
+from explorer import content, link, session, showing
 from explorer.engine.run import Run
 from explorer.engine.server.answer_cache import Answer
 from explorer.engine.server.pretrained import DEFAULT, pretrained_run
@@ -90,28 +90,28 @@ def table(answers: Sequence[tuple[Reader, Answer]]) -> str:
 
 
 def _choose(inspection: Inspection) -> list[Reader]:
-    """The models to read, by choice: pretrained, stretched, the current one if it is another."""
-    schemes = st.pills(
+    """The models to read, by choice: pretrained, stretched, and the current one if it is new."""
+    schemes = link.widget(
+        st.pills,
+        "schemes",
         "Models as trained",
-        list(SCHEMES),
-        default=list(SCHEMES),
+        usual=list(SCHEMES),
+        options=list(SCHEMES),
         selection_mode="multi",
-        key="schemes",
-        bind="query-params",
     )
     base = _stretchable(inspection)
     left, right = st.columns([2, 1])
     with left:
-        stretches = st.pills(
+        stretches = link.widget(
+            st.pills,
+            "stretch",
             f"Switched on after training, in {session.run_name(base.run)}",
-            list(STRETCHES),
+            options=list(STRETCHES),
             selection_mode="multi",
-            key="stretch",
-            bind="query-params",
             help="; ".join(f"{name}: {each.title}" for name, each in STRETCHES.items()),
         )
     with right:
-        factor = st.select_slider("Factor s", FACTORS, "4", key="factor", bind="query-params")
+        factor = link.widget(st.select_slider, "factor", "Factor s", options=FACTORS)
     readers = [
         Reader(
             name=_named(scheme),
@@ -119,7 +119,7 @@ def _choose(inspection: Inspection) -> list[Reader]:
             step=inspection.step if inspection.run.id == name else None,
         )
         for scheme, name in SCHEMES.items()
-        if scheme in (schemes or [])
+        if scheme in schemes
     ]
     if inspection.run.id not in SCHEMES.values():
         name = f"{session.run_name(inspection.run)} (this model)"
@@ -133,7 +133,7 @@ def _choose(inspection: Inspection) -> list[Reader]:
             factor=float(factor),
         )
         for each in STRETCHES
-        if each in (stretches or [])
+        if each in stretches
     ]
 
 

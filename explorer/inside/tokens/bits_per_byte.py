@@ -22,7 +22,7 @@ def show(setup: TokenizerSetup) -> None:
     """Show the current model's loss on the text in both units, and those of all runs."""
     showing.introduce("tokens", "bits_per_byte")
     run = current_run()
-    answer = analyse("surprise", run=run, step=session.looked_at_step(run), text=setup.text)
+    answer = analyse("surprise", run=run, step=session.inspected_step(run), text=setup.text)
     losses, n_bytes = answer["losses"].astype(np.float64), int(answer["n_bytes"].sum())
     bits = bits_per_byte(losses, n_bytes)
     _numbers(losses, n_bytes, bits)
