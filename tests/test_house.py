@@ -64,6 +64,15 @@ def test_each_room_imports_only_what_it_may(path):
         assert ours <= {"numpy", "pandas", "plotly", "explorer"} | plain
 
 
+def test_the_engines_two_sides_meet_only_in_what_stands_above_them():
+    engine = WORKER.parent
+    for path in engine.rglob("*.py"):
+        side = path.relative_to(engine).parts[0]
+        others = {"server", "worker"} - {side}
+        found = {name for name in imported(path) if name.startswith("explorer.engine.")}
+        assert not {name for name in found if name.split(".")[2] in others}, path
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_stand_at_the_top(path):
     assert imported(path) == imported(path, at_top=True)

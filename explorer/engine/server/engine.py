@@ -122,8 +122,10 @@ class Engine:
         run = self.registry.find(run_id)
         if run is not None:
             run.seen_at = time.monotonic()
-            self.registry.remember(run)
-            self._dispatch.revive(run)
+            if not run.has_history:  # asked here, too, as most looks need no lock then
+                self.registry.remember(run)
+            if run.revives:
+                self._dispatch.revive(run)
         return run
 
     def runs_of(self, owner: str) -> list[Run]:
