@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import streamlit as st
-
 from explorer import state
 from explorer.components.browser import part
 from explorer.figures.amounts import in_short
