@@ -17,6 +17,7 @@ from explorer import content
 from explorer.architecture import sizes
 from explorer.architecture.take_code import as_published, corpus_text
 from tiny_llama import __main__ as command_line
+from tiny_llama.commands.train import setup_of
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA
 from tiny_llama.cost import count_parameters
@@ -401,10 +402,10 @@ def parsed(command: str) -> Setup:
     """The setup that the command line makes of a line, by its own parser."""
     python, dash_m, name, *words = shlex.split(command)
     assert (python, dash_m, name) == ("python", "-m", "tiny_llama")
-    options = command_line._parser().parse_args(words)
+    options = command_line.read_words(words)
     assert options.out == Path("my-run")
-    assert options.run == command_line._train
-    return command_line._setup(options)
+    assert options.command == "train"
+    return setup_of(options)
 
 
 @pytest.mark.parametrize("model", EVERY_MODEL, ids=changed)
