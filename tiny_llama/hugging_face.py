@@ -19,6 +19,7 @@ from tiny_llama.files import read_json
 from tiny_llama.hugging_face_layout import Layout, one_of
 from tiny_llama.hugging_face_layouts import LAYOUTS, layout_for
 from tiny_llama.hugging_face_weights import renamed
+from tiny_llama.menu import POSITION
 from tiny_llama.model import TinyLlama
 from tiny_llama.tokenizers import Tokenizer
 from tiny_llama.tokenizers.hugging_face import read_tokenizer, write_tokenizer_json
@@ -97,7 +98,8 @@ def _read_config(path: Path) -> tuple[Layout, ModelConfig]:
     values = read_json(path)
     layout = _layout_of(values)
     config = layout.read(values)
-    if config.position == "rope" and config.context * config.head_width > LARGEST_ROPE_TABLE:
+    turns = POSITION[config.position].turns
+    if turns and config.context * config.head_width > LARGEST_ROPE_TABLE:
         raise CheckpointError(
             f"{config.context:,} positions of {config.head_width} numbers each are more than "
             f"{LARGEST_ROPE_TABLE:,} numbers"

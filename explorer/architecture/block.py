@@ -11,10 +11,11 @@ from explorer import content, session, showing
 from explorer.components.block_diagram import block_diagram, times
 from explorer.engine.run import Run
 from explorer.inside import looking
+from explorer.source import has_source
 from tiny_llama.config import ModelConfig
 from tiny_llama.diagram import AXES, Box, Panel, Wire, diagram, kinds_of_layers
 from tiny_llama.errors import UserError
-from tiny_llama.menu import CHOICES, FEED_FORWARD, MENU
+from tiny_llama.menu import CHOICES, MENU, POSITION
 from tiny_llama.setup import Setup
 from tiny_llama.views.room import check_size
 
@@ -118,10 +119,19 @@ def code_of(config: ModelConfig, box: Box) -> str:
     """Where the code of a box is; see `explorer.source`."""
     if where := _CODE.get((box.part, box.step)) or _CODE.get((box.part, "")):
         return where
+    slot = _SLOTS.get(box.part, box.part)
+    own = MENU[slot][getattr(config, slot)].where
+    method = _method(config, box)
+    return f"{own}.{method}" if method and has_source(f"{own}.{method}") else own
+
+
+def _method(config: ModelConfig, box: Box) -> str:
+    """Which method of an option's class computes a box; empty: all of it."""
+    if box.part == "position":
+        return "rotate" if POSITION[config.position].turns else ""
     if box.part == "feed_forward":
-        own = FEED_FORWARD[config.feed_forward].where
-        return f"{own}.activate" if box.step.startswith("act_") else _LAID_OUT[own.split(":")[0]]
-    return MENU[box.part][getattr(config, box.part)].where
+        return "activate" if box.step.startswith("act_") else "forward"
+    return _METHODS.get((box.part, box.step)) or _METHODS.get((box.part, ""), "")
 
 
 def _show_tensor(config: ModelConfig, wire: Wire) -> None:
@@ -165,27 +175,24 @@ def _is_made_so(run: Run, config: ModelConfig) -> bool:
 
 
 _ATTENTION, _MODEL = "tiny_llama.parts.attentions.attention", "tiny_llama.model"
-_FEED_FORWARDS = "tiny_llama.parts.feed_forwards"
 _CODE: Mapping[tuple[str, str], str] = {
     ("embedding", ""): f"{_MODEL}:TinyLlama.embed",
     ("unembedding", ""): f"{_MODEL}:TinyLlama.unembed",
     ("unembedding", "softcap"): f"{_MODEL}:TinyLlama._cap",
     ("residual", ""): f"{_MODEL}:Block.forward",
     ("block", ""): f"{_MODEL}:Block.forward",
-    ("qk_norm", ""): f"{_ATTENTION}:Attention._project",
-    ("position", "turn"): "tiny_llama.parts.positions.rope:Rope.rotate",
-    ("attention", ""): f"{_ATTENTION}:Attention.forward",
-    ("attention", "to_qkv"): f"{_ATTENTION}:Attention._project",
-    ("attention", "scores"): f"{_ATTENTION}:Attention._pattern",
-    ("attention", "softcap"): f"{_ATTENTION}:Attention._pattern",
     ("attention", "mask"): f"{_ATTENTION}:_hide",
-    ("attention", "softmax"): f"{_ATTENTION}:Attention._pattern",
-    ("attention", "heads"): f"{_ATTENTION}:Attention._read_step_by_step",
 }
-"""Where a part's code is, and where that of a step is elsewhere."""
-_LAID_OUT = {
-    f"{_FEED_FORWARDS}.gated": f"{_FEED_FORWARDS}.gated:Gated.forward",
-    f"{_FEED_FORWARDS}.plain": f"{_FEED_FORWARDS}.plain:Plain.forward",
-    f"{_FEED_FORWARDS}.experts": f"{_FEED_FORWARDS}.experts:SwiGLUExperts.forward",
+"""Where a part's code is, and where that of a step is elsewhere, whatever the options are."""
+_SLOTS = {"qk_norm": "attention"}
+"""The slot whose option runs a part that is none."""
+_METHODS: Mapping[tuple[str, str], str] = {
+    ("qk_norm", ""): "_project",
+    ("attention", ""): "forward",
+    ("attention", "to_qkv"): "_project",
+    ("attention", "scores"): "_pattern",
+    ("attention", "softcap"): "_pattern",
+    ("attention", "softmax"): "_pattern",
+    ("attention", "heads"): "_read_step_by_step",
 }
-"""By module, where networks of one kind say how they run."""
+"""Which method of an option's class a step is, or a whole part."""

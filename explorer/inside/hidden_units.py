@@ -229,5 +229,4 @@ def openings_table(answer: Answer, threshold: float) -> str:
 
 
 def _forward(config: ModelConfig) -> str:
-    kind = "gated:Gated" if config.has_gate else "plain:Plain"
-    return f"tiny_llama.parts.feed_forwards.{kind}.forward"
+    return f"{FEED_FORWARD[config.feed_forward].where}.forward"

@@ -6,18 +6,19 @@ from explorer import session, showing
 from explorer.engine.answers import Answer
 from explorer.engine.shipped import DEFAULT
 from explorer.inside.looking import Looked
+from tiny_llama.menu import POSITION
 
 
 def turns(looked: Looked) -> bool:
     """Whether the model has queries and keys, and turns them."""
     model = looked.run.setup.model
-    return model.position == "rope" and model.has_attention and model.n_layers > 0
+    return POSITION[model.position].turns and model.has_attention and model.n_layers > 0
 
 
 def needs_turning(looked: Looked, view: str) -> None:
     """End the page, with a way on, where nothing turns in the model."""
     model = looked.run.setup.model
-    if model.position == "rope":
+    if POSITION[model.position].turns:
         return
     st.info(
         f"Nothing turns in this model, which has position='{model.position}'; look at one with "

@@ -141,7 +141,7 @@ def _stretchable(looked: Looked) -> Reader:
     """The current model if it turns and has learned a text, else the shipped one."""
     model = looked.run.setup.model
     is_text = not isinstance(CORPORA.get(looked.run.setup.corpus), Task)
-    if model.position == "rope" and is_text:
+    if POSITION[model.position].turns and is_text:
         return Reader(name="", run=looked.run, step=looked.step)
     return Reader(name="", run=shipped_run(DEFAULT), step=None)
 
