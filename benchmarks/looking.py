@@ -1,6 +1,6 @@
 """How soon a picture changes after a click on the pages that look inside.
 
-    python benchmarks/looking.py --repeats 10 --runs 1
+    python benchmarks/inspection.py --repeats 10 --runs 1
 
 Students train default runs; another one, in a real Chromium, looks at a shipped model of the
 same size and changes one thing after the other. Timed in the browser, from the click or the key

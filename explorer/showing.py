@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import streamlit as st
@@ -10,7 +10,6 @@ import streamlit as st
 from explorer import content, session
 from explorer.figures.labels import visible
 from explorer.figures.picture import Picture
-from explorer.inside import looking
 from explorer.source import source
 from tiny_llama.config import ModelConfig
 
@@ -52,7 +51,7 @@ def choose_head(config: ModelConfig) -> tuple[int, int]:
     Ends the page where there is none.
     """
     if not (config.has_attention and config.n_layers):
-        looking.stop(
+        stop(
             f"This model has no attention to look at (attention='{config.attention}', "
             f"n_layers={config.n_layers}); choose another model in the sidebar."
         )
@@ -86,6 +85,12 @@ def choose_index(key: str, label: str, n: int) -> int:
     chosen = int(st.selectbox(label, options, key=key))
     session.put_into_link(key, chosen, usual=0)
     return chosen
+
+
+def stop(why: str) -> NoReturn:
+    """Say why there is nothing to see, and end the page."""
+    st.error(content.escaped(why), icon=":material/error:")
+    st.stop()
 
 
 def tiles(numbers: Mapping[str, str]) -> None:

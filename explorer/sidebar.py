@@ -5,7 +5,7 @@ import streamlit as st
 from explorer import content, session
 from explorer.engine.run import Run
 from explorer.engine.shipped import SHIPPED
-from explorer.live_run import STATUS
+from explorer.train.live_run import STATUS
 from tiny_llama.cost import count_parameters
 from tiny_llama.setup import setup_in_one_line
 

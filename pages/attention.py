@@ -1,9 +1,10 @@
 import streamlit as st
 
-from explorer import content, showing
-from explorer.inside import attention, looking
+from explorer import content, views
+from explorer.inside import attention
+from explorer.inspection import inspect
 
 st.title("Attention")
 st.markdown(content.page("attention"))
-looked = looking.look()
-attention.SHOW[showing.choose_view(attention.VIEWS)](looked)
+inspection = inspect()
+views.choose(attention.VIEWS).show(inspection)

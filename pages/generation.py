@@ -1,9 +1,10 @@
 import streamlit as st
 
-from explorer import content, showing
-from explorer.inside import generation, looking
+from explorer import content, views
+from explorer.inside import generation
+from explorer.inspection import inspect
 
 st.title("Generation")
 st.markdown(content.page("generation"))
-looked = looking.look()
-generation.SHOW[showing.choose_view(generation.VIEWS)](looked)
+inspection = inspect()
+views.choose(generation.VIEWS).show(inspection)

@@ -1,10 +1,11 @@
 import streamlit as st
 
-from explorer import content, showing
-from explorer.home import papers, starting, views
+from explorer import content, views
+from explorer.home import papers, starting
+from explorer.home.views import VIEWS
 
 st.title("Tiny LLaMA Explorer")
 st.markdown(content.page("home"))
 starting.show()
 papers.take_from_link()
-views.SHOW[showing.choose_view(views.VIEWS)]()
+views.choose(VIEWS).show()

@@ -1,9 +1,10 @@
 import streamlit as st
 
-from explorer import content, showing
-from explorer.inside import looking, norm_and_swiglu
+from explorer import content, views
+from explorer.inside import norm_and_swiglu
+from explorer.inspection import inspect
 
 st.title("Norm and SwiGLU")
 st.markdown(content.page("norm_and_swiglu"))
-looked = looking.look()
-norm_and_swiglu.SHOW[showing.choose_view(norm_and_swiglu.VIEWS)](looked)
+inspection = inspect()
+views.choose(norm_and_swiglu.VIEWS).show(inspection)

@@ -1,9 +1,10 @@
 import streamlit as st
 
-from explorer import content, showing
-from explorer.inside import looking, rotary
+from explorer import content, views
+from explorer.inside import rotary
+from explorer.inspection import inspect
 
 st.title("Rotary embeddings")
 st.markdown(content.page("rotary"))
-looked = looking.look()
-rotary.SHOW[showing.choose_view(rotary.VIEWS)](looked)
+inspection = inspect()
+views.choose(rotary.VIEWS).show(inspection)

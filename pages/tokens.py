@@ -1,9 +1,10 @@
 import streamlit as st
 
-from explorer import content, showing
-from explorer.inside import tokenizing, tokens
+from explorer import content, views
+from explorer.inside import tokens
+from explorer.inside.tokens import tokenizer_setup
 
 st.title("Tokens")
 st.markdown(content.page("tokens"))
-asked = tokenizing.ask()
-tokens.SHOW[showing.choose_view(tokens.VIEWS)](asked)
+setup = tokenizer_setup.choose()
+views.choose(tokens.VIEWS).show(setup)

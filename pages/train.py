@@ -1,20 +1,21 @@
 import streamlit as st
 
-from explorer import content, live_run, measurements, session, steering, train_form
+from explorer import content, run_actions, session
+from explorer.train import form, live_run, measurements
 
 st.title("Train")
 st.markdown(content.page("train"))
 choose, watch = st.columns([1, 2], gap="large")
 with choose:
-    wanted, under_the_button = train_form.show()
+    wanted, under_the_button = form.show()
 with watch:
     if run := session.current_run():
         stage = live_run.stage_of(run)
-        steering.messages(run)
-        steering.buttons(run, wanted)
+        run_actions.messages(run)
+        run_actions.buttons(run, wanted)
         live_run.show(run, stage, under_the_button)
-        steering.prompt(run)
+        run_actions.prompt(run)
         measurements.show(run)
-        steering.downloads(run)
+        run_actions.downloads(run)
     else:
         st.warning("This link's run is not on this server any more; press Train to start one.")

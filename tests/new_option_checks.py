@@ -7,11 +7,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 from conftest import open_page
-from test_views import PRETRAINED, QUESTIONS
+from test_analyses import PRETRAINED, QUESTIONS
 
 import tiny_llama
-from explorer.architecture.views import VIEWS as ARCHITECTURE
+from explorer.architecture.views import VIEWS
 from tiny_llama.__main__ import main
+from tiny_llama.analyses import ANALYSES
+from tiny_llama.analyses.subject import Subject
 from tiny_llama.checkpoint import new_trainer
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import count_parameters, training_flops
@@ -22,8 +24,6 @@ from tiny_llama.menu import MENU
 from tiny_llama.model import TinyLlama
 from tiny_llama.script import check_pieces, train_command, write_script
 from tiny_llama.setup import Setup, setup_in_one_line
-from tiny_llama.views import VIEWS
-from tiny_llama.views.subject import Subject
 
 SMALL = ModelConfig(vocab_size=11, context=24, n_layers=3, d_model=16, n_heads=4, window=3)
 NAME = "made_up"
@@ -75,7 +75,7 @@ def test_every_analysis_answers_or_refuses_in_a_sentence():
     refused = {}
     for name, values in QUESTIONS.items():
         try:
-            assert VIEWS[name].ask(subject, **values)
+            assert ANALYSES[name].run(subject, **values)
         except UserError as error:
             refused[name] = str(error)
     turned = {"turned_head", "pair_shares", "decay", "conventions", "loss_by_position"}
@@ -111,7 +111,7 @@ def test_it_is_named_in_words_links_lists_and_refusals(slot, capsys):
         layout_for(setup.model)
 
 
-@pytest.mark.parametrize("view", ARCHITECTURE)
+@pytest.mark.parametrize("view", [view.name for view in VIEWS])
 def test_every_view_of_the_architecture_page_shows_a_model_of_it(view):
     app = open_page("architecture", view=view, **ALL)
     assert not app.error

@@ -104,16 +104,17 @@ def engine(tmp_path_factory):
 
 
 def test_a_class_that_asks_the_same_is_answered_once(engine):
-    first = engine.ask("tales-llama", "heads", text="Once there was")
-    assert engine.ask("tales-llama", "heads", text="Once there was") is first
-    assert engine.ask("tales-llama", "heads", text="Once there") is not first
+    first = engine.analyse("tales-llama", "heads", text="Once there was")
+    assert engine.analyse("tales-llama", "heads", text="Once there was") is first
+    assert engine.analyse("tales-llama", "heads", text="Once there") is not first
     with pytest.raises(ValueError, match="read-only"):
         first["maps"][:] = 0
 
 
 def test_an_earlier_step_of_a_shipped_model_is_another_answer(engine):
     now, then = (
-        engine.ask("tales-llama", "reading", step=step, text="Once there was") for step in (None, 0)
+        engine.analyse("tales-llama", "reading", step=step, text="Once there was")
+        for step in (None, 0)
     )
     assert (now.step, then.step) == (4000, 0)
     assert then["losses"].mean() > 3 > now["losses"].mean()

@@ -7,16 +7,16 @@ from dataclasses import asdict, replace
 import pytest
 from conftest import open_page
 
-from explorer.architecture.choosing import differences
 from explorer.architecture.components import SLOTS, is_taken, titles, value_of
 from explorer.architecture.numbers import NUMBERS, most_even_groups, slowest_turn, users
 from explorer.architecture.views import VIEWS
+from explorer.architecture.widgets import differences
+from tiny_llama.analyses.fresh import fresh
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import count_parameters
 from tiny_llama.errors import ConfigError
 from tiny_llama.menu import CHOICES, MENU
 from tiny_llama.presets import PRESETS
-from tiny_llama.views.fresh import fresh
 
 pytestmark = pytest.mark.usefixtures("app_engine")
 SOME = ["tiny-llama", "tiny-gpt3", "llama-1-65b", "gpt3-175b", "gemma-2b", "qwen3-8b"]
@@ -32,7 +32,7 @@ def picture(app):
 
 
 @pytest.mark.parametrize("name", SOME)
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", [view.name for view in VIEWS])
 def test_every_view_opens_for_tiny_and_real_models(view, name):
     app = open_page("architecture", view=view, preset=name)
     assert not app.error

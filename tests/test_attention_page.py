@@ -12,7 +12,7 @@ from explorer.components import head_grid
 from explorer.components.head_grid import grid_data, role_title
 from explorer.components.reading_map import MOST_TOKENS, Reading, map_data, map_words, page
 from explorer.figures import attention as figures
-from explorer.inside import plugged
+from explorer.inside import worked_formulas
 from explorer.inside.attention import VIEWS
 from tiny_llama.setup import Setup
 
@@ -34,7 +34,7 @@ def start(engine, **values):
     return run_id
 
 
-@pytest.mark.parametrize("view", list(VIEWS))
+@pytest.mark.parametrize("view", [view.name for view in VIEWS])
 @pytest.mark.parametrize("run", MODELS)
 def test_every_view_opens_for_every_kind_of_model(view, run):
     app = open_page("attention", view=view, run=run)
@@ -46,7 +46,7 @@ def test_every_view_opens_for_every_kind_of_model(view, run):
         assert app.expander
 
 
-@pytest.mark.parametrize("view", list(VIEWS))
+@pytest.mark.parametrize("view", [view.name for view in VIEWS])
 @pytest.mark.parametrize(
     "text", ["O", "<b>Gus</b> $x$ `y`", "😀 שלום \u200b\t\n", "Gus " * 400], ids=range(4)
 )
@@ -56,7 +56,7 @@ def test_odd_texts_are_shown(view, text):
     assert "<b>Gus</b>" not in "".join(each.value for each in app.markdown)
 
 
-@pytest.mark.parametrize("view", list(VIEWS))
+@pytest.mark.parametrize("view", [view.name for view in VIEWS])
 def test_models_in_training_and_untrained_ones_and_odd_ones_are_looked_at(view, engine):
     running = start(engine, steps="20000")
     odd = start(engine, steps="1", attention="sliding", n_kv_heads="1", window="5", qk_norm="head")
@@ -214,12 +214,12 @@ def test_a_rise_is_told_by_its_steps():
 def test_the_numbers_in_the_formula_are_those_of_the_model(run, engine):
     text = "Once there was a duck" if run != "repeat-llama" else "\nabcd\nabcd"
     for source in (3, 8):
-        answer = engine.ask(run, "stages", text=text, layer=1, head=1, reader=8)
+        answer = engine.analyse(run, "stages", text=text, layer=1, head=1, reader=8)
         position = engine.poll(run).setup.model.position
-        said = plugged.stages(answer, source, position)
+        said = worked_formulas.stages(answer, source, position)
         assert f"{answer['products'][source]:.3f}" in said
         assert f"= {answer['pattern'][source]:.3f}$" in said
         assert ("Plus position" in said) == (position == "alibi")
         assert ("turned both" in said) == (position == "rope")
-    answer = engine.ask(run, "stages", text=text, layer=1, head=1, reader=4)
-    assert "lies in the future" in plugged.stages(answer, 5, position)
+    answer = engine.analyse(run, "stages", text=text, layer=1, head=1, reader=4)
+    assert "lies in the future" in worked_formulas.stages(answer, 5, position)

@@ -8,7 +8,7 @@ from app_in_browser import LONG, SCREENS, check_views, choose, link, settle
 from conftest import PAGES, ROOT
 from playwright.sync_api import expect
 
-INSIDE = [name for name in PAGES if (ROOT / "explorer" / "inside" / f"{name}.py").is_file()]
+INSIDE = [name for name in PAGES if (ROOT / "explorer" / "inside" / name).is_dir()]
 
 
 def frames_sent(student):
@@ -29,7 +29,7 @@ def frames_sent(student):
 @pytest.mark.parametrize("screen", list(SCREENS))
 @pytest.mark.parametrize("name", INSIDE)
 def test_every_view_is_drawn_and_can_be_used_by_everybody(browser, server, name, screen):
-    views = import_module(f"explorer.inside.{name}").VIEWS
+    views = [view.name for view in import_module(f"explorer.inside.{name}").VIEWS]
     check_views(browser, server, name, views, screen, ready="explain_{}")
 
 

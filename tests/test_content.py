@@ -31,12 +31,12 @@ SETTINGS = [
     if field.name not in ON_THE_MENU
 ]
 INSIDE = [
-    (name, view)
+    (name, view.name)
     for name in PAGES
-    if (content.HERE.parent / "inside" / f"{name}.py").is_file()
+    if (content.HERE.parent / "inside" / name).is_dir()
     for view in import_module(f"explorer.inside.{name}").VIEWS
 ]
-INSIDE += [("architecture", view) for view in architecture.VIEWS]
+INSIDE += [("architecture", view.name) for view in architecture.VIEWS]
 PARTS = ["embedding", "unembedding", "residual", "dial"]
 EXAMPLES = [name for name, corpus in CORPORA.items() if isinstance(corpus, TextCorpus)]
 HOME = ["headline", "sizes", "tree", "results", "training", "data", "choices", "energy", "research"]

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from tiny_llama.analyses import ANALYSES
+from tiny_llama.analyses.cutting import TASK_CHARACTERS, Memory, learning_text, tokenizer_of
+from tiny_llama.analyses.merges import MOST_MERGES
 from tiny_llama.corpora import CORPORA
 from tiny_llama.errors import ConfigError, TextError
 from tiny_llama.tokenizers import TOKENIZERS, train_tokenizer
 from tiny_llama.tokenizers.merging import merged_pieces
-from tiny_llama.views import VIEWS
-from tiny_llama.views.cutting import TASK_CHARACTERS, Memory, learning_text, tokenizer_of
-from tiny_llama.views.merges import MOST_MERGES
 
 TALES = CORPORA["tales"].text()
 OWN = "Ein Käse, zwei Käse: 12 Größen für 7 Füße.\n" * 40
@@ -18,7 +18,7 @@ SAMPLES = ["Once there was a duck.", "", "Größe 2024 😀\n", "  two  ▁ mark
 
 @pytest.mark.parametrize(("corpus", "own"), [("tales", ""), ("own-text", OWN)])
 def test_cuts_are_what_the_tokenizers_of_the_train_page_make(corpus, own):
-    found = VIEWS["cuts"].ask(texts=SAMPLES, corpus=corpus, own=own, vocab_size=320)
+    found = ANALYSES["cuts"].run(texts=SAMPLES, corpus=corpus, own=own, vocab_size=320)
     for kind in TOKENIZERS:
         size = 320 if kind == "sentencepiece" else None
         tokenizer = train_tokenizer(kind, own or TALES, size)
@@ -34,7 +34,7 @@ def test_cuts_are_what_the_tokenizers_of_the_train_page_make(corpus, own):
 
 
 def test_the_emoji_is_unknown_in_characters_four_bytes_and_four_fallback_tokens():
-    found = VIEWS["cuts"].ask(texts=["😀"], corpus="tales")["cuts"][0]
+    found = ANALYSES["cuts"].run(texts=["😀"], corpus="tales")["cuts"][0]
     assert found["characters"]["is_unknown"] == [True]
     assert found["bytes"]["ids"] == list("😀".encode())
     spelled = [f"<0x{byte:02X}>" for byte in "😀".encode()]
@@ -45,7 +45,7 @@ def test_the_emoji_is_unknown_in_characters_four_bytes_and_four_fallback_tokens(
 
 
 def test_a_task_cuts_by_its_alphabet_and_shows_sentencepiece_some_exercises():
-    found = VIEWS["cuts"].ask(texts=["abc"], corpus="repeat")
+    found = ANALYSES["cuts"].run(texts=["abc"], corpus="repeat")
     assert found["sizes"]["characters"] == 1 + len(CORPORA["repeat"].alphabet)
     assert len(learning_text("repeat")) == TASK_CHARACTERS
 
@@ -61,7 +61,7 @@ def test_a_task_cuts_by_its_alphabet_and_shows_sentencepiece_some_exercises():
 )
 def test_what_cannot_be_cut_is_said_in_a_sentence(values, error):
     with pytest.raises(error):
-        VIEWS["cuts"].ask(**values)
+        ANALYSES["cuts"].run(**values)
 
 
 def test_a_tokenizer_is_trained_once_and_another_own_text_gets_another():
@@ -86,7 +86,7 @@ def test_memory_forgets_what_was_asked_for_longest_ago():
 
 
 def test_merges_have_the_order_and_the_number_of_the_tokenizers_pieces():
-    found = VIEWS["merges"].ask(corpus="tales", vocab_size=400)
+    found = ANALYSES["merges"].run(corpus="tales", vocab_size=400)
     tokenizer = train_tokenizer("sentencepiece", TALES, 400)
     pieces = merged_pieces(tokenizer)
     assert ["".join(pair) for pair in found["pairs"]] == pieces
@@ -98,7 +98,7 @@ def test_merges_have_the_order_and_the_number_of_the_tokenizers_pieces():
 
 
 def test_a_text_that_runs_out_of_pairs_says_so():
-    found = VIEWS["merges"].ask(corpus="own-text", own=OWN, vocab_size=2000)
+    found = ANALYSES["merges"].run(corpus="own-text", own=OWN, vocab_size=2000)
     assert found["is_exhausted"]
     assert len(found["pairs"]) < found["n_pieces"] < MOST_MERGES
 
@@ -107,17 +107,17 @@ def test_a_text_that_runs_out_of_pairs_says_so():
 def test_after_all_merges_a_text_is_cut_as_the_tokenizer_cuts_it_and_after_none_by_characters(text):
     tokenizer = train_tokenizer("sentencepiece", TALES, 400)
     n = len(merged_pieces(tokenizer))
-    found = VIEWS["merged"].ask(text=text, n_merges=n, corpus="tales", vocab_size=400)
+    found = ANALYSES["merged"].run(text=text, n_merges=n, corpus="tales", vocab_size=400)
     ids = tokenizer.encode(text).tolist()
     assert found["ids"] == ids
     assert found["tokens"] == [tokenizer.token_text(each) for each in ids]
-    none = VIEWS["merged"].ask(text=text, n_merges=0, corpus="tales", vocab_size=400)
+    none = ANALYSES["merged"].run(text=text, n_merges=0, corpus="tales", vocab_size=400)
     assert tokenizer.decode(none["ids"]) == text
     assert all(len(token) == 1 or token.startswith("<0x") for token in none["tokens"])
 
 
 def test_vocabularies_are_learned_from_nine_tenths_and_judged_by_the_last():
-    found = VIEWS["vocabularies"].ask(sizes=[500, 300], corpus="own-text", own=OWN * 5)
+    found = ANALYSES["vocabularies"].run(sizes=[500, 300], corpus="own-text", own=OWN * 5)
     text = OWN * 5
     split = len(text) - len(text) // 10
     expected = []
@@ -129,4 +129,4 @@ def test_vocabularies_are_learned_from_nine_tenths_and_judged_by_the_last():
     assert found["wanted"] == [300, 500, None, None]
     assert found["n_bytes"] == len(text[split:].encode()) > found["n_characters"]
     with pytest.raises(TextError, match="13 sizes"):
-        VIEWS["vocabularies"].ask(sizes=[300] * 13, corpus="tales")
+        ANALYSES["vocabularies"].run(sizes=[300] * 13, corpus="tales")

@@ -120,7 +120,7 @@ def test_a_model_writes_and_is_looked_into_while_it_trains(engine):
     text = engine.generate(run_id, "the cat", SampleConfig(n_tokens=5))
     assert text.startswith("the cat")
     assert len(text) == 12
-    trace = engine.ask(
+    trace = engine.analyse(
         run_id, "trace", text="the dog", patterns=["blocks.*.attention.pattern", "logits"]
     )
     assert trace["tokens"] == list("the dog")
@@ -135,7 +135,7 @@ def test_a_view_that_is_made_in_one_piece_does_not_hold_up_training(engine):
     run_id = engine.start(ENDLESS, owner="me", text=TEXT)
     wait_until(engine, run_id, "running")
     before = engine.poll(run_id).step
-    found = engine.ask("", "cuts", texts=["Once there was"], corpus="tales", vocab_size=2000)
+    found = engine.analyse("", "cuts", texts=["Once there was"], corpus="tales", vocab_size=2000)
     assert found["sizes"]["sentencepiece"] > found["sizes"]["characters"]
     assert len(found["cuts"][0]["sentencepiece"]["ids"]) < len("Once there was")
     assert engine.poll(run_id).step > before
@@ -154,8 +154,8 @@ def test_a_view_that_is_made_in_one_piece_does_not_hold_up_training(engine):
 )
 def test_a_view_that_cannot_be_had_is_answered_with_a_sentence(engine, view, values):
     with pytest.raises(EngineError, match=r"\.$"):
-        engine.ask("tales-llama", view, **values)
-    assert engine.ask("tales-llama", "reading", text="the").step == 4000
+        engine.analyse("tales-llama", view, **values)
+    assert engine.analyse("tales-llama", "reading", text="the").step == 4000
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from explorer.components.family_tree import LANES, lane_of, node_words, time_lin
 from explorer.family import export
 from explorer.family.axis import axis_of, places_of
 from explorer.family.card import edge_words
-from explorer.family.checked import FEATURES, unverified
 from explorer.family.diff import compare
 from explorer.family.facts import NOT_READ, facts_of
 from explorer.family.filtering import (
@@ -27,6 +26,7 @@ from explorer.family.filtering import (
 )
 from explorer.family.listing import entry_words
 from explorer.family.tree import KINDS, MAKERS, RELATIONS, ROOT, Tree, family_tree
+from explorer.family.unverified import FEATURES, unverified
 
 TREE = family_tree()
 NODES = list(TREE.nodes.values())

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from explorer.family.checked import FEATURES
 from explorer.family.diff import (
     AS_STATED,
     DIFFERS,
@@ -18,6 +17,7 @@ from explorer.family.diff import (
 )
 from explorer.family.numbers import BELOW, BY_RULE, NUMBERS, exact_rows, numbers_of, size_name
 from explorer.family.tree import ROOT, Tree, family_tree
+from explorer.family.unverified import FEATURES
 from tiny_llama.miniatures import MINIATURES
 
 TREE = family_tree()

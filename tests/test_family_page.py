@@ -6,9 +6,9 @@ import pytest
 from conftest import open_page
 
 from explorer import content, controls
-from explorer.family.choosing import VIEWS
 from explorer.family.filtering import Filter, counted
 from explorer.family.tree import ROOT, family_tree
+from explorer.family.widgets import VIEWS
 from tiny_llama.miniatures import MINIATURES
 from tiny_llama.setup import Setup, describe_changes
 

@@ -5,16 +5,16 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
+from tiny_llama.analyses import ANALYSES
 from tiny_llama.config import ModelConfig
 from tiny_llama.errors import ConfigError
 from tiny_llama.model import TinyLlama
 from tiny_llama.presets import PRESETS
 from tiny_llama.tap import record
-from tiny_llama.views import VIEWS
 
 
 def fresh(config, path, **values):
-    return VIEWS["fresh"].ask(model=asdict(config), path=path, n_tokens=6, **values)["tensor"]
+    return ANALYSES["fresh"].run(model=asdict(config), path=path, n_tokens=6, **values)["tensor"]
 
 
 def test_it_is_what_an_untrained_model_of_this_seed_computes(small):
@@ -41,4 +41,4 @@ def test_one_that_is_too_large_is_refused_in_a_sentence():
 
 def test_fields_that_do_not_exist_are_refused():
     with pytest.raises(ConfigError, match="'depth'"):
-        VIEWS["fresh"].ask(model={"depth": 3}, path="logits", n_tokens=4)
+        ANALYSES["fresh"].run(model={"depth": 3}, path="logits", n_tokens=4)

@@ -40,7 +40,7 @@ def is_well(app):
     return not app.exception and not app.error
 
 
-@pytest.mark.parametrize("view", views.VIEWS)
+@pytest.mark.parametrize("view", [view.name for view in views.VIEWS])
 def test_every_view_opens_and_every_picture_has_its_words(view):
     app = open_page("home", view=view)
     assert is_well(app)

@@ -22,7 +22,7 @@ NEEDS_NO_TORCH += [
     "tokenizers",
     "corpora",
     "hugging_face_layouts",
-    "views",
+    "analyses",
     "diagram",
     "dial",
 ]

@@ -8,8 +8,10 @@ from conftest import PAGES, ROOT, open_page, until
 from tiny_llama.setup import Setup
 
 pytestmark = pytest.mark.usefixtures("app_engine")
-INSIDE = [name for name in PAGES if (ROOT / "explorer" / "inside" / f"{name}.py").is_file()]
-VIEWS = [(name, view) for name in INSIDE for view in import_module(f"explorer.inside.{name}").VIEWS]
+INSIDE = [name for name in PAGES if (ROOT / "explorer" / "inside" / name).is_dir()]
+VIEWS = [
+    (name, view.name) for name in INSIDE for view in import_module(f"explorer.inside.{name}").VIEWS
+]
 NEEDS_PAST = ("attention", "time")
 
 

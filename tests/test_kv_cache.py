@@ -10,6 +10,9 @@ from conftest import EVERY_CHOICE
 from torch.utils.flop_counter import FlopCounterMode
 
 import tiny_llama
+from tiny_llama.analyses import ANALYSES
+from tiny_llama.analyses.kv_cache import N_TRIES, seconds_of_last
+from tiny_llama.analyses.subject import Subject
 from tiny_llama.cost import kv_cache_bytes, kv_cache_bytes_per_token, next_token_flops
 from tiny_llama.errors import ConfigError
 from tiny_llama.generation import Reader
@@ -17,9 +20,6 @@ from tiny_llama.model import TinyLlama
 from tiny_llama.parts.attentions.cache import Cache
 from tiny_llama.presets import PRESETS
 from tiny_llama.tap import record
-from tiny_llama.views import VIEWS
-from tiny_llama.views.kv_cache import N_TRIES, seconds_of_last
-from tiny_llama.views.subject import Subject
 
 TEXT = "Once there was a kind duck."
 
@@ -33,7 +33,7 @@ def tales():
 def test_keys_and_values_are_products_of_the_weights_and_as_large_as_counted(tales, kv_heads):
     config = replace(tales.model.config, n_kv_heads=kv_heads)
     model = TinyLlama(config).eval()
-    found = VIEWS["kv_cache"].ask(replace(tales, model=model), text=TEXT)
+    found = ANALYSES["kv_cache"].run(replace(tales, model=model), text=TEXT)
     n, e = len(TEXT), config.head_width
     assert found["keys"].shape == found["values"].shape == (kv_heads, n, e)
     assert found["n_bytes"] == n * kv_cache_bytes_per_token(config) == kv_cache_bytes(config, n)
@@ -53,12 +53,12 @@ def test_keys_and_values_are_products_of_the_weights_and_as_large_as_counted(tal
 def test_a_model_with_nothing_to_keep_says_so(tales, change):
     config = replace(tales.model.config, **change)
     with pytest.raises(ConfigError, match="nothing to keep"):
-        VIEWS["kv_cache"].ask(replace(tales, model=TinyLlama(config).eval()), text=TEXT)
+        ANALYSES["kv_cache"].run(replace(tales, model=TinyLlama(config).eval()), text=TEXT)
     assert kv_cache_bytes(config, 100) == 0
 
 
 def test_the_times_are_of_every_length_up_to_the_context(tales):
-    found = VIEWS["cache_speed"].ask(tales, turn=0)
+    found = ANALYSES["cache_speed"].run(tales, turn=0)
     assert (found["lengths"][0], found["lengths"][-1]) == (1, tales.model.config.context)
     assert len(found["lengths"]) == 32
     assert (found["with_cache"] > 0).all()

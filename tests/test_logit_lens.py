@@ -9,11 +9,11 @@ import pytest
 import torch
 
 import tiny_llama
+from tiny_llama.analyses import ANALYSES
+from tiny_llama.analyses.logit_lens import lens_logits
+from tiny_llama.analyses.subject import Subject
 from tiny_llama.model import TinyLlama
 from tiny_llama.tap import record
-from tiny_llama.views import VIEWS
-from tiny_llama.views.logit_lens import lens_logits
-from tiny_llama.views.subject import Subject
 
 PRETRAINED = Path(tiny_llama.__file__).parent / "pretrained"
 TEXT = "Once there was a kind duck named Gus."
@@ -54,7 +54,7 @@ def test_it_does_so_for_other_architectures(tales, change):
     rows = list(lens_logits(model, ids))
     assert len(rows) == model.config.n_layers + 1
     assert torch.equal(rows[-1], logits_of(subject, ids))
-    found = VIEWS["logit_lens"].ask(subject, text=TEXT)
+    found = ANALYSES["logit_lens"].run(subject, text=TEXT)
     assert found["entropies"].shape == (model.config.n_layers + 1, len(ids))
 
 
@@ -71,7 +71,7 @@ def test_below_it_is_norm_and_unembedding_by_hand(tales):
 
 
 def test_guesses_entropies_and_ranks_are_those_of_a_loop(tales):
-    found = VIEWS["logit_lens"].ask(tales, text=TEXT)
+    found = ANALYSES["logit_lens"].run(tales, text=TEXT)
     ids = tales.read(TEXT)
     rows = [row.double().softmax(-1).numpy() for row in lens_logits(tales.model, ids)]
     assert found["tokens"] == list(TEXT)
@@ -97,11 +97,11 @@ def test_guesses_entropies_and_ranks_are_those_of_a_loop(tales):
 
 
 def test_the_model_comes_nearer_to_its_final_token_layer_by_layer(tales):
-    found = VIEWS["logit_lens"].ask(tales, text=TEXT)
+    found = ANALYSES["logit_lens"].run(tales, text=TEXT)
     ranks = np.log(found["final_ranks"]).mean(1)
     assert ranks[0] > ranks[2] > ranks[-1] == 0
 
 
 def test_one_token_is_enough(tales):
-    found = VIEWS["logit_lens"].ask(tales, text="T")
+    found = ANALYSES["logit_lens"].run(tales, text="T")
     assert found["true_ranks"].shape == (5, 0)

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 import tiny_llama
+from tiny_llama.analyses import ANALYSES
+from tiny_llama.analyses.next_token import MOST_ADDED, UNDECIDED, entropy
+from tiny_llama.analyses.subject import Subject
 from tiny_llama.errors import ConfigError, TextError, TrainingError
 from tiny_llama.generation import generate, next_probabilities, sampling_stages
 from tiny_llama.model import TinyLlama
 from tiny_llama.sample_config import SampleConfig
-from tiny_llama.views import VIEWS
-from tiny_llama.views.next_token import MOST_ADDED, UNDECIDED, entropy
-from tiny_llama.views.subject import Subject
 
 TEXT = "Once there was a kind duck named Gus. Gus lived on a "
 USUAL = {"temperature": 0.8, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
@@ -29,7 +29,7 @@ def tales():
 
 def ask(subject, text=TEXT, added=(), seed=0, **settings):
     values = {**USUAL, **settings}
-    return VIEWS["next_token"].ask(subject, text=text, added=list(added), seed=seed, **values)
+    return ANALYSES["next_token"].run(subject, text=text, added=list(added), seed=seed, **values)
 
 
 def by_hand(logits, *, temperature, top_k, top_p, min_p):
@@ -147,7 +147,7 @@ def test_drawing_one_by_one_writes_what_generate_writes(tales, seed):
 
 def test_writing_on_stops_where_the_model_is_undecided(tales):
     values = {**USUAL, "temperature": 1.0}
-    found = VIEWS["write_on"].ask(tales, text=TEXT, added=[], seed=5, **values)["drawn"]
+    found = ANALYSES["write_on"].run(tales, text=TEXT, added=[], seed=5, **values)["drawn"]
     config = SampleConfig(n_tokens=len(found) + 1, seed=5, temperature=1.0)
     written = list(generate(tales.model, tales.tokenizer.encode(TEXT), config))
     assert found == [each.token for each in written[:-1]]
@@ -166,17 +166,17 @@ def test_writing_on_draws_as_generate_does_also_after_other_tokens(tales, seed):
     written = []
     for _ in range(12):
         values = {**USUAL, **settings, "added": written, "seed": seed}
-        written += VIEWS["write_on"].ask(tales, text=TEXT, **values)["drawn"]
+        written += ANALYSES["write_on"].run(tales, text=TEXT, **values)["drawn"]
         assert written == wanted[: len(written)]
 
 
 def test_no_more_is_written_on_than_can_be_added(tales):
     values = {**USUAL, "temperature": 0.0, "seed": 0}
     added = tales.tokenizer.encode("Gus sat. " * 23)[: MOST_ADDED - 1].tolist()
-    found = VIEWS["write_on"].ask(tales, text=TEXT, added=added, **values)
+    found = ANALYSES["write_on"].run(tales, text=TEXT, added=added, **values)
     assert len(found["drawn"]) == 1
     added += found["drawn"]
-    assert VIEWS["write_on"].ask(tales, text=TEXT, added=added, **values)["drawn"] == []
+    assert ANALYSES["write_on"].run(tales, text=TEXT, added=added, **values)["drawn"] == []
 
 
 @pytest.mark.parametrize(
@@ -207,4 +207,4 @@ def test_a_model_that_has_overflowed_says_so(tales):
         "surprise": {},
     }.items():
         with pytest.raises(TrainingError, match="no finite numbers"):
-            VIEWS[view].ask(broken, **text, **values)
+            ANALYSES[view].run(broken, **text, **values)

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from conftest import PAGES, open_page, until
 
-from explorer import content, controls, session, steering
+from explorer import content, controls, run_actions, session
 from explorer.engine import client
 from explorer.engine.limits import limits
 from explorer.engine.shipped import shipped_run
-from explorer.live_run import AXES, CURVES
+from explorer.train.live_run import AXES, CURVES
 from tiny_llama.cost import count_parameters
 from tiny_llama.errors import TextError
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
@@ -378,13 +378,13 @@ def test_a_run_that_moves_on_while_its_page_is_drawn_has_the_page_drawn_anew(mon
     app = train(open_as("late", steps="3", **TINY))
     run = wait_until_over(app)
     run.status = "starting"
-    draw = steering.buttons
+    draw = run_actions.buttons
 
     def draw_while_news_comes(run, wanted):
         draw(run, wanted)
         run.status = "paused"
 
-    monkeypatch.setattr(steering, "buttons", draw_while_news_comes)
+    monkeypatch.setattr(run_actions, "buttons", draw_while_news_comes)
     app.run()
     assert not app.button(key="run_stop").disabled
     assert app.button(key="run_step").label == "One step"

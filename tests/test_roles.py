@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tiny_llama.views.roles import ROLES, best_role, role_scores
+from tiny_llama.analyses.roles import ROLES, best_role, role_scores
 
 IDS = np.array([5, 1, 2, 3, 1, 2, 3, 3])
 N = len(IDS)

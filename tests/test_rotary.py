@@ -10,6 +10,11 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 import tiny_llama
+from tiny_llama.analyses import ANALYSES
+from tiny_llama.analyses.conventions import with_rows_interleaved
+from tiny_llama.analyses.rotary_theory import STRETCHES, frequencies, turned
+from tiny_llama.analyses.subject import Subject
+from tiny_llama.analyses.token_scores import spread_of
 from tiny_llama.checkpoint import start_folder
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, own_text
@@ -20,11 +25,6 @@ from tiny_llama.parts.positions.alibi import head_slopes
 from tiny_llama.setup import OWN_TEXT, Setup
 from tiny_llama.tap import record
 from tiny_llama.training import Trainer
-from tiny_llama.views import VIEWS
-from tiny_llama.views.conventions import with_rows_interleaved
-from tiny_llama.views.rotary_theory import STRETCHES, frequencies, turned
-from tiny_llama.views.subject import Subject
-from tiny_llama.views.token_scores import spread_of
 
 PRETRAINED = Path(tiny_llama.__file__).parent / "pretrained"
 TEXT = "Once there was a kind duck named Gus."
@@ -61,7 +61,7 @@ def as_read(subject, layer, *names):
 @pytest.mark.parametrize("n_kv_heads", [4, 2, 1])
 def test_a_head_is_turned_as_the_theory_says(tales, n_kv_heads):
     subject = untrained(tales, n_kv_heads=n_kv_heads)
-    found = VIEWS["turned_head"].ask(subject, text=TEXT, layer=1, head=3)
+    found = ANALYSES["turned_head"].run(subject, text=TEXT, layer=1, head=3)
     query, key = as_read(subject, 1, "query", "key")
     n = len(found["tokens"])
     np.testing.assert_array_equal(found["query"], query[3, :n])
@@ -74,7 +74,7 @@ def test_a_head_is_turned_as_the_theory_says(tales, n_kv_heads):
 
 
 def test_pairs_add_up_to_the_scores_and_their_shares_to_one(tales):
-    found = VIEWS["pair_shares"].ask(tales, text=TEXT, layer=1, head=2)
+    found = ANALYSES["pair_shares"].run(tales, text=TEXT, layer=1, head=2)
     (scores,) = as_read(tales, 1, "scores")
     n = len(found["tokens"])
     for distance in range(n):
@@ -88,7 +88,7 @@ def test_pairs_add_up_to_the_scores_and_their_shares_to_one(tales):
 def test_shares_of_pairs_are_those_of_a_loop(tales, window):
     changes = {"attention": "sliding", "window": window} if window else {}
     subject = untrained(tales, **changes)
-    found = VIEWS["pair_shares"].ask(subject, text=TEXT, layer=0, head=1)
+    found = ANALYSES["pair_shares"].run(subject, text=TEXT, layer=0, head=1)
     q, k = found["rotated_query"].astype(float), found["rotated_key"].astype(float)
     sizes, covariances, variance, fifth = np.zeros(8), np.zeros(8), 0.0, []
     for t in range(len(q)):
@@ -114,8 +114,8 @@ def test_shares_of_pairs_are_those_of_a_loop(tales, window):
 
 
 def test_decay_lets_every_query_meet_every_key_at_every_distance(tales):
-    found = VIEWS["decay"].ask(tales, text=TEXT, layer=1, head=2)
-    head = VIEWS["turned_head"].ask(tales, text=TEXT, layer=1, head=2)
+    found = ANALYSES["decay"].run(tales, text=TEXT, layer=1, head=2)
+    head = ANALYSES["turned_head"].run(tales, text=TEXT, layer=1, head=2)
     turns = frequencies(16, 10_000)
     for distance in (0, 7, 200):
         ahead = turned(head["query"][:, None], np.array([distance]), turns)[:, 0]
@@ -134,7 +134,7 @@ def test_decay_lets_every_query_meet_every_key_at_every_distance(tales):
 @pytest.mark.parametrize("name", ["tales-llama", *OTHERS])
 def test_scores_of_two_tokens_are_those_of_the_equations_of_each_scheme(tales, others, name):
     subject = tales if name == "tales-llama" else others[name]
-    found = VIEWS["token_scores"].ask(subject, query="e", key="h", head=2, n_places=20)
+    found = ANALYSES["token_scores"].run(subject, query="e", key="h", head=2, n_places=20)
     model = subject.model
     scheme = model.config.position
     block = model.blocks[0]
@@ -168,7 +168,7 @@ def test_the_distance_decides_with_rope_and_alibi_and_not_where_positions_are_ad
     tales, others, name
 ):
     subject = tales if name == "tales-llama" else others[name]
-    found = VIEWS["token_scores"].ask(subject, query="e", key="h", head=0, n_places=500)
+    found = ANALYSES["token_scores"].run(subject, query="e", key="h", head=0, n_places=500)
     added = name in ("tales-learned", "tales-sinusoidal")
     assert (found["along"] > 0.1 * found["overall"] > 0.1) == added
     if not added:
@@ -190,7 +190,7 @@ def test_the_spread_along_diagonals_is_that_of_a_loop():
 
 
 def test_both_conventions_agree_and_mixing_them_up_does_harm(tales):
-    found = VIEWS["conventions"].ask(tales, text=TEXT, layer=1, head=2)
+    found = ANALYSES["conventions"].run(tales, text=TEXT, layer=1, head=2)
     assert found["difference"] < 1e-4
     assert found["score_difference"] < 1e-3
     np.testing.assert_allclose(found["half"][found["order"]], found["interleaved"], atol=1e-5)
@@ -217,7 +217,7 @@ def test_rows_in_the_interleaved_order_are_the_same_queries_in_that_order(tales,
 
 
 def test_the_loss_by_position_is_that_of_held_out_windows(tales):
-    found = VIEWS["loss_by_position"].ask(tales)
+    found = ANALYSES["loss_by_position"].run(tales)
     tokens = tokenize(CORPORA["tales"], tales.tokenizer)
     texts = tokens.held_out(n_texts=64, context=512)
     with torch.no_grad():
@@ -235,7 +235,7 @@ def test_the_loss_by_position_is_that_of_held_out_windows(tales):
 
 
 def test_learned_positions_end_where_their_table_does(others):
-    found = VIEWS["loss_by_position"].ask(others["tales-learned"])
+    found = ANALYSES["loss_by_position"].run(others["tales-learned"])
     assert found["length"] == found["context"] == 128
     assert len(found["by_context"]) == 1
 
@@ -244,8 +244,8 @@ def test_learned_positions_end_where_their_table_does(others):
 def test_a_stretched_copy_turns_by_the_new_frequencies_and_the_model_stays(tales, name):
     before = deepcopy(tales.model.state_dict())
     tables = tales.model.position.cos.clone()
-    found = VIEWS["loss_by_position"].ask(tales, stretch=name, factor=4)
-    plain = VIEWS["loss_by_position"].ask(tales)
+    found = ANALYSES["loss_by_position"].run(tales, stretch=name, factor=4)
+    plain = ANALYSES["loss_by_position"].run(tales)
     assert not np.allclose(found["losses"], plain["losses"])
     assert torch.equal(tales.model.position.cos[: len(tables)], tables)
     assert all(torch.equal(value, before[path]) for path, value in tales.model.state_dict().items())
@@ -253,8 +253,8 @@ def test_a_stretched_copy_turns_by_the_new_frequencies_and_the_model_stays(tales
 
 @pytest.mark.parametrize("name", list(STRETCHES))
 def test_a_stretch_by_one_is_the_model_itself(tales, name):
-    found = VIEWS["loss_by_position"].ask(tales, stretch=name, factor=1)
-    plain = VIEWS["loss_by_position"].ask(tales)
+    found = ANALYSES["loss_by_position"].run(tales, stretch=name, factor=1)
+    plain = ANALYSES["loss_by_position"].run(tales)
     np.testing.assert_allclose(found["losses"], plain["losses"], rtol=1e-3)
 
 
@@ -274,15 +274,15 @@ def test_an_own_text_is_read_and_a_short_one_and_a_task_are_refused(tales, tmp_p
         step=0,
         folder=tmp_path / "own",
     )
-    found = VIEWS["loss_by_position"].ask(mine)
+    found = ANALYSES["loss_by_position"].run(mine)
     assert found["length"] == 32
     assert found["bin"] == 1
     long = replace(config, context=600, vocab_size=corpus.tokenizer.vocab_size)
     with pytest.raises(TextError, match="too few"):
-        VIEWS["loss_by_position"].ask(replace(mine, model=TinyLlama(long).eval()))
+        ANALYSES["loss_by_position"].run(replace(mine, model=TinyLlama(long).eval()))
     repeat = Subject.load(PRETRAINED / "repeat-llama")
     with pytest.raises(TextError, match="task repeat"):
-        VIEWS["loss_by_position"].ask(repeat)
+        ANALYSES["loss_by_position"].run(repeat)
 
 
 # What cannot be asked.
@@ -292,23 +292,23 @@ def test_an_own_text_is_read_and_a_short_one_and_a_task_are_refused(tales, tmp_p
 def test_models_without_rope_or_attention_are_refused_in_a_sentence(tales, others, view):
     for subject in others.values():
         with pytest.raises(ConfigError, match="Nothing turns in this model"):
-            VIEWS[view].ask(subject, text=TEXT, layer=0, head=0)
+            ANALYSES[view].run(subject, text=TEXT, layer=0, head=0)
     with pytest.raises(ConfigError, match="no attention"):
-        VIEWS[view].ask(untrained(tales, attention="none"), text=TEXT, layer=0, head=0)
+        ANALYSES[view].run(untrained(tales, attention="none"), text=TEXT, layer=0, head=0)
     with pytest.raises(ConfigError, match="does not exist"):
-        VIEWS[view].ask(tales, text=TEXT, layer=9, head=0)
+        ANALYSES[view].run(tales, text=TEXT, layer=9, head=0)
 
 
 @pytest.mark.parametrize("stretch", list(STRETCHES))
 def test_what_does_not_turn_cannot_be_stretched(others, stretch):
     with pytest.raises(ConfigError, match="Nothing turns"):
-        VIEWS["loss_by_position"].ask(others["tales-learned"], stretch=stretch, factor=4)
+        ANALYSES["loss_by_position"].run(others["tales-learned"], stretch=stretch, factor=4)
 
 
 @pytest.mark.parametrize(("stretch", "factor"), [("magic", 4), ("ntk", 0.5), ("ntk", 1e9)])
 def test_unknown_stretches_are_refused(tales, stretch, factor):
     with pytest.raises(ConfigError, match="cannot be done"):
-        VIEWS["loss_by_position"].ask(tales, stretch=stretch, factor=factor)
+        ANALYSES["loss_by_position"].run(tales, stretch=stretch, factor=factor)
 
 
 def test_models_whose_weights_have_overflowed_are_refused(tales):
@@ -317,19 +317,19 @@ def test_models_whose_weights_have_overflowed_are_refused(tales):
         broken.model.blocks[0].attention.to_qkv.weight.fill_(torch.inf)
     for view in ("turned_head", "pair_shares", "decay", "conventions"):
         with pytest.raises(TrainingError):
-            VIEWS[view].ask(broken, text=TEXT, layer=0, head=0)
+            ANALYSES[view].run(broken, text=TEXT, layer=0, head=0)
     with pytest.raises(TrainingError):
-        VIEWS["token_scores"].ask(broken, query="a", key="b", head=0, n_places=8)
+        ANALYSES["token_scores"].run(broken, query="a", key="b", head=0, n_places=8)
     with pytest.raises(TrainingError):
-        VIEWS["loss_by_position"].ask(broken)
+        ANALYSES["loss_by_position"].run(broken)
 
 
 def test_one_token_has_no_differences_but_can_be_turned(tales):
-    assert len(VIEWS["turned_head"].ask(tales, text="O", layer=0, head=0)["query"]) == 1
-    assert VIEWS["decay"].ask(tales, text="O", layer=0, head=0)["spreads"].max() < 1e-6
+    assert len(ANALYSES["turned_head"].run(tales, text="O", layer=0, head=0)["query"]) == 1
+    assert ANALYSES["decay"].run(tales, text="O", layer=0, head=0)["spreads"].max() < 1e-6
     for view in ("pair_shares", "conventions"):
         with pytest.raises(TextError):
-            VIEWS[view].ask(tales, text="O", layer=0, head=0)
+            ANALYSES[view].run(tales, text="O", layer=0, head=0)
 
 
 # The running RoPE.

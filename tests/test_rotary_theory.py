@@ -9,7 +9,7 @@ import pytest
 from transformers import LlamaConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from tiny_llama.views import rotary_theory as theory
+from tiny_llama.analyses import rotary_theory as theory
 
 D_HEAD = 16
 RANDOM = np.random.default_rng(0)
@@ -40,7 +40,7 @@ CASES = [
 
 
 def test_the_theory_needs_no_pytorch():
-    code = "import sys, tiny_llama.views.rotary_theory; assert 'torch' not in sys.modules"
+    code = "import sys, tiny_llama.analyses.rotary_theory; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 

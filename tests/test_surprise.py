@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import tiny_llama
+from tiny_llama.analyses import ANALYSES
+from tiny_llama.analyses.subject import Subject
 from tiny_llama.errors import TextError
-from tiny_llama.views import VIEWS
-from tiny_llama.views.subject import Subject
 
 TEXT = "Once there was a kind duck. é🦆"
 
@@ -20,7 +20,7 @@ def tales():
 
 
 def test_losses_guesses_and_bytes_are_those_of_a_direct_calculation(tales):
-    found = VIEWS["surprise"].ask(tales, text=TEXT)
+    found = ANALYSES["surprise"].run(tales, text=TEXT)
     ids = tales.tokenizer.encode(TEXT)
     with torch.no_grad():
         probabilities = tales.model(torch.from_numpy(ids)[None])[0].softmax(-1).double().numpy()
@@ -36,4 +36,4 @@ def test_losses_guesses_and_bytes_are_those_of_a_direct_calculation(tales):
 
 def test_one_token_is_too_few(tales):
     with pytest.raises(TextError, match="at least 2 are needed"):
-        VIEWS["surprise"].ask(tales, text="T")
+        ANALYSES["surprise"].run(tales, text="T")

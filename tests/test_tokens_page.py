@@ -8,10 +8,10 @@ from explorer import content, session
 from explorer.engine.answers import key_of
 from explorer.figures.tokens import Priced, language_bars, merge_counts, vocabulary_trade
 from explorer.inside import tokens
-from explorer.inside.bits_per_byte import bits_per_byte, equal_loss
-from explorer.inside.token_html import token_row
-from explorer.inside.token_languages import language_table, ratios, sentences
-from explorer.inside.vocabulary_cost import REAL, vocabulary_parameters
+from explorer.inside.tokens.bits_per_byte import bits_per_byte, equal_loss
+from explorer.inside.tokens.languages import language_table, ratios, sentences
+from explorer.inside.tokens.pieces import token_row
+from explorer.inside.tokens.vocabulary_cost import REAL, vocabulary_parameters
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA
 from tiny_llama.cost import count_parameters
@@ -33,7 +33,7 @@ def html(app):
     return "\n".join(each.proto.body for each in app.get("html"))
 
 
-@pytest.mark.parametrize("view", list(tokens.VIEWS))
+@pytest.mark.parametrize("view", [view.name for view in tokens.VIEWS])
 @pytest.mark.parametrize("run", ["tales-llama", "tales-gpt3", "repeat-llama"])
 def test_every_view_opens_for_every_kind_of_model(view, run):
     app = open_page("tokens", view=view, run=run)
@@ -41,7 +41,7 @@ def test_every_view_opens_for_every_kind_of_model(view, run):
     assert content.inside("tokens", view).look in markdown(app)
 
 
-@pytest.mark.parametrize("view", list(tokens.VIEWS))
+@pytest.mark.parametrize("view", [view.name for view in tokens.VIEWS])
 @pytest.mark.parametrize("text", ["<b>x</b>", "😀", "xy", "a|b `c` ▁\n\t x" * 100])
 def test_every_view_takes_odd_texts(view, text):
     app = open_page("tokens", view=view, text=text, corpus="python-manual", vocab_size="300")
@@ -144,7 +144,7 @@ def test_a_fresh_model_with_pieces_and_without_attention_is_judged_in_bits_per_b
     run_id = app_engine.start(setup, owner="somebody")
     until(lambda: not app_engine.poll(run_id).is_live)
     for view in tokens.VIEWS:
-        app = open_page("tokens", view=view, run=run_id, text="Once there was a duck.")
+        app = open_page("tokens", view=view.name, run=run_id, text="Once there was a duck.")
         assert not app.error
     bits = {
         each.label: each.value

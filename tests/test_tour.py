@@ -26,14 +26,15 @@ TITLES = {
 
 MODULES = {
     "home": "explorer.home.views",
-    "family_tree": "explorer.family.choosing",
+    "family_tree": "explorer.family.widgets",
     "architecture": "explorer.architecture.views",
 }
 
 
 def views_of(page):
     """What a page can show, by the word of the link."""
-    return import_module(MODULES.get(page, f"explorer.inside.{page}")).VIEWS
+    views = import_module(MODULES.get(page, f"explorer.inside.{page}")).VIEWS
+    return [getattr(view, "name", view) for view in views]
 
 
 def press(app, key):

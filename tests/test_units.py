@@ -9,14 +9,14 @@ import pytest
 import torch
 
 import tiny_llama
+from tiny_llama.analyses import ANALYSES
+from tiny_llama.analyses.places import THRESHOLDS
+from tiny_llama.analyses.subject import Subject
+from tiny_llama.analyses.units import MOST_UNITS
 from tiny_llama.errors import ConfigError
 from tiny_llama.menu import FEED_FORWARD
 from tiny_llama.model import TinyLlama
 from tiny_llama.tap import record
-from tiny_llama.views import VIEWS
-from tiny_llama.views.places import THRESHOLDS
-from tiny_llama.views.subject import Subject
-from tiny_llama.views.units import MOST_UNITS
 
 PRETRAINED = Path(tiny_llama.__file__).parent / "pretrained"
 TEXT = "Once there was a kind duck named Gus."
@@ -45,7 +45,7 @@ def subject(request):
 
 
 def test_every_activation_and_its_derivative_is_that_of_its_formula():
-    found = VIEWS["activations"].ask()
+    found = ANALYSES["activations"].run()
     assert set(found["names"]) == set(FEED_FORWARD) - {"none", "moe_swiglu"}
     step = 1e-5
     for name, values, slopes in zip(found["names"], found["values"], found["slopes"], strict=True):
@@ -81,7 +81,7 @@ def test_units_and_tokens_are_those_of_a_direct_calculation(subject):
     busiest = np.abs(every[3]).mean(0).argsort()[::-1]
     asked = {"text": TEXT, "layer": 1, "token": 5}
     for what, values in zip(("before", "gate", "up", "hidden"), every, strict=True):
-        found = VIEWS["units"].ask(subject, what=what, unit=7, **asked)
+        found = ANALYSES["units"].run(subject, what=what, unit=7, **asked)
         assert len(found["shown"]) == min(MOST_UNITS, len(busiest))
         np.testing.assert_array_equal(found["shown"][:3], busiest[:3])
         np.testing.assert_allclose(found["map"], values[:, found["shown"]].T, atol=1e-4)
@@ -89,12 +89,12 @@ def test_units_and_tokens_are_those_of_a_direct_calculation(subject):
             np.testing.assert_allclose(found["unit_values"][row], every[row][:, 7], atol=1e-4)
             np.testing.assert_allclose(found["token_values"][row], every[row][5], atol=1e-4)
     for unit in (None, -1, 10**6):
-        found = VIEWS["units"].ask(subject, what="hidden", unit=unit, **asked)
+        found = ANALYSES["units"].run(subject, what="hidden", unit=unit, **asked)
         assert found["unit"] == busiest[0]
 
 
 def test_shares_near_zero_are_counted(subject):
-    found = VIEWS["openings"].ask(subject, text=TEXT, layer=0)
+    found = ANALYSES["openings"].run(subject, text=TEXT, layer=0)
     for layer in range(subject.model.config.n_layers):
         before, _, _, hidden = hidden_layer(subject, layer)
         sizes = np.abs(hidden).ravel()
@@ -106,7 +106,7 @@ def test_shares_near_zero_are_counted(subject):
 
 
 def test_gate_and_up_are_laid_into_bins(subject):
-    found = VIEWS["openings"].ask(subject, text=TEXT, layer=1)
+    found = ANALYSES["openings"].run(subject, text=TEXT, layer=1)
     before, gate, up, hidden = hidden_layer(subject, 1)
     across, upward = (gate, up) if subject.model.config.has_gate else (before, hidden)
     assert found["n_values"] == across.size
@@ -125,7 +125,7 @@ def test_what_is_exactly_zero_is_counted():
     subject = Subject.load(PRETRAINED / "tales-llama")
     config = replace(subject.model.config, feed_forward="relu")
     subject = replace(subject, model=TinyLlama(config, seed=0).eval())
-    found = VIEWS["openings"].ask(subject, text=TEXT, layer=0)
+    found = ANALYSES["openings"].run(subject, text=TEXT, layer=0)
     np.testing.assert_allclose(found["exact"], found["negative"])
     assert 0.3 < found["exact"][0] < 0.7
 
@@ -134,13 +134,13 @@ def test_models_without_hidden_layer_and_layers_that_are_not_there_are_refused()
     subject = Subject.load(PRETRAINED / "tales-llama")
     asked = {"text": TEXT, "what": "hidden", "unit": None, "token": 0}
     with pytest.raises(ConfigError, match="layer=4"):
-        VIEWS["units"].ask(subject, layer=4, **asked)
+        ANALYSES["units"].run(subject, layer=4, **asked)
     for fields in ({"feed_forward": "none"}, {"n_layers": 0}):
         config = replace(subject.model.config, **fields)
         odd = replace(subject, model=TinyLlama(config, seed=0).eval())
         with pytest.raises(ConfigError, match="no feed-forward"):
-            VIEWS["units"].ask(odd, layer=0, **asked)
+            ANALYSES["units"].run(odd, layer=0, **asked)
     broken = TinyLlama(subject.model.config, seed=0).eval()
     broken.embedding.weight.data.fill_(float("nan"))
     with pytest.raises(ConfigError, match="finite"):
-        VIEWS["openings"].ask(replace(subject, model=broken), text=TEXT, layer=0)
+        ANALYSES["openings"].run(replace(subject, model=broken), text=TEXT, layer=0)

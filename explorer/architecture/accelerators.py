@@ -7,8 +7,8 @@ from functools import cache
 import streamlit as st
 
 from explorer import content
-from explorer.choosing import choose_named
 from explorer.figures.amounts import in_bytes, in_rate
+from explorer.named import choose_named
 
 USUAL = "a100-80gb"
 """LLaMA was trained on these."""

@@ -7,8 +7,8 @@ from typing import Any
 import streamlit as st
 
 from explorer import content
-from explorer.choosing import choose_named
 from explorer.figures.amounts import in_words
+from explorer.named import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import count_parameters
 from tiny_llama.presets import PRESETS

@@ -10,14 +10,14 @@ import streamlit as st
 from explorer import content, session, showing
 from explorer.components.block_diagram import block_diagram, times
 from explorer.engine.run import Run
-from explorer.inside import looking
+from explorer.inspection import example_text
 from explorer.source import has_source
+from tiny_llama.analyses.room import check_size
 from tiny_llama.config import ModelConfig
 from tiny_llama.diagram import AXES, Box, Panel, Wire, diagram, kinds_of_layers
 from tiny_llama.errors import UserError
 from tiny_llama.menu import CHOICES, MENU, POSITION
 from tiny_llama.setup import Setup
-from tiny_llama.views.room import check_size
 
 _OPEN = "open"
 """Widget and word of the link: panel and box that are open, as "attention.scores"."""
@@ -159,11 +159,13 @@ def _sidebars(config: ModelConfig) -> Run | None:
 
 def _ask(run: Run | None, config: ModelConfig, path: str) -> tuple[np.ndarray, str]:
     if run:
-        text = looking.example_text(run)
-        answer = session.engine().ask(run.id, "trace", text=text, patterns=[path])
+        text = example_text(run)
+        answer = session.engine().analyse(run.id, "trace", text=text, patterns=[path])
         who = f"The sidebar's model, which has these parts and sizes, after step {answer.step:,}"
         return answer[path], f"{who}, reading: {content.escaped(text[:60])}"
-    answer = session.engine().ask("", "fresh", model=asdict(config), path=path, n_tokens=N_TOKENS)
+    answer = session.engine().analyse(
+        "", "fresh", model=asdict(config), path=path, n_tokens=N_TOKENS
+    )
     return answer["tensor"], f"A new model of this setup, untrained, reading {N_TOKENS} tokens."
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from explorer import content, session, showing
 from explorer.architecture.numbers import MEASURES, NUMBERS, users
-from explorer.choosing import choose_named
+from explorer.named import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import count_parameters
 from tiny_llama.errors import ConfigError

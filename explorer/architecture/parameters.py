@@ -9,9 +9,9 @@ from math import prod
 import streamlit as st
 
 from explorer import showing
-from explorer.choosing import choose_named
 from explorer.figures.amounts import in_words
 from explorer.figures.costs import Box, parameter_map
+from explorer.named import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import COMPONENTS, Shape, active_parameters, parameter_shapes
 from tiny_llama.setup import Setup

@@ -13,9 +13,9 @@ from explorer.architecture.accelerators import (
     describe,
 )
 from explorer.architecture.assumptions import TEXTS, Serving, choose_serving
-from explorer.choosing import choose_named
 from explorer.figures.amounts import in_bytes, in_flops, in_rate, in_time, in_words
 from explorer.figures.costs import Pass, roofline, speed_by_batch
+from explorer.named import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import kv_cache_bytes
 from tiny_llama.serving import (

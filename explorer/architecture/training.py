@@ -15,8 +15,8 @@ from explorer.architecture.accelerators import (
     describe,
 )
 from explorer.architecture.assumptions import choose_budget
-from explorer.choosing import choose_named
 from explorer.figures.amounts import in_energy, in_flops, in_mass, in_rate, in_time, in_words
+from explorer.named import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import active_parameters, count_parameters
 from tiny_llama.presets import PRESETS

@@ -1,7 +1,5 @@
 """What the Architecture page can show of the model that was chosen."""
 
-from collections.abc import Callable, Mapping
-
 from explorer.architecture import (
     block,
     components,
@@ -13,27 +11,16 @@ from explorer.architecture import (
     take_code,
     training,
 )
-from tiny_llama.setup import Setup
+from explorer.views import View
 
-VIEWS = {
-    "block": "The picture",
-    "components": "Component by component",
-    "parameters": "Parameters",
-    "compute": "Compute",
-    "memory": "Memory",
-    "speed": "Speed limit",
-    "sizes": "Real sizes",
-    "training": "Training LLaMA 65B",
-    "code": "Take the code",
-}
-SHOW: Mapping[str, Callable[[Setup, str], None]] = {
-    "block": block.show,
-    "components": components.show,
-    "parameters": parameters.show,
-    "compute": compute.show,
-    "memory": memory.show,
-    "speed": speed.show,
-    "sizes": sizes.show,
-    "training": training.show,
-    "code": take_code.show,
-}
+VIEWS = (
+    View("block", "The picture", block.show),
+    View("components", "Component by component", components.show),
+    View("parameters", "Parameters", parameters.show),
+    View("compute", "Compute", compute.show),
+    View("memory", "Memory", memory.show),
+    View("speed", "Speed limit", speed.show),
+    View("sizes", "Real sizes", sizes.show),
+    View("training", "Training LLaMA 65B", training.show),
+    View("code", "Take the code", take_code.show),
+)

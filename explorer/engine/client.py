@@ -29,11 +29,11 @@ from explorer.engine.pool import EngineError, Pool
 from explorer.engine.process import WorkerProcess
 from explorer.engine.run import Run
 from explorer.engine.shipped import SHIPPED, shipped_run
+from tiny_llama.analyses import ANALYSES
 from tiny_llama.errors import UserError
 from tiny_llama.metrics import read_metrics
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.setup import TEXT, Setup, snapshot_steps
-from tiny_llama.views import VIEWS
 
 Action = Literal["pause", "resume", "step", "stop"]
 Export = Literal["folder", "hugging_face", "metrics"]
@@ -230,24 +230,26 @@ class Engine:
         values = {"prompt": prompt, "settings": asdict(settings)}
         return str(self._pool.ask("generate", _place(run) | values, run.worker).values["text"])
 
-    def ask(self, run_id: str, view: str, *, step: int | None = None, **values: Any) -> Answer:
-        """Ask what `tiny_llama.views.VIEWS` can tell of a run's model.
+    def analyse(
+        self, run_id: str, analysis: str, *, step: int | None = None, **values: Any
+    ) -> Answer:
+        """Find out what `tiny_llama.analyses.ANALYSES` can tell of a run's model.
 
         Args:
-            run_id: anybody's run, or a shipped model; not used by a view that needs no model.
-            view: the name of the view.
+            run_id: anybody's run, or a shipped model; not used by an analysis that needs no model.
+            analysis: its name.
             step: the model after this step, if it can still be had, as `Answer.step` then says:
                 the step of an earlier answer, or one of `snapshot_steps`. None: as it stands.
-            values: what the view wants to know, in plain values.
+            values: what it wants to know, in plain values.
 
         Raises:
             EngineError: if the text or another value cannot be used.
         """
-        if not VIEWS[view].needs_model:
-            return self._asked(view, values, {"run": ""}, 0, None)
+        if not ANALYSES[analysis].needs_model:
+            return self._asked(analysis, values, {"run": ""}, 0, None)
         run = self._ready(run_id)
         place = _place(run, step)
-        return self._asked(view, values, place, place["step"], run.worker)
+        return self._asked(analysis, values, place, place["step"], run.worker)
 
     def snapshot_steps(self, run: Run) -> list[int]:
         """The steps at which a run's model can be looked at again, in order."""

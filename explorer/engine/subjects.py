@@ -9,9 +9,9 @@ from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
+from tiny_llama.analyses.subject import Subject
 from tiny_llama.setup import Setup
 from tiny_llama.training import Trainer
-from tiny_llama.views.subject import Subject
 
 
 class Subjects:

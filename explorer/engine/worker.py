@@ -30,6 +30,8 @@ from explorer.engine.limits import (
 )
 from explorer.engine.preparing import Library, Prepared
 from explorer.engine.subjects import Subjects
+from tiny_llama.analyses import ANALYSES, Found
+from tiny_llama.analyses.subject import Subject
 from tiny_llama.checkpoint import (
     new_trainer,
     read_checkpoint,
@@ -46,8 +48,6 @@ from tiny_llama.recording import Recorder
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.setup import SETUP
 from tiny_llama.training import Trainer
-from tiny_llama.views import VIEWS, Found
-from tiny_llama.views.subject import Subject
 
 SLICE_SECONDS = 0.05
 """How long one run trains before the next one, or a question, gets its turn."""
@@ -160,7 +160,7 @@ class Worker:
             threading.Thread(target=self._prepare, args=(request,), daemon=True).start()
         elif values["operation"] == "generate":
             self._jobs.append(Job(request=request, pieces=self._generate(values)))
-        elif values["operation"] == "view" and VIEWS[values["view"]].is_one_piece:
+        elif values["operation"] == "view" and ANALYSES[values["view"]].is_one_piece:
             threading.Thread(target=self._view_beside, args=(request,), daemon=True).start()
         elif values["operation"] == "view":
             self._jobs.append(Job(request=request, pieces=self._view(values)))
@@ -317,7 +317,7 @@ class Worker:
 
     def _view(self, values: Mapping[str, Any]) -> Iterator[Frame | None]:
         """Answer a question of the table of views, in as many pieces as the view has."""
-        view, asked = VIEWS[values["view"]], values["values"]
+        view, asked = ANALYSES[values["view"]], values["values"]
         if "text" in asked:
             _checked_prompt(asked["text"])
         subject = [self._subject(values)] if view.needs_model else []

@@ -6,10 +6,10 @@ import streamlit as st
 
 from explorer import content, controls, showing
 from explorer.family import diff
-from explorer.family.choosing import open_card
 from explorer.family.facts import facts_of
 from explorer.family.numbers import exact_rows
 from explorer.family.tree import KINDS, RELATIONS, ROOT, Edge, Node, Tree
+from explorer.family.widgets import open_card
 from tiny_llama.miniatures import MINIATURES, Miniature
 from tiny_llama.setup import Setup, describe_changes
 

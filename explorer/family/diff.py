@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from explorer.family.checked import FEATURES, unverified
 from explorer.family.numbers import NUMBERS, Number, exact_rows, listed, numbers_of, parents_tuned
 from explorer.family.tree import ROOT, Node, Tree
+from explorer.family.unverified import FEATURES, unverified
 
 SAME, AS_STATED, IN_PART = "same", "as stated", "in part"
 DIFFERS, NOT_KNOWN = "differs", "not known"

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from explorer import content
-from explorer.family.checked import unverified
 from explorer.family.numbers import size_name
 from explorer.family.tree import Node
+from explorer.family.unverified import unverified
 
 COUNTED, NOT_READ = ":material/calculate: counted", ":material/help: not verified"
 """The marks of a value that was not simply read in the source."""

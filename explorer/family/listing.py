@@ -8,8 +8,8 @@ import streamlit as st
 
 from explorer import content
 from explorer.family.card import show_card
-from explorer.family.choosing import open_card
 from explorer.family.tree import RELATIONS, Node, Tree
+from explorer.family.widgets import open_card
 
 
 def show_list(shown: Tree, whole: Tree, chosen: str) -> None:

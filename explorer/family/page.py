@@ -4,7 +4,7 @@ import streamlit as st
 
 from explorer import content, showing
 from explorer.components.family_tree import time_line
-from explorer.family import choosing, export
+from explorer.family import export, widgets
 from explorer.family.card import ANCHOR, show_card
 from explorer.family.filtering import counted
 from explorer.family.listing import show_list
@@ -15,16 +15,16 @@ def show() -> None:
     """Show the tree."""
     tree = family_tree()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        view = showing.choose_view(choosing.VIEWS)
-        lanes = choosing.choose_lanes() if view == "tree" else ""
-        chosen = choosing.choose_node(tree)
-        asked = choosing.choose_filter()
+        view = showing.choose_view(widgets.VIEWS)
+        lanes = widgets.choose_lanes() if view == "tree" else ""
+        chosen = widgets.choose_node(tree)
+        chosen_filter = widgets.choose_filter()
         st.markdown(f":material/arrow_downward: [Go to card](#{ANCHOR})", width="content")
-    shown = asked.apply(tree)
-    if not asked.is_open:
+    shown = chosen_filter.apply(tree)
+    if not chosen_filter.is_open:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(counted(shown, tree), width="content")
-            choosing.clear_button()
+            widgets.clear_button()
     if not shown.nodes:
         st.info(
             "No entry fits all of these filters; take one away or clear them all.",
@@ -34,7 +34,7 @@ def show() -> None:
         show_list(shown, tree, chosen)
     else:
         _show_time_line(shown, tree, chosen, lanes)
-    if asked.is_open:
+    if chosen_filter.is_open:
         st.caption(counted(shown, tree))
     with st.expander("How to read this tree", icon=":material/help:"):
         st.markdown(content.family("reading"))
@@ -43,7 +43,7 @@ def show() -> None:
 
 def _show_time_line(shown: Tree, tree: Tree, chosen: str, lanes: str) -> None:
     if shown.nodes:
-        time_line(shown, lanes=lanes, chosen=chosen, key="time_line", open_node=choosing.open_card)
+        time_line(shown, lanes=lanes, chosen=chosen, key="time_line", open_node=widgets.open_card)
     show_card(tree, chosen)
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 
 from explorer import content, showing
-from explorer.choosing import choose_named
 from explorer.figures.published import Pair, dumbbells
 from explorer.home.tables import Duel, duels, sizes
+from explorer.named import choose_named
 
 ORDERS = {
     "gap": "How far LLaMA-13B is ahead",

@@ -7,9 +7,9 @@ import pandas as pd
 import streamlit as st
 
 from explorer import content, session, showing
-from explorer.choosing import choose_named
 from explorer.figures.published import Bar, bars
 from explorer.home.tables import FAMILIES, LLAMA, Entry, Table, tables
+from explorer.named import choose_named
 
 SORTS = {"score": "Score", "size": "Size of the model", "name": "Name"}
 BETTER = {"higher": "Higher is better.", "lower": "Lower is better."}

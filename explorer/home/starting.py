@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from explorer import steering, tour
-from explorer.steering import Wanted
+from explorer import run_actions, tour
+from explorer.run_actions import Wanted
 from tiny_llama.errors import UserError
 from tiny_llama.setup import Setup
 
@@ -22,7 +22,7 @@ def show() -> None:
 def _train() -> None:
     """Start the run that the Train page starts when nothing is changed, and go there."""
     try:
-        steering.start(Wanted(setup=Setup(), text=None))
+        run_actions.start(Wanted(setup=Setup(), text=None))
     except UserError as error:
         st.error(str(error), icon=":material/error:")
     else:

@@ -4,14 +4,7 @@ import streamlit as st
 
 from explorer import content
 from explorer.home import headline, meaning, model_card, papers, results, small_tree, training_facts
-
-VIEWS = {
-    "glance": "At a glance",
-    "meaning": "Why it matters",
-    "results": "Published results",
-    "training": "How it was trained",
-    "research": "Related research",
-}
+from explorer.views import View
 
 
 def show_glance() -> None:
@@ -37,10 +30,10 @@ def show_training() -> None:
     training_facts.show()
 
 
-SHOW = {
-    "glance": show_glance,
-    "meaning": show_meaning,
-    "results": results.show,
-    "training": show_training,
-    "research": papers.show,
-}
+VIEWS = (
+    View("glance", "At a glance", show_glance),
+    View("meaning", "Why it matters", show_meaning),
+    View("results", "Published results", results.show),
+    View("training", "How it was trained", show_training),
+    View("research", "Related research", papers.show),
+)

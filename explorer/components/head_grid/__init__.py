@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from explorer.components.stand_alone import stand_alone
-from tiny_llama.views.roles import ROLES, best_role
+from tiny_llama.analyses.roles import ROLES, best_role
 
 HERE = Path(__file__).parent
 
@@ -30,7 +30,7 @@ def head_grid(
 
     Args:
         maps: `l h n n`, 0 to 255.
-        roles: scores in the order of `tiny_llama.views.roles.ROLES`, `l h 5`.
+        roles: scores in the order of `tiny_llama.analyses.roles.ROLES`, `l h 5`.
         key: identifies the grid on the page.
         open_head: called before the page is run again.
     """

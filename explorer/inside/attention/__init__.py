@@ -1,0 +1,12 @@
+"""Attention: all heads at a glance, one head, its stages, life without it, and how it formed."""
+
+from explorer.inside.attention import ablation, all_heads, one_head, stages, time_machine
+from explorer.views import View
+
+VIEWS = (
+    View("heads", "All heads", all_heads.show),
+    View("head", "One head", one_head.show),
+    View("stages", "In stages", stages.show),
+    View("ablate", "Switch heads off", ablation.show),
+    View("time", "Time machine", time_machine.show),
+)

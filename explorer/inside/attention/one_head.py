@@ -1,0 +1,35 @@
+"""One head: its map with arcs, and how it is named."""
+
+from explorer import showing
+from explorer.components import reading_map
+from explorer.components.head_grid import role_title
+from explorer.engine.answers import Answer
+from explorer.figures.labels import visible_all
+from explorer.inside.attention.shared import choose_window, explain, offer_page
+from explorer.inspection import Inspection
+
+
+def show(inspection: Inspection) -> None:
+    """Show where every token reads from, in one head."""
+    showing.introduce("attention", "head")
+    layer, head = showing.choose_head(inspection.run.setup.model)
+    first = choose_window(inspection)
+    answer = inspection.analyse(
+        "layer", text=inspection.text, layer=layer, first=first, most=reading_map.MOST_TOKENS
+    )
+    reading = _reading(answer, layer, head, inspection.step)
+    reading_map.reading_map(reading, key="reading")
+    offer_page(lambda: reading_map.page(reading, f"Attention of layer {layer}, head {head}"))
+    explain(inspection, "head", layer, head)
+
+
+def _reading(answer: Answer, layer: int, head: int, step: int) -> reading_map.Reading:
+    return reading_map.Reading(
+        tokens=visible_all(answer["tokens"]),
+        first=answer["first"],
+        patterns=answer["patterns"][None],
+        heads=[(layer, each, role_title(scores)) for each, scores in enumerate(answer["roles"])],
+        chosen=head,
+        steps=[step],
+        window=answer["window"],
+    )

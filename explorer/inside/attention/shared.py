@@ -1,0 +1,51 @@
+"""What several views of the Attention page need."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from explorer import session, showing
+from explorer.components import reading_map
+from explorer.inspection import Inspection
+
+
+def choose_window(inspection: Inspection) -> int:
+    """Where the part of a long text that is shown begins."""
+    n_tokens, most = len(inspection.reading["tokens"]), reading_map.MOST_TOKENS
+    if n_tokens <= most:
+        return 0
+    last = n_tokens - most
+    session.keep_between("first", 0, last)
+    first = st.slider(
+        f"First of the {most} tokens shown", 0, last, key="first", bind="query-params"
+    )
+    return int(first)
+
+
+def offer_page(make_page: Callable[[], str]) -> None:
+    """Offer a view as one file.
+
+    Args:
+        make_page: writes it, called when it is asked for.
+    """
+    st.download_button(
+        "Stand-alone page (HTML)",
+        data=lambda: make_page().encode(),
+        file_name="attention.html",
+        mime="text/html",
+        icon=":material/download:",
+        on_click="ignore",
+        help="This view in one file that opens without the app and without a network.",
+    )
+
+
+def explain(inspection: Inspection, view: str, layer: int, head: int) -> None:
+    """Show formula, code and the pattern of one head."""
+    path = f"blocks.{layer}.attention.pattern"
+    trace = inspection.analyse("trace", text=inspection.text, patterns=[path])
+    showing.explain(
+        "attention",
+        view,
+        code="tiny_llama.parts.attentions.attention:Attention._pattern",
+        tensor=showing.LiveTensor(path=path, axes="h t s", values=trace[path][head:]),
+    )

@@ -1,0 +1,47 @@
+"""One head in stages: from products to shares."""
+
+import streamlit as st
+
+from explorer import session, showing
+from explorer.figures import attention as figures
+from explorer.figures.labels import visible_all
+from explorer.inside import worked_formulas
+from explorer.inspection import Inspection
+
+
+def show(inspection: Inspection) -> None:
+    """Show the numbers of one token that reads, from products to shares of 1."""
+    showing.introduce("attention", "stages")
+    layer, head = showing.choose_head(inspection.run.setup.model)
+    tokens = inspection.reading["tokens"]
+    reader = showing.choose_place("reader", "The token that reads", tokens)
+    answer = inspection.analyse(
+        "stages", text=inspection.text, layer=layer, head=head, reader=reader
+    )
+    strongest = int(answer["pattern"].argmax())
+    session.suggest(
+        "source", strongest, because=(inspection.run.id, layer, head, reader, inspection.text)
+    )
+    source = showing.choose_place("source", "The token that is read from", tokens)
+    shown = {
+        "q · k": answer["products"],
+        f"divided by √{answer['d_head']}": answer["scaled"],
+        **({"soft cap": answer["capped"]} if answer["softcap"] else {}),
+        **({"plus position": answer["biased"]} if answer["has_bias"] else {}),
+        "masked: the future is gone": answer["masked"],
+        "softmax: shares of 1": answer["pattern"],
+    }
+    tokens = answer["tokens"]
+    showing.draw(figures.stage_bars(tokens, shown, reader=reader, source=source), key="stage_bars")
+    st.markdown(worked_formulas.stages(answer, source, inspection.run.setup.model.position))
+    with st.expander("All numbers as a table", icon=":material/table:", key="stage_table"):
+        names = {"Token": [f"{at} {name}" for at, name in enumerate(visible_all(tokens))]}
+        before = {"q · k before turning": answer["unrotated"]}
+        st.dataframe(names | before | shown, hide_index=True)
+    path = f"blocks.{layer}.attention.scores"
+    showing.explain(
+        "attention",
+        "stages",
+        code="tiny_llama.parts.attentions.attention:Attention._pattern",
+        tensor=showing.LiveTensor(path=f"{path}, this reader", axes="s", values=answer["scaled"]),
+    )

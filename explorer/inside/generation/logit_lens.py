@@ -1,0 +1,141 @@
+"""The logit lens: what every layer would say, if it were the last one."""
+
+import numpy as np
+import streamlit as st
+
+from explorer import content, session, showing
+from explorer.engine.answers import Answer
+from explorer.figures.labels import visible
+from explorer.figures.logit_lens import SHADES, by_layer, lens_map, row_names
+from explorer.figures.next_token import percent
+from explorer.inside.stretch import choose_stretch, room_for
+from explorer.inspection import Inspection
+
+
+def show(inspection: Inspection) -> None:
+    """Show the guesses of all layers on a stretch of the text, and then of one token more."""
+    showing.introduce("generation", "lens")
+    answer = inspection.analyse("logit_lens", text=inspection.text)
+    _map(answer)
+    if inspection.run.setup.model.tied_unembedding:
+        st.caption(
+            "In this model one matrix is embedding and unembedding (tied), so that the lowest row "
+            "mostly says the very token that was read."
+        )
+    place = _place(answer)
+    _one_place(answer, place)
+    showing.explain(
+        "generation",
+        "lens",
+        code="tiny_llama.analyses.logit_lens:lens_logits",
+        tensor=showing.LiveTensor(
+            path="logits of each layer after the last token",
+            axes="layer v",
+            values=answer["last_logits"],
+        ),
+    )
+
+
+def _map(answer: Answer) -> None:
+    colour = st.segmented_control(
+        "Colour",
+        list(SHADES),
+        default=next(iter(SHADES)),
+        required=True,
+        key="lens_colour",
+        bind="query-params",
+    )
+    shade = SHADES[str(colour)]
+    values = answer[shade.name]
+    if values.ndim == 3:  # of the three likeliest, the likeliest
+        values = values[..., 0]
+    tokens, guesses = answer["tokens"], [[top[0] for top in row] for row in answer["tops"]]
+    every = [*tokens, *(guess for row in guesses for guess in row)]
+    stretch = choose_stretch(len(tokens), room_for(every), key="lens_from")
+    part = slice(stretch.start, stretch.stop)
+    showing.draw(
+        lens_map(
+            tokens[part],
+            [row[part] for row in guesses],
+            values[:, part],
+            shade=shade,
+            first=stretch.start,
+        ),
+        key="lens_map",
+    )
+
+
+def _place(answer: Answer) -> int:
+    """The token to look at more closely, counted from 0."""
+    n = len(answer["tokens"])
+    if n == 1:
+        return 0
+    session.keep_between("lens_at", 1, n, otherwise=n)
+    at = st.slider("After token", 1, n, n, key="lens_at", bind="query-params")
+    return int(at) - 1
+
+
+def _one_place(answer: Answer, place: int) -> None:
+    st.markdown(f"After {_quoted(answer, place)}: {_what_follows(answer, place)}")
+    entropies, ranks = answer["entropies"], answer["final_ranks"]
+    sure, rank = st.columns(2)
+    with sure:
+        showing.draw(
+            by_layer(entropies[:, place], entropies.mean(1), title="Entropy (nats)", word="mean"),
+            key="lens_entropy",
+        )
+    with rank:
+        showing.draw(
+            by_layer(
+                ranks[:, place],
+                np.exp(np.log(ranks).mean(1)),
+                title="Rank of the final token",
+                word="geometric mean",
+                is_rank=True,
+            ),
+            key="lens_rank",
+        )
+    st.markdown(guesses_table(answer, place))
+
+
+def _quoted(answer: Answer, place: int) -> str:
+    """The few tokens before a place and the one there, in Markdown."""
+    words = "".join(visible(token) for token in answer["tokens"][max(0, place - 11) : place + 1])
+    return f"…**{content.escaped(words)}**" if place > 11 else f"**{content.escaped(words)}**"
+
+
+def _what_follows(answer: Answer, place: int) -> str:
+    said = content.escaped(visible(answer["tops"][-1][place][0]))
+    words = f"the model's final token is **{said}**"
+    if place + 1 == len(answer["tokens"]):
+        return words + ", and the text ends here."
+    true = content.escaped(visible(answer["tokens"][place + 1]))
+    return f"{words}, and the text goes on with **{true}**."
+
+
+def guesses_table(answer: Answer, place: int) -> str:
+    """The likeliest tokens of each layer after one token, last layer on top, in Markdown."""
+    n_top = len(answer["tops"][0][place])
+    has_next = place < answer["true_ranks"].shape[1]
+    heads = ["Layer", *(f"Guess {number + 1}" for number in range(n_top))]
+    heads += ["Entropy, nats", "Rank of final token"]
+    heads += ["Rank of next token"] * has_next
+    rows = [heads]
+    names = row_names(len(answer["tops"]))
+    for layer in reversed(range(len(names))):
+        cells = [
+            f"{content.escaped(visible(token))}\u00a0{percent(share)}"
+            for token, share in zip(
+                answer["tops"][layer][place],
+                answer["top_probabilities"][layer, place],
+                strict=True,
+            )
+        ]
+        cells += [
+            f"{answer['entropies'][layer, place]:.2f}",
+            str(answer["final_ranks"][layer, place]),
+        ]
+        if has_next:
+            cells.append(str(answer["true_ranks"][layer, place]))
+        rows.append([names[layer], *cells])
+    return showing.markdown_table(rows, "l" + "r" * (len(heads) - 1))

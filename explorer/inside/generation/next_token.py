@@ -1,0 +1,218 @@
+"""One token after the other: what is likely, what the settings make of it, and who chooses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from itertools import groupby
+
+import numpy as np
+import streamlit as st
+
+from explorer import content, session, showing
+from explorer.engine.answers import Answer
+from explorer.figures.labels import visible
+from explorer.figures.next_token import STAGES, next_tokens, percent
+from explorer.inside.generation import sampling
+from explorer.inspection import Inspection
+
+
+@dataclass(frozen=True, kw_only=True)
+class Added:
+    """A token that was put after the text, and who chose it."""
+
+    token: int
+    who: str
+    """A letter of `WHO`."""
+
+
+WHO = {"d": "drawn", "l": "likeliest", "h": "by hand"}
+_LINES = {"d": "solid", "l": "double", "h": "dashed"}
+MOST_ADDED = 200
+
+
+def show(inspection: Inspection) -> None:
+    """Show the text so far, the next token's probabilities, and the ways to go on."""
+    showing.introduce("generation", "next")
+    added = read_word(
+        session.written(f"{inspection.run.id}: {inspection.text}"),
+        inspection.run.setup.model.vocab_size,
+    )
+    settings = sampling.settings()
+    so_far = st.container()
+    choose, picture = st.columns([2, 3], gap="large")
+    with choose:
+        seed = sampling.seed()
+    asked = {
+        "text": inspection.text,
+        "added": [each.token for each in added],
+        "seed": seed,
+        **settings,
+    }
+    answer = inspection.analyse("next_token", **asked)
+    with so_far:
+        _text_so_far(answer, added)
+    with choose:
+        if _ways_on(answer, added):
+            drawn = inspection.analyse("write_on", **asked)["drawn"]
+            session.write(as_word([*added, *(Added(token=token, who="d") for token in drawn)]))
+            st.rerun()
+    with picture:
+        showing.draw(
+            next_tokens(
+                answer["tokens"],
+                answer["probabilities"],
+                answer["kept"],
+                stages=answer["stages"],
+                n_kept=int(answer["n_kept"][-1]),
+            ),
+            key="next_tokens",
+        )
+    st.markdown(stages_table(answer, settings))
+    showing.explain(
+        "generation",
+        "next",
+        code="tiny_llama.generation:sampling_stages",
+        tensor=showing.LiveTensor(
+            path="probabilities of the tokens shown, after each stage",
+            axes="stage v",
+            values=answer["probabilities"],
+        ),
+    )
+
+
+def read_word(word: str, n_vocab: int) -> list[Added]:
+    """The tokens that a word of the link names, as far as this model has them."""
+    added = []
+    for part in word.split(".")[:MOST_ADDED]:
+        is_sound = part[:1] in WHO and part[1:].isascii() and part[1:].isdigit()
+        if not is_sound or int(part[1:]) >= n_vocab:
+            break
+        added.append(Added(token=int(part[1:]), who=part[0]))
+    return added
+
+
+def as_word(added: Sequence[Added]) -> str:
+    """The word of the link for these tokens."""
+    return ".".join(f"{each.who}{each.token}" for each in added)
+
+
+def _text_so_far(answer: Answer, added: Sequence[Added]) -> None:
+    before, after, n_tokens = answer["before"], answer["after"], answer["n_tokens"]
+    parts = [escape("".join(before))]
+    n_hidden = n_tokens - len(before) - len(after)
+    if n_hidden:
+        parts.insert(0, f"({n_hidden:,} tokens before) … ")
+    for who, group in groupby(zip(after, added, strict=True), key=lambda pair: pair[1].who):
+        words = escape("".join(visible(token) for token, _ in group))
+        parts.append(
+            f'<span style="border-bottom: 3px {_LINES[who]}">{words}</span>'
+            f'<small style="vertical-align: super"> {WHO[who]} </small>'
+        )
+    st.html(
+        f'<div style="{_BOX}" tabindex="0" role="region" aria-label="Text so far">'
+        f"{''.join(parts)}</div>"
+    )
+    words = f"{n_tokens:,} tokens so far, {len(after):,} of them put after the text above"
+    if answer["n_read"] < n_tokens:
+        words += (
+            f" · the model reads the last {answer['n_read']:,}: whenever its context is full, it "
+            f"forgets the first half"
+        )
+    st.caption(words + ".")
+
+
+_BOX = (
+    "white-space: pre-wrap; overflow-wrap: anywhere; font-family: monospace; line-height: 2;"
+    "max-height: 14em; overflow-y: auto; padding: 0.4em 0.8em; border-radius: 0.6em;"
+    "border: 1px solid rgba(128, 128, 128, 0.4)"
+)
+
+
+def _ways_on(answer: Answer, added: Sequence[Added]) -> bool:
+    """Buttons that put a token after the text, or take some back.
+
+    Returns:
+        Whether to draw on until the model has a choice again.
+    """
+    is_full = len(added) >= MOST_ADDED
+    if is_full:
+        st.info(f"{MOST_ADDED} tokens is the most; take some back, or copy the text above.")
+    with st.container(horizontal=True):
+        for who, label, icon in (
+            ("d", "Draw", ":material/casino:"),
+            ("l", "Likeliest", ":material/trending_up:"),
+        ):
+            name = "drawn" if who == "d" else "likeliest"
+            _button(
+                f"{label}: {shown(answer[f'{name}_token'])}",
+                f"add_{name}",
+                [*added, Added(token=answer[name], who=who)],
+                icon=icon,
+                disabled=is_full,
+            )
+        writes_on = st.button(
+            "Draw on to a choice",
+            key="write_on",
+            icon=":material/fast_forward:",
+            disabled=is_full,
+            help="Draws tokens until the model is undecided about the next one.",
+        )
+        _button("Take back", "take_back", added[:-1], icon=":material/undo:", disabled=not added)
+        _button("Start again", "start_again", [], icon=":material/replay:", disabled=not added)
+    st.markdown("Or choose the next token by hand:")
+    with st.container(horizontal=True, gap="small"):
+        for number, (token, label) in enumerate(
+            zip(answer["ids"], answer["tokens"], strict=True), start=1
+        ):
+            _button(
+                shown(label),
+                f"choose_{number}",
+                [*added, Added(token=int(token), who="h")],
+                disabled=is_full,
+            )
+    return writes_on
+
+
+def _button(
+    label: str, key: str, then: Sequence[Added], *, icon: str | None = None, disabled: bool = False
+) -> None:
+    st.button(
+        label,
+        key=key,
+        icon=icon,
+        disabled=disabled,
+        on_click=partial(session.write, as_word(then)),
+    )
+
+
+def shown(token: str) -> str:
+    """A token in Markdown, word for word."""
+    return content.escaped(visible(token))
+
+
+def stages_table(answer: Answer, settings: dict[str, float]) -> str:
+    """What each stage leaves of the likeliest tokens, and what it does to all, in Markdown."""
+    names = answer["stages"]
+    heads = [STAGES[name] + (f" {settings[name]:g}" if name in settings else "") for name in names]
+    rows = [["Token", "Logit", *heads]]
+    for number, token in enumerate(answer["tokens"]):
+        cells = [
+            percent(share) if kept else "~~out~~"
+            for share, kept in zip(
+                answer["probabilities"][:, number], answer["kept"][:, number], strict=True
+            )
+        ]
+        is_out = not answer["kept"][-1, number]
+        label = f"~~{shown(token)}~~" if is_out else f"**{shown(token)}**"
+        rows.append([label, f"{answer['logits'][number]:.2f}", *cells])
+    rows += [
+        ["Tokens left", "", *(f"{n:,}" for n in answer["n_kept"])],
+        ["Taken away", "", *(_share(cut) for cut in answer["cut"])],
+        ["Entropy, nats", "", *(f"{nats:.2f}" for nats in np.abs(answer["entropies"]))],
+    ]
+    return showing.markdown_table(rows, "l" + "r" * (len(rows[0]) - 1))
+
+
+def _share(cut: float) -> str:
+    return percent(cut) if cut else "–"

@@ -1,0 +1,166 @@
+"""Surprise: the loss of each token of the text, and what was expected instead."""
+
+from html import escape
+from math import log
+
+import numpy as np
+import streamlit as st
+
+from explorer import content, showing
+from explorer.engine.answers import Answer
+from explorer.figures.labels import visible
+from explorer.figures.surprise import token_losses
+from explorer.inside.stretch import choose_stretch, room_for
+from explorer.inspection import Inspection
+
+N_WORST = 8
+MOST_COLOURED = 512
+"""Tokens shown one by one with their numbers."""
+
+
+def show(inspection: Inspection) -> None:
+    """Show the text coloured by its losses, the same as bars, and the worst places."""
+    showing.introduce("generation", "surprise")
+    if len(inspection.reading["tokens"]) < 2:
+        st.info(
+            "The text has one token; a surprise needs at least two, since nothing is expected of "
+            "the first: write a longer one."
+        )
+        return
+    answer = inspection.analyse("surprise", text=inspection.text)
+    uniform = log(inspection.run.setup.model.vocab_size)
+    _numbers(answer)
+    st.html(coloured(answer, uniform))
+    st.caption(_legend(answer, uniform))
+    _bars(answer, uniform)
+    st.markdown(worst_table(answer))
+    showing.explain(
+        "generation",
+        "surprise",
+        code="tiny_llama.analyses.reading:reading",
+        tensor=showing.LiveTensor(path="losses", axes="t", values=answer["losses"]),
+    )
+
+
+def _numbers(answer: Answer) -> None:
+    judged = judged_tokens(answer)
+    losses = answer["losses"][judged].astype(np.float64)
+    right = (answer["ranks"][judged] == 1).mean()
+    numbers = {
+        "Average loss, nats": f"{losses.mean():.3f}",
+        "Perplexity": f"{np.exp(losses.mean()):.2f}",
+        "Bits per byte": f"{bits_per_byte(answer):.3f}",
+        "First guess right": f"{right:.0%}",
+    }
+    showing.tiles(numbers)
+    if not judged.all():
+        st.caption(
+            f"In this task only the answers count, in training and in these numbers: "
+            f"{judged.sum():,} of {len(judged):,} tokens. The numbers of the others, which "
+            f"training leaves out, stand in brackets, and their bars are hatched."
+        )
+
+
+def judged_tokens(answer: Answer) -> np.ndarray:
+    """Which tokens but the first count: in a task those of answers, where there are any."""
+    counts = np.asarray(answer["counts"], bool)
+    return counts if counts.any() else np.ones_like(counts)
+
+
+def bits_per_byte(answer: Answer) -> float:
+    """The loss of the tokens that count, by byte of their text."""
+    judged = judged_tokens(answer)
+    n_bytes = max(1, answer["n_bytes"][judged].sum())
+    return float(answer["losses"][judged].sum(dtype=np.float64) / log(2) / n_bytes)
+
+
+def coloured(answer: Answer, uniform: float) -> str:
+    """The text in HTML, each token on a ground by its loss and over its number."""
+    losses = [None, *answer["losses"][: MOST_COLOURED - 1]]
+    judged = [True, *judged_tokens(answer)[: MOST_COLOURED - 1]]
+    cells = [
+        _cell(token, loss, uniform, counts=bool(counts))
+        for token, loss, counts in zip(
+            answer["tokens"][:MOST_COLOURED], losses, judged, strict=True
+        )
+    ]
+    return (
+        f'<div style="{_BOX}" tabindex="0" role="region" aria-label="Tokens and their losses">'
+        f"{''.join(cells)}</div>"
+    )
+
+
+_BOX = (
+    "display: flex; flex-wrap: wrap; gap: 2px; max-height: 24em; overflow-y: auto;"
+    "font-family: monospace"
+)
+_CELL = (
+    "display: inline-flex; flex-direction: column; align-items: center; padding: 1px 3px;"
+    "min-width: 1.9em; border-radius: 3px; white-space: pre"
+)
+
+
+def _cell(token: str, loss: float | None, uniform: float, *, counts: bool) -> str:
+    share = min(1.0, float(loss) / uniform) if loss is not None and counts else 0.0
+    frame = "2px solid currentColor" if share == 1.0 else "2px solid transparent"
+    number = "–" if loss is None else f"{loss:.1f}" if counts else f"({loss:.1f})"
+    return (
+        f'<span style="{_CELL}; border: {frame}; background: rgba(213, 94, 0, {0.6 * share:.2f})">'
+        f'<span>{escape(visible(token))}</span><small style="font-size: 0.7em">{number}</small>'
+        f"</span>"
+    )
+
+
+def _legend(answer: Answer, uniform: float) -> str:
+    words = (
+        f"Under each token its loss in nats: 0.0 was expected with certainty, {log(2):.1f} with "
+        f"probability 1/2, {log(10):.1f} with 1/10. The stronger the ground, the greater the "
+        f"loss, up to {uniform:.2f}, that of a guess at random; a frame marks what lost more. "
+        "The first token has no number, since nothing comes before it."
+    )
+    n = len(answer["tokens"])
+    if n > MOST_COLOURED:
+        words += f" The first {MOST_COLOURED} of {n:,} tokens are shown."
+    return words
+
+
+def _bars(answer: Answer, uniform: float) -> None:
+    losses, tokens, judged = answer["losses"], answer["tokens"][1:], judged_tokens(answer)
+    stretch = choose_stretch(
+        len(tokens), room_for(tokens, characters=40, most=32), key="surprise_from"
+    )
+    part = slice(stretch.start, stretch.stop)
+    showing.draw(
+        token_losses(
+            tokens[part],
+            losses[part],
+            answer["guesses"][part],
+            judged[part],
+            average=float(losses[judged].mean()),
+            uniform=uniform,
+            first=stretch.start + 2,
+        ),
+        key="token_losses",
+    )
+
+
+def worst_table(answer: Answer) -> str:
+    """The tokens that surprised most, in Markdown."""
+    rows = [
+        "| Place | After | Came | Loss, nats | Probability | Rank | The model's first guess |",
+        "| ---: | ---: | --- | ---: | ---: | ---: | --- |",
+    ]
+    losses = np.where(judged_tokens(answer), answer["losses"], -1.0)
+    for i in np.argsort(-losses, kind="stable")[:N_WORST]:
+        if losses[i] < 0:
+            break
+        before = "".join(visible(token) for token in answer["tokens"][max(0, i - 11) : i + 1])
+        loss = float(losses[i])
+        rows.append(
+            f"| {i + 2} | {content.escaped(before)} "
+            f"| **{content.escaped(visible(answer['tokens'][i + 1]))}** | {loss:.2f} "
+            f"| {np.exp(-loss):.2g} | {answer['ranks'][i]} "
+            f"| {content.escaped(visible(answer['guesses'][i]))}, "
+            f"{answer['guess_probabilities'][i]:.0%} |"
+        )
+    return "\n".join(rows)

@@ -1,0 +1,80 @@
+"""What a norm costs: operations, parameters, and time as measured."""
+
+import streamlit as st
+
+from explorer import showing
+from explorer.figures.norms import norm_operations as operations_picture
+from explorer.inspection import Inspection, analyse
+from explorer.named import choose_named
+from tiny_llama.analyses.norm_cost import n_norms, norm_operations
+from tiny_llama.config import ModelConfig
+from tiny_llama.cost import count_parameters, forward_flops, parameters_by_component
+from tiny_llama.menu import NORM
+from tiny_llama.presets import PRESETS
+
+REAL = ("llama-1-7b", "llama-1-65b", "llama-3-8b", "gpt3-175b")
+COMPARED = ("rmsnorm", "layernorm")
+MOST_TIMED = 65_536
+"""Numbers that are normed at once when time is measured: a step of the default model."""
+
+
+def show(inspection: Inspection) -> None:
+    """Count what a norm costs, for this model and for real ones."""
+    showing.introduce("norm_and_swiglu", "cost")
+    configs = {"this": inspection.run.setup.model} | {name: PRESETS[name].config for name in REAL}
+    titles = {"this": "This model"} | {name: PRESETS[name].title for name in REAL}
+    name = choose_named("Sizes of", titles, key="sizes", usual="this", as_buttons=True)
+    config = configs[name]
+    operations = {NORM[norm].title: norm_operations(norm, config.d_model) for norm in COMPARED}
+    st.markdown(f"**Operations for one vector of {config.d_model:,} numbers**")
+    showing.draw(operations_picture(operations), key="norm_operations")
+    st.markdown(cost_table(config))
+    st.caption(
+        "The share is of all matrix products of the forward pass, by token, of a text as long as "
+        "the context. Counted are additions, subtractions, multiplications, divisions and roots, "
+        "each as one; QK-norms are left out."
+    )
+    _times(inspection.run.setup.model)
+    showing.explain("norm_and_swiglu", "cost", code="tiny_llama.analyses.norm_cost:norm_operations")
+
+
+def cost_table(config: ModelConfig) -> str:
+    """What all norms of a model cost with either kind, in Markdown."""
+    n, counts = n_norms(config), parameters_by_component(config)
+    others = count_parameters(config) - counts["norm"]
+    products = sum(forward_flops(config, config.context).values()) / config.context
+    rows = [
+        f"| | {' | '.join(NORM[norm].title for norm in COMPARED)} |",
+        "| --- | ---: | ---: |",
+    ]
+    each = [sum(norm_operations(norm, config.d_model).values()) for norm in COMPARED]
+    learned = [n * NORM[norm].n_vectors * config.d_model for norm in COMPARED]
+    lines = {
+        "Norms in the model": [f"{n:,}"] * 2,
+        "Operations a token, one norm": [f"{one:,}" for one in each],
+        "Operations a token, all norms": [f"{n * one:,}" for one in each],
+        "beside the matrix products": [f"{n * one / products:.3%}" for one in each],
+        "Parameters of all norms": [f"{each_learned:,}" for each_learned in learned],
+        "beside all parameters": [f"{own / (others + own):.4%}" for own in learned],
+    }
+    return "\n".join(rows + [f"| {name} | {' | '.join(cells)} |" for name, cells in lines.items()])
+
+
+def _times(config: ModelConfig) -> None:
+    """Measure both, where the student asks for it."""
+    if not st.toggle("Measure the time on this server", key="timed", bind="query-params"):
+        return
+    n_tokens = max(1, min(1024, MOST_TIMED // config.d_model))
+    answer = analyse("norm_times", width=config.d_model, n_tokens=n_tokens)
+    with st.container(horizontal=True):
+        for name, forward, both in zip(
+            answer["names"], answer["forward"], answer["both"], strict=True
+        ):
+            title = NORM[name].title
+            st.metric(f"{title}, forward", f"{1e6 * forward:,.0f} µs", border=True)
+            st.metric(f"{title}, with backward", f"{1e6 * both:,.0f} µs", border=True)
+    st.caption(
+        f"Medians for {n_tokens:,} vectors of {config.d_model} numbers, as training runs them "
+        f"here: RMSNorm by this project's own few PyTorch calls, LayerNorm by PyTorch's one. At "
+        f"such sizes the calls and the way through memory count for more than the operations."
+    )

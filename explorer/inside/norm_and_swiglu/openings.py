@@ -1,0 +1,105 @@
+"""Gate against up, and how many hidden values are near zero beside another model."""
+
+import numpy as np
+import streamlit as st
+
+from explorer import session, showing
+from explorer.engine.answers import Answer
+from explorer.engine.run import Run
+from explorer.engine.shipped import SHIPPED
+from explorer.figures.feed_forward import gate_density, near_zero
+from explorer.inside.norm_and_swiglu.hidden_layer import config_with_hidden_layer, forward_code
+from explorer.inspection import Inspection, analyse
+from explorer.named import choose_named
+from tiny_llama.analyses.places import THRESHOLDS
+from tiny_llama.config import ModelConfig
+from tiny_llama.menu import FEED_FORWARD
+
+PAGE = "norm_and_swiglu"
+
+
+def show(inspection: Inspection) -> None:
+    """Show gate against up, and how many hidden values are near zero beside another model."""
+    showing.introduce(PAGE, "openings")
+    config = config_with_hidden_layer(inspection)
+    other = _other(inspection)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        layer = showing.choose_layer(config.n_layers)
+        threshold = float(
+            st.select_slider(
+                "Near zero: below this share of the layer's rms",
+                [0.01, 0.03, 0.1, 0.3, 1.0],
+                value=0.1,
+                key="threshold",
+                bind="query-params",
+            )
+        )
+        names = {name: name for name in SHIPPED if name != inspection.run.id}
+        beside = choose_named("Beside", names, key="beside", usual=other)
+    answer = inspection.analyse("openings", text=inspection.text, layer=layer)
+    run = session.engine().poll(beside)
+    assert run is not None
+    compared = analyse("openings", run=run, text=inspection.text, layer=0)
+    left, right = st.columns(2)
+    with left:
+        _density(answer, config, layer)
+    with right:
+        st.markdown("**How many hidden values are near zero**")
+        shares = {
+            _titled(inspection.run): answer["near_zero"].mean(0),
+            _titled(run): compared["near_zero"].mean(0),
+        }
+        showing.draw(near_zero(THRESHOLDS, shares, threshold), key="near_zero")
+    st.markdown(openings_table(answer, threshold))
+    showing.explain(
+        PAGE,
+        "openings",
+        code=forward_code(config),
+        tensor=showing.LiveTensor(
+            path="share of hidden values below each threshold",
+            axes="l n",
+            values=answer["near_zero"],
+        ),
+    )
+
+
+def _other(inspection: Inspection) -> str:
+    """A shipped model of the other kind: without a gate, or with one."""
+    usual = "tales-llama" if not inspection.run.setup.model.has_gate else "tales-gpt3"
+    return (
+        usual if usual in SHIPPED else next(name for name in SHIPPED if name != inspection.run.id)
+    )
+
+
+def _titled(run: Run) -> str:
+    name = FEED_FORWARD[run.setup.model.feed_forward].title
+    return f"{session.run_name(run)} ({name})"
+
+
+def _density(answer: Answer, config: ModelConfig, layer: int) -> None:
+    names = ("gate", "up") if config.has_gate else ("up, before the activation", "hidden")
+    st.markdown(f"**{names[0].capitalize()} and {names[1]}, layer {layer}**")
+    showing.draw(
+        gate_density(
+            answer["counts"], answer["gate_edges"], answer["up_edges"], x=names[0], y=names[1]
+        ),
+        key="gate_density",
+    )
+    correlation = float(answer["correlation"][0])
+    st.caption(
+        f"{answer['n_values']:,} values, every unit on every token, without the furthest 1% on "
+        f"either axis" + (f"; correlation {correlation:+.2f}." if np.isfinite(correlation) else ".")
+    )
+
+
+def openings_table(answer: Answer, threshold: float) -> str:
+    """What share of each layer's values is near zero, in Markdown."""
+    at = int(np.abs(THRESHOLDS - threshold).argmin())
+    rows = [
+        f"| Layer | hidden below {threshold:g} of its rms | exactly 0 | activation reads below 0 |",
+        "| ---: | ---: | ---: | ---: |",
+    ]
+    columns = (answer["near_zero"][:, at], answer["exact"], answer["negative"])
+    for layer, shares in enumerate(zip(*columns, strict=True)):
+        rows.append(f"| {layer} | " + " | ".join(f"{share:.1%}" for share in shares) + " |")
+    return "\n".join(rows)

@@ -1,0 +1,70 @@
+"""Norm before or after each part: the gradients of the first step."""
+
+import streamlit as st
+
+from explorer import showing
+from explorer.figures.stream import gradients_by_layer, last_gradients
+from explorer.inspection import Inspection
+
+STDS = (0.02, 0.04, 0.08, 0.12)
+"""Of starting weights: GPT-2's, two of narrow models, and about Xavier's for 64 to 64."""
+
+
+def show(inspection: Inspection) -> None:
+    """Show the first gradient of every layer, of fresh models of several depths."""
+    showing.introduce("norm_and_swiglu", "placement")
+    config = inspection.run.setup.model
+    if len(inspection.reading["tokens"]) < 2:
+        showing.stop("The text has one token; a loss needs at least two: write a longer one.")
+    stds = sorted({*STDS, config.init_std})
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+        std = st.select_slider(
+            "Standard deviation of the starting weights",
+            stds,
+            value=config.init_std,
+            key="start_std",
+            bind="query-params",
+        )
+        scaled = st.toggle(
+            "Start smaller the deeper the model is (GPT-2)",
+            value=False,
+            key="start_scaled",
+            bind="query-params",
+            help="What writes into the residual stream starts smaller by 1/√(2 n_layers).",
+        )
+    answer = inspection.analyse("placement", text=inspection.text, std=float(std), scaled=scaled)
+    depths = answer["depths"]
+    depth = st.segmented_control(
+        "Number of layers",
+        depths.tolist(),
+        default=int(depths[-1]),
+        required=True,
+        key="depth",
+        bind="query-params",
+    )
+    row = depths.tolist().index(depth)
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Every layer of a fresh model**")
+        showing.draw(gradients_by_layer(answer["gradients"][:, row], int(depth)), key="gradients")
+    with right:
+        st.markdown("**The last layer, in models of other depths**")
+        last = answer["gradients"][:, range(len(depths)), depths - 1]
+        showing.draw(last_gradients(depths, last), key="last_gradients")
+    narrowed = "" if answer["d_model"] == config.d_model else ", narrower so that it takes no time"
+    st.caption(
+        f"Eight fresh models with this model's setup, {answer['d_model']} wide{narrowed}, the same "
+        f"seed, and one text of {answer['n_tokens']} tokens; losses from "
+        f"{answer['losses'].min():.2f} to {answer['losses'].max():.2f} nats. The length of the "
+        f"gradient is taken over all weights of a layer."
+    )
+    showing.explain(
+        "norm_and_swiglu",
+        "placement",
+        code="tiny_llama.analyses.placement:first_gradients",
+        tensor=showing.LiveTensor(
+            path=f"gradients of {depth} layers, pre-norm first",
+            axes="2 l",
+            values=answer["gradients"][:, row, : int(depth)],
+        ),
+    )

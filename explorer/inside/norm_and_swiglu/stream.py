@@ -1,0 +1,69 @@
+"""The residual stream: how long its vectors are, and what each part adds."""
+
+import numpy as np
+import streamlit as st
+
+from explorer import showing
+from explorer.engine.answers import Answer
+from explorer.figures.stream import parts_added, stream_map
+from explorer.inside.norm_and_swiglu.norms import BROKEN, PAGE
+from explorer.inside.stretch import choose_stretch, room_for
+from explorer.inspection import Inspection
+
+
+def show(inspection: Inspection) -> None:
+    """Show how long the residual vectors are, layer by layer, and what each part adds."""
+    showing.introduce(PAGE, "stream")
+    answer = inspection.analyse("stream", text=inspection.text)
+    if not np.isfinite(answer["lengths"]).all():
+        showing.stop(BROKEN)
+    tokens, places = answer["tokens"], answer["places"]
+    stretch = choose_stretch(
+        len(tokens), room_for(tokens, characters=40, most=40), key="stream_from"
+    )
+    part = slice(stretch.start, stretch.stop)
+    st.markdown("**Length of each token's vector, at each place**")
+    showing.draw(
+        stream_map(tokens[part], places, answer["lengths"][:, part], first=stretch.start),
+        key="stream_map",
+    )
+    st.markdown("**What each part adds, average of the text**")
+    shares = np.nan_to_num(answer["shares"], posinf=0.0)
+    showing.draw(
+        parts_added(places, answer["lengths"].mean(1), answer["added"].mean(1), shares.mean(1)),
+        key="parts_added",
+    )
+    if len(places) > 1:
+        st.markdown(stream_table(answer))
+    if inspection.run.setup.model.norm_placement == "post":
+        st.caption(
+            "This model norms the sum after each part, so its stream is as long after every one, "
+            "up to the learned gain; what a part adds is measured before that norm."
+        )
+    showing.explain(
+        PAGE,
+        "stream",
+        code="tiny_llama.model:Block.forward",
+        tensor=showing.LiveTensor(path=_last_path(inspection), axes="t d", values=answer["last"]),
+    )
+
+
+def stream_table(answer: Answer) -> str:
+    """What each part adds, in Markdown."""
+    rows = [
+        "| Part | Stream before | Adds | Share of it | Cosine with it | Stream after |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    lengths, places = answer["lengths"].mean(1), answer["places"]
+    for i, place in enumerate(places[1:]):
+        share = np.nan_to_num(answer["shares"][i], posinf=0.0).mean()
+        rows.append(
+            f"| {place} | {lengths[i]:.2f} | {answer['added'][i].mean():.2f} | {share:.0%} "
+            f"| {answer['cosines'][i].mean():+.2f} | {lengths[i + 1]:.2f} |"
+        )
+    return "\n".join(rows)
+
+
+def _last_path(inspection: Inspection) -> str:
+    n_layers = inspection.run.setup.model.n_layers
+    return f"blocks.{n_layers - 1}.residual" if n_layers else "embedded"

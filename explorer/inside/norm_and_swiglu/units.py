@@ -1,0 +1,133 @@
+"""Hidden units: which open on which tokens, and what opens on one token."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from explorer import content, session, showing
+from explorer.engine.answers import Answer
+from explorer.figures.feed_forward import top_units, unit_map
+from explorer.figures.labels import visible
+from explorer.inside.norm_and_swiglu.hidden_layer import config_with_hidden_layer, forward_code
+from explorer.inside.stretch import choose_stretch, room_for
+from explorer.inspection import Inspection
+from explorer.named import choose_named
+from tiny_llama.config import ModelConfig
+from tiny_llama.menu import FEED_FORWARD
+
+PAGE = "norm_and_swiglu"
+N_TOP = 10
+N_BEFORE, N_AFTER = 12, 4
+"""Tokens of context around a token of the list."""
+GATED = {"hidden": "hidden", "gate": "gate", "up": "up", "before": "before the gate"}
+PLAIN = {"hidden": "hidden", "up": "up, before the activation"}
+
+
+def show(inspection: Inspection) -> None:
+    """Show units by tokens, the tokens on which one unit opens, and the units of one token."""
+    showing.introduce(PAGE, "gate")
+    config = config_with_hidden_layer(inspection)
+    words = GATED if config.has_gate else PLAIN
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        layer = showing.choose_layer(config.n_layers)
+        what = choose_named("Shown", words, key="part", usual="hidden", as_buttons=True)
+        unit = _unit(config)
+    token = showing.choose_place("token", "Token", inspection.reading["tokens"])
+    answer = inspection.analyse(
+        "units", text=inspection.text, layer=layer, what=what, unit=unit, token=token
+    )
+    if not np.isfinite(answer["unit_values"]).all():
+        showing.stop(
+            "This model's hidden layer has values that are no finite numbers; choose another step."
+        )
+    st.caption(_kind(config))
+    _map(answer, f"{words[what]}, layer {layer}")
+    left, right = st.columns([3, 2])
+    with left:
+        st.markdown(f"**Where unit {answer['unit']} does most**")
+        st.markdown(tokens_table(answer, has_gate=config.has_gate))
+    with right:
+        chosen = answer["tokens"][token]
+        st.markdown(f"**What does most on token {token}, {content.escaped(visible(chosen))}**")
+        values = answer["token_values"]
+        showing.draw(top_units(values[3], values[1], values[2], chosen), key="top_units")
+    name = "gate" if config.has_gate else "hidden"
+    trace = inspection.analyse(
+        "trace", text=inspection.text, patterns=[f"blocks.{layer}.feed_forward.{name}"]
+    )
+    path = f"blocks.{layer}.feed_forward.{name}"
+    showing.explain(
+        PAGE,
+        "gate",
+        code=forward_code(config),
+        tensor=showing.LiveTensor(path=path, axes="t f", values=trace[path]),
+    )
+
+
+def _unit(config: ModelConfig) -> int | None:
+    """One hidden unit; none chosen: the busiest."""
+    last = config.hidden_width - 1
+    if (chosen := st.session_state.get("unit")) is not None and not 0 <= chosen <= last:
+        session.set_widgets(unit=None)
+    unit = st.number_input(
+        f"Unit, 0 to {last}",
+        min_value=0,
+        max_value=last,
+        value=None,
+        step=1,
+        key="unit",
+        bind="query-params",
+        placeholder="the busiest",
+    )
+    return None if unit is None else int(unit)
+
+
+def _kind(config: ModelConfig) -> str:
+    title = FEED_FORWARD[config.feed_forward].title
+    if config.has_gate:
+        return f"{title}: hidden = gate × up, {config.hidden_width:,} units."
+    return (
+        f"{title}: this model has no gate; hidden is the activation of up itself, "
+        f"{config.hidden_width:,} units."
+    )
+
+
+def _map(answer: Answer, what: str) -> None:
+    tokens = answer["tokens"]
+    stretch = choose_stretch(
+        len(tokens), room_for(tokens, characters=40, most=40), key="units_from"
+    )
+    part = slice(stretch.start, stretch.stop)
+    st.markdown(f"**{what[0].upper()}{what[1:]}: the {len(answer['shown'])} busiest units**")
+    picture = unit_map(
+        tokens[part],
+        answer["shown"].tolist(),
+        answer["map"][:, part],
+        first=stretch.start,
+        what=what,
+    )
+    showing.draw(picture, key="unit_map")
+
+
+def tokens_table(answer: Answer, *, has_gate: bool) -> str:
+    """The tokens on which a unit does most, each in its context, in Markdown."""
+    before, gate, up, hidden = answer["unit_values"]
+    head = ["Place", "Token in its context", "hidden"]
+    head += ["gate", "up"] if has_gate else ["up"]
+    rows = [head]
+    for place in np.argsort(-np.abs(hidden), kind="stable")[:N_TOP]:
+        numbers = [hidden[place], *([gate[place], up[place]] if has_gate else [before[place]])]
+        context = in_context(answer["tokens"], int(place))
+        rows.append([str(place), context, *(f"{number:.2f}" for number in numbers)])
+    return showing.markdown_table(rows, "rl" + "r" * (len(head) - 2))
+
+
+def in_context(tokens: Sequence[str], place: int) -> str:
+    """A token, in brackets, with what stands around it, in Markdown."""
+    before = "".join(visible(token) for token in tokens[max(0, place - N_BEFORE) : place])
+    after = "".join(visible(token) for token in tokens[place + 1 : place + 1 + N_AFTER])
+    start = "…" if place > N_BEFORE else ""
+    end = "…" if place + 1 + N_AFTER < len(tokens) else ""
+    token = content.escaped(visible(tokens[place]))
+    return f"{start}{content.escaped(before)}⟦{token}⟧{content.escaped(after)}{end}"

@@ -1,0 +1,13 @@
+"""Rotary embeddings: turning, distance, decay, trained heads, longer texts and both layouts."""
+
+from explorer.inside.rotary import conventions, decay, distance, longer, rotation, trained
+from explorer.views import View
+
+VIEWS = (
+    View("rotation", "Rotation", rotation.show),
+    View("distance", "Only the distance counts", distance.show),
+    View("decay", "Decay", decay.show),
+    View("model", "On the model", trained.show),
+    View("longer", "Longer contexts", longer.show),
+    View("conventions", "Conventions", conventions.show),
+)

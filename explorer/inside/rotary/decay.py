@@ -1,0 +1,59 @@
+"""Scores by distance, of random vectors and of a trained head."""
+
+import numpy as np
+import streamlit as st
+
+from explorer import showing
+from explorer.figures import positions as figures
+from explorer.figures.picture import Picture
+from explorer.inside.rotary import turning
+from explorer.inspection import Inspection
+from tiny_llama.analyses.rotary_theory import average_scores, frequencies, score_bound
+from tiny_llama.config import ModelConfig
+
+N_RANDOM = 500
+SEED = 0
+MOST_DISTANCE = 512
+
+
+def show(inspection: Inspection) -> None:
+    """Show how scores depend on the distance alone."""
+    showing.introduce("rotary", "decay")
+    config = inspection.run.setup.model
+    st.caption(
+        f"Random vectors: {N_RANDOM} queries of {config.head_width} numbers from a normal "
+        f"distribution; theta {config.rope_theta:,.0f}"
+    )
+    showing.draw(random_picture(config), key="random_decay")
+    turning.needs_turning(inspection, "decay")
+    layer, head = showing.choose_head(config)
+    answer = inspection.analyse("decay", text=inspection.text, layer=layer, head=head)
+    st.caption(
+        f"Real vectors: {answer['n_tokens']} queries and keys of layer {layer}, head {head}. "
+        f"The line lets every query meet every key at every distance; the crosses are the mean "
+        f"scores of those that do stand so far apart in your text."
+    )
+    picture = figures.real_decay(
+        answer["means"], answer["spreads"], answer["happened"], context=answer["context"]
+    )
+    showing.draw(picture, key="real_decay")
+    showing.explain(
+        "rotary",
+        "decay",
+        code="tiny_llama.analyses.rotary_theory:_moments",
+        tensor=showing.LiveTensor(path="means", axes="d", values=answer["means"][None]),
+    )
+
+
+def random_picture(config: ModelConfig) -> Picture:
+    """Scores of random queries with keys like them, and with others."""
+    turns = frequencies(config.head_width, config.rope_theta)
+    distances = np.arange(min(4 * config.context, MOST_DISTANCE))
+    draw = np.random.default_rng(SEED)
+    q, k = draw.normal(size=(2, N_RANDOM, config.head_width))
+    return figures.random_decay(
+        average_scores(q, q, distances, turns),
+        average_scores(q, k, distances, turns),
+        score_bound(distances, turns),
+        context=config.context,
+    )

@@ -1,0 +1,155 @@
+"""Two tokens at any two places: where only their distance counts."""
+
+import numpy as np
+import streamlit as st
+
+from explorer import content, session, showing
+from explorer.engine.answers import Answer
+from explorer.engine.run import Run
+from explorer.engine.shipped import shipped_run
+from explorer.figures import positions as figures
+from explorer.figures.labels import visible
+from explorer.inside.rotary import turning
+from explorer.inspection import Inspection, analyse
+from tiny_llama.menu import POSITION
+
+SCHEMES = {
+    "rope": "tales-llama",
+    "learned": "tales-learned",
+    "sinusoidal": "tales-sinusoidal",
+    "alibi": "tales-alibi",
+    "none": "tales-no-positions",
+}
+"""A shipped model for each; same size, same text, same steps."""
+CURRENT = "this model"
+ROUNDING = 1e-5
+"""What is less than this part of all differences is rounding: float32 has seven digits."""
+
+
+def show(inspection: Inspection) -> None:
+    """Show the scores of two tokens of the text for each scheme."""
+    showing.introduce("rotary", "distance")
+    query, key, head = _choose_tokens(inspection)
+    answers = {
+        name: _ask(run, inspection, query, key, head) for name, run in _runs(inspection).items()
+    }
+    scheme = st.segmented_control(
+        "Position scheme",
+        list(answers),
+        default=next(iter(answers)),
+        required=True,
+        key="scheme",
+        bind="query-params",
+    )
+    m, n, by = _choose_places(min(len(answer["scores"]) for answer in answers.values()))
+    answer = answers[str(scheme)]
+    _numbers(answer["scores"], m, n, by)
+    left, right = st.columns(2)
+    with left:
+        st.caption(
+            f"Scores under “{scheme}”: “{content.escaped(visible(answer['query']))}” asks, "
+            f"“{content.escaped(visible(answer['key']))}” is asked; the first "
+            f"{min(len(answer['scores']), figures.MOST_PLACES)} positions. Circle: the two as "
+            f"placed; square: after the move."
+        )
+        places = [(m, n), (m + by, n + by)]
+        picture = figures.toeplitz(
+            answer["scores"], places=places, title=str(scheme), along=answer["along"]
+        )
+        showing.draw(picture, key="toeplitz")
+    with right:
+        st.caption("The score of the pair as both move along together, under each scheme")
+        lines = {name: _along(each["scores"], m, n) for name, each in answers.items()}
+        showing.draw(figures.moved_together(lines, m=m, n=n, by=by), key="moved_together")
+    st.markdown(deviations(answers))
+    st.caption(
+        "Before the causal mask and the softmax, in the first layer of each model. ALiBi lowers a "
+        "score only where the key stands before the query; what lies ahead is masked anyway."
+    )
+    showing.explain(
+        "rotary",
+        "distance",
+        code="tiny_llama.analyses.token_scores:_scores",
+        tensor=showing.LiveTensor(path="scores", axes="t s", values=answer["scores"]),
+    )
+
+
+def deviations(answers: dict[str, Answer]) -> str:
+    """How far each scheme is from scores that depend on the distance only, as Markdown."""
+    rows = [
+        "| scheme | largest difference at one distance | largest difference of all "
+        "| only the distance? |",
+        "| --- | ---: | ---: | --- |",
+    ]
+    for name, answer in answers.items():
+        along, overall = answer["along"], answer["overall"]
+        title = POSITION[name].title if name in POSITION else name
+        rows.append(f"| {title} | {along:.2g} | {overall:.2f} | {_verdict(along, overall)} |")
+    return "\n".join(rows)
+
+
+def _verdict(along: float, overall: float) -> str:
+    if overall == 0:
+        return "not even the distance: all scores are equal"
+    if along <= ROUNDING * overall:
+        return "yes" if along == 0 else "yes, up to rounding"
+    return f"no: {along / overall:.0%} of all differences remain"
+
+
+def _runs(inspection: Inspection) -> dict[str, Run]:
+    """The shipped models by scheme, and the current one if it is another."""
+    runs = {scheme: shipped_run(name) for scheme, name in SCHEMES.items()}
+    model = inspection.run.setup.model
+    if inspection.run.id not in SCHEMES.values() and model.has_attention and model.n_layers:
+        return {CURRENT: inspection.run, **runs}
+    return runs
+
+
+def _ask(run: Run, inspection: Inspection, query: str, key: str, head: int) -> Answer:
+    step = inspection.step if run.id == inspection.run.id else None
+    head = min(head, run.setup.model.n_heads - 1)
+    values = {"query": query, "key": key, "head": head, "n_places": 128}
+    return analyse("token_scores", run=run, step=step, **values)
+
+
+def _choose_tokens(inspection: Inspection) -> tuple[str, str, int]:
+    """The text of two tokens, and a head of the first layer."""
+    tokens = inspection.reading["tokens"]
+    last = len(tokens) - 1
+    left, middle, right = st.columns(3)
+    with left:
+        query = showing.choose_place("reader", "The token that asks", tokens)
+    with middle:
+        session.suggest("asked", max(0, last - 1), because=inspection.text)
+        key = showing.choose_place("asked", "The token that is asked", tokens)
+    with right:
+        head = showing.choose_index("head", "Head of layer 0", inspection.run.setup.model.n_heads)
+    return tokens[query], tokens[key], head
+
+
+def _choose_places(n_places: int) -> tuple[int, int, int]:
+    """Where query and key stand, and how far both are moved."""
+    half = max(1, n_places // 2 - 1)
+    left, middle, right = st.columns(3)
+    with left:
+        m = turning.choose_number("m", "Query at position m", half, 20)
+    with middle:
+        n = turning.choose_number("n", "Key at position n", half, 12)
+    with right:
+        most = max(0, n_places - 1 - max(m, n))
+        by = turning.choose_number("moved_by", "Move both by", most, 25)
+    return m, n, by
+
+
+def _numbers(scores: np.ndarray, m: int, n: int, by: int) -> None:
+    before, after = float(scores[m, n]), float(scores[m + by, n + by])
+    columns = st.columns(3)
+    columns[0].metric(f"Score at ({m}, {n})", f"{before:.4f}", border=True)
+    columns[1].metric(f"Score at ({m + by}, {n + by})", f"{after:.4f}", border=True)
+    columns[2].metric("Difference", f"{after - before:.2g}", border=True)
+
+
+def _along(scores: np.ndarray, m: int, n: int) -> np.ndarray:
+    """The scores of two tokens as both move on."""
+    at = np.arange(len(scores) - max(m, n))
+    return scores[m + at, n + at]

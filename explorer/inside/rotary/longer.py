@@ -1,0 +1,197 @@
+"""Texts four times as long as in training: who copes, and what helps afterwards."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from typing import Any
+
+import streamlit as st
+
+from explorer import content, session, showing
+from explorer.engine.answers import Answer
+from explorer.engine.run import Run
+from explorer.engine.shipped import DEFAULT, shipped_run
+from explorer.figures.positions import Curve, losses_by_position
+from explorer.inside.rotary.distance import SCHEMES
+from explorer.inspection import Inspection
+from tiny_llama.analyses.rotary_theory import STRETCHES
+from tiny_llama.corpora import CORPORA, Task
+from tiny_llama.errors import UserError
+from tiny_llama.menu import POSITION
+
+FACTORS = ("1.5", "2", "3", "4", "8")
+NAMES = {"none": "no positions", "rope": "RoPE", "alibi": "ALiBi"}
+"""Where the name on the menu is no name for a curve."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """A model that reads long texts, and how it is stretched."""
+
+    name: str
+    run: Run
+    step: int | None
+    stretch: str = ""
+    factor: float = 1.0
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What the view wants to know."""
+        return {"stretch": self.stretch, "factor": self.factor} if self.stretch else {}
+
+
+def show(inspection: Inspection) -> None:
+    """Show the loss by position of the shipped models, stretched ones and the current one."""
+    showing.introduce("rotary", "longer")
+    readers = _choose(inspection)
+    answers, refused = _ask(readers)
+    if not answers:
+        st.info("Choose at least one model above.", icon=":material/info:")
+    else:
+        guessing = log(readers[0].run.setup.model.vocab_size)
+        curves = [_curve(reader, answer) for reader, answer in answers]
+        showing.draw(losses_by_position(curves, guessing=guessing), key="longer")
+        st.markdown(table(answers))
+        st.caption(_honest(answers))
+    for each in refused:
+        st.caption(f":material/info: {content.escaped(each)}")
+    first = answers[0][1]["losses"][None] if answers else None
+    showing.explain(
+        "rotary",
+        "longer",
+        code="tiny_llama.parts.positions.rope:Rope.retune",
+        tensor=None
+        if first is None
+        else showing.LiveTensor(
+            path=f"losses by bin of positions, {answers[0][0].name}", axes="n", values=first
+        ),
+    )
+
+
+def table(answers: Sequence[tuple[Reader, Answer]]) -> str:
+    """The mean loss within the context and within each further one, as Markdown."""
+    rows = [
+        "| model | within the context | 1 to 2 contexts | 2 to 3 | 3 to 4 | what was changed |",
+        "| --- | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for reader, answer in answers:
+        losses = [f"{loss:.3f}" for loss in answer["by_context"]]
+        longest = answer["length"]
+        what, rest = "nothing", "not read"
+        if reader.stretch:
+            what = f"factor {reader.factor:g}: {STRETCHES[reader.stretch].paper}"
+        elif POSITION[reader.run.setup.model.position].has_table:
+            what = f"nothing can be: the learned table ends at position {longest:,}"
+            rest = f"ends at {longest:,}"
+        if len(losses) < 4:
+            losses += [rest, "–", "–"][: 4 - len(losses)]
+        rows.append(f"| {content.escaped(reader.name)} | {' | '.join(losses[:4])} | {what} |")
+    return "\n".join(rows)
+
+
+def _choose(inspection: Inspection) -> list[Reader]:
+    """The models to read, by choice: shipped, stretched, and the current one if it is another."""
+    schemes = st.pills(
+        "Models as trained",
+        list(SCHEMES),
+        default=list(SCHEMES),
+        selection_mode="multi",
+        key="schemes",
+        bind="query-params",
+    )
+    base = _stretchable(inspection)
+    left, right = st.columns([2, 1])
+    with left:
+        stretches = st.pills(
+            f"Switched on after training, in {session.run_name(base.run)}",
+            list(STRETCHES),
+            selection_mode="multi",
+            key="stretch",
+            bind="query-params",
+            help="; ".join(f"{name}: {each.title}" for name, each in STRETCHES.items()),
+        )
+    with right:
+        factor = st.select_slider("Factor s", FACTORS, "4", key="factor", bind="query-params")
+    readers = [
+        Reader(
+            name=_named(scheme),
+            run=shipped_run(name),
+            step=inspection.step if inspection.run.id == name else None,
+        )
+        for scheme, name in SCHEMES.items()
+        if scheme in (schemes or [])
+    ]
+    if inspection.run.id not in SCHEMES.values():
+        name = f"{session.run_name(inspection.run)} (this model)"
+        readers.append(Reader(name=name, run=inspection.run, step=inspection.step))
+    return readers + [
+        Reader(
+            name=f"{STRETCHES[each].title}, s = {factor}",
+            run=base.run,
+            step=base.step,
+            stretch=each,
+            factor=float(factor),
+        )
+        for each in STRETCHES
+        if each in (stretches or [])
+    ]
+
+
+def _stretchable(inspection: Inspection) -> Reader:
+    """The current model if it turns and has learned a text, else the shipped one."""
+    model = inspection.run.setup.model
+    is_text = not isinstance(CORPORA.get(inspection.run.setup.corpus), Task)
+    if POSITION[model.position].turns and is_text:
+        return Reader(name="", run=inspection.run, step=inspection.step)
+    return Reader(name="", run=shipped_run(DEFAULT), step=None)
+
+
+def _ask(readers: Sequence[Reader]) -> tuple[list[tuple[Reader, Answer]], list[str]]:
+    """What each reader found, one after the other, and why some found nothing."""
+    answers, refused = [], []
+    bar = st.empty()
+    for at, reader in enumerate(readers):
+        bar.progress(at / len(readers), f"Reading long texts: {content.escaped(reader.name)}")
+        try:
+            answer = session.engine().analyse(
+                reader.run.id, "loss_by_position", step=reader.step, **reader.values
+            )
+        except UserError as error:
+            refused.append(f"{reader.name}: {error}")
+        else:
+            answers.append((reader, answer))
+    bar.empty()
+    return answers, refused
+
+
+def _curve(reader: Reader, answer: Answer) -> Curve:
+    return Curve(
+        name=reader.name,
+        starts=answer["starts"],
+        losses=answer["losses"],
+        errors=answer["errors"],
+        context=answer["context"],
+        bin=answer["bin"],
+    )
+
+
+def _honest(answers: Sequence[tuple[Reader, Answer]]) -> str:
+    n_texts = min(answer["n_texts"] for _, answer in answers)
+    error = max(float(answer["errors"].max()) for _, answer in answers)
+    n_steps = {reader.run.setup.training.steps for reader, _ in answers}
+    steps = f"{n_steps.pop():,} steps each" if len(n_steps) == 1 else "different steps"
+    corpora = {reader.run.setup.corpus for reader, _ in answers}
+    length = max(answer["length"] for _, answer in answers)
+    words = (
+        f"Means over {n_texts} held-out windows of {length:,} tokens, computed now; the largest "
+        f"standard error of a point is {error:.2f} nats. Trained for {steps}, none of them on "
+        f"texts longer than its context. The first tokens of a window are hard for every model, "
+        f"which raises the means within the context."
+    )
+    if len(corpora) > 1:
+        words += " The models have learned different texts, so compare shapes, not levels."
+    return words
+
+
+def _named(scheme: str) -> str:
+    return NAMES.get(scheme, scheme)

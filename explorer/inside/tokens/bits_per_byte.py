@@ -1,0 +1,115 @@
+"""A loss per token says nothing without its tokens; in bits per byte, losses compare."""
+
+from collections.abc import Iterator
+from math import log
+
+import numpy as np
+import streamlit as st
+
+from explorer import content, session, showing
+from explorer.engine.run import Run
+from explorer.engine.shipped import SHIPPED, shipped_run
+from explorer.inside.tokens.tokenizer_setup import TokenizerSetup
+from explorer.inspection import analyse, current_run
+from tiny_llama.corpora import CORPORA, Task
+from tiny_llama.tokenizers import TOKENIZERS
+
+MOST_OWN = 12
+"""Of the student's runs that are listed, the newest."""
+
+
+def show(setup: TokenizerSetup) -> None:
+    """Show the current model's loss on the text in both units, and those of all runs."""
+    showing.introduce("tokens", "bits_per_byte")
+    run = current_run()
+    answer = analyse("surprise", run=run, step=session.looked_at_step(run), text=setup.text)
+    losses, n_bytes = answer["losses"].astype(np.float64), int(answer["n_bytes"].sum())
+    bits = bits_per_byte(losses, n_bytes)
+    _numbers(losses, n_bytes, bits)
+    st.markdown(
+        f"The current model, {content.escaped(session.run_name(run))}, reads "
+        f"{run.setup.tokenizer}: {losses.mean():.3f} nats ÷ ln 2 × {len(losses):,} tokens ÷ "
+        f"{n_bytes:,} bytes = **{bits:.3f} bits per byte**. The first token is only read, and what "
+        f"is longer than the context is left out."
+    )
+    st.subheader("The same quality in other tokens", anchor=False)
+    st.markdown(_equal_table(setup, bits))
+    st.caption(
+        "What the loss per token would be if a model with that tokenizer were exactly as good on "
+        "this text: other losses for the same bits per byte. The loss of a guess at random "
+        "differs, too, though each guess knows as little."
+    )
+    st.subheader("Held-out losses of the runs", anchor=False)
+    st.markdown(run_table(list(_runs(run))))
+    st.caption(
+        "Compare bits per byte within one corpus only: another text is harder or easier. Of tasks, "
+        "only the answers count."
+    )
+    showing.explain(
+        "tokens",
+        "bits_per_byte",
+        code="tiny_llama.training:evaluate",
+        tensor=showing.LiveTensor(path="losses", axes="t", values=answer["losses"]),
+    )
+
+
+def bits_per_byte(losses: np.ndarray, n_bytes: int) -> float:
+    """Losses of tokens, in nats, by byte of their text, in bits."""
+    return float(losses.sum()) / log(2) / max(1, n_bytes)
+
+
+def equal_loss(bits: float, n_bytes: int, n_tokens: int) -> float:
+    """The loss per token, in nats, that is as many bits per byte."""
+    return bits * log(2) * n_bytes / n_tokens
+
+
+def _numbers(losses: np.ndarray, n_bytes: int, bits: float) -> None:
+    columns = st.columns(3)
+    columns[0].metric("Loss per token", f"{losses.mean():.3f} nats", border=True)
+    columns[1].metric("Bytes per token", f"{n_bytes / len(losses):.2f}", border=True)
+    columns[2].metric("Bits per byte", f"{bits:.3f}", border=True)
+
+
+def _equal_table(setup: TokenizerSetup, bits: float) -> str:
+    answer = setup.cuts([setup.text])
+    n_bytes = len(setup.text.encode())
+    rows = [
+        "| tokenizer | loss per token, if as good | tokens of the text | vocabulary "
+        "| loss of guessing at random |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for kind, cut in answer["cuts"][0].items():
+        n, size = len(cut["ids"]), answer["sizes"][kind]
+        rows.append(
+            f"| {TOKENIZERS[kind].title} | {equal_loss(bits, n_bytes, n):.3f} | {n:,} "
+            f"| {size:,} | {log(size):.3f} |"
+        )
+    return "\n".join(rows)
+
+
+def _runs(current: Run) -> Iterator[Run]:
+    """The current run, the student's own, newest first, and the shipped ones; each once."""
+    own = [session.engine().poll(run.id) for run in session.own_runs()[:MOST_OWN]]
+    every = [current, *own, *map(shipped_run, SHIPPED)]
+    yield from {run.id: run for run in every if run is not None}.values()
+
+
+def run_table(runs: list[Run]) -> str:
+    """Held-out losses in both units, as a table in Markdown."""
+    rows = [
+        "| run | bits per byte | held-out loss (nats per token) | tokenizer | vocabulary "
+        "| learned from |",
+        "| --- | ---: | ---: | --- | ---: | --- |",
+    ]
+    for run in runs:
+        loss, bits = run.last("held_out_loss"), run.last("bits_per_byte")
+        if loss is None or bits is None:
+            continue
+        setup = run.setup
+        is_task = isinstance(CORPORA.get(setup.corpus), Task)
+        rows.append(
+            f"| {content.escaped(session.run_name(run))} | {bits:.3f} | {loss:.3f} "
+            f"| {setup.tokenizer} | {setup.model.vocab_size:,} "
+            f"| {content.escaped(setup.corpus)}{' (a task)' if is_task else ''} |"
+        )
+    return "\n".join(rows)

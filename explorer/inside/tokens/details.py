@@ -1,0 +1,103 @@
+"""Four rules of the SentencePiece tokenizer, and what becomes of unknown characters."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from explorer import showing
+from explorer.inside.tokens.pieces import token_row
+from explorer.inside.tokens.tokenizer_setup import Cut, TokenizerSetup
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """Something that a tokenizer does, and a text that shows it."""
+
+    title: str
+    says: str
+    kind: str
+    text: str
+
+
+RULES = (
+    Rule(
+        title="Byte fallback",
+        says="A character without a piece of its own is spelled in UTF-8 bytes (dashed frame).",
+        kind="sentencepiece",
+        text="a naïve 🦙",
+    ),
+    Rule(
+        title="Unknown characters",
+        says="Characters have no such way out: what the training text lacked is lost (double "
+        "frame) and reads as �.",
+        kind="characters",
+        text="a naïve 🦙",
+    ),
+    Rule(
+        title="Digits stand alone",
+        says="No merge joins digits, so 2023 is the digits 2, 0, 2 and 3 in any text.",
+        kind="sentencepiece",
+        text="in 2023 and 12345",
+    ),
+    Rule(
+        title="The leading-space mark",
+        says="A space belongs to the word after it and is written ▁ in the vocabulary, here ␣. One "
+        "more is put in front of the text, so that its first word is the same token as later ones.",
+        kind="sentencepiece",
+        text="the cat saw the (the) cat",
+    ),
+    Rule(
+        title="No merge reaches over a space",
+        says="Several spaces may join each other where the training text has them; a line break is "
+        "always a byte.",
+        kind="sentencepiece",
+        text="one day\n    one day",
+    ),
+)
+
+
+def show(setup: TokenizerSetup) -> None:
+    """Show each rule on an example, and how often it acts in the text."""
+    showing.introduce("tokens", "details")
+    answer = setup.cuts([setup.text, *(rule.text for rule in RULES)])
+    cuts = answer["cuts"]
+    _in_the_text(cuts[0]["sentencepiece"], cuts[0]["characters"])
+    for rule, cut in zip(RULES, cuts[1:], strict=True):
+        with st.container(border=True):
+            st.markdown(f"**{rule.title}.** {rule.says}")
+            _row(rule, cut[rule.kind])
+    showing.explain(
+        "tokens",
+        "details",
+        code="tiny_llama.tokenizers.sentence_piece:_bytes_of",
+        tensor=showing.LiveTensor(
+            path="byte_lengths()[ids]", axes="t", values=np.array(cuts[0]["sentencepiece"]["bytes"])
+        ),
+    )
+
+
+def _row(rule: Rule, cut: Cut) -> None:
+    st.html(
+        token_row(
+            cut["tokens"],
+            cut["ids"],
+            is_byte=cut["is_byte"],
+            is_unknown=cut["is_unknown"],
+            title=rule.text,
+        )
+    )
+
+
+def _in_the_text(pieces: Cut, characters: Cut) -> None:
+    """How often each rule acts in the student's text."""
+    st.markdown("**In your text**")
+    numbers = {
+        "Fallback bytes": sum(pieces["is_byte"]),
+        "Unknown characters": sum(characters["is_unknown"]),
+        "Digits": sum(token.strip().isdecimal() for token in pieces["tokens"]),
+        "Leading spaces": sum(token.startswith(" ") for token in pieces["tokens"]),
+    }
+    with st.container(horizontal=True):
+        for label, number in numbers.items():
+            st.metric(label, f"{number:,}", border=True)

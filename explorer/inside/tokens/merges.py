@@ -1,0 +1,119 @@
+"""Byte-pair encoding one merge at a time, each with the count that chose it."""
+
+import streamlit as st
+
+from explorer import session, showing
+from explorer.engine.answers import Answer
+from explorer.figures.labels import visible
+from explorer.figures.tokens import merge_counts
+from explorer.inside.tokens.pieces import token_row
+from explorer.inside.tokens.tokenizer_setup import TokenizerSetup
+from explorer.inspection import analyse
+
+BEFORE, AFTER = 4, 3
+"""Merges listed around the chosen one."""
+USUAL = 50
+
+
+def show(setup: TokenizerSetup) -> None:
+    """Let the student make merges one by one and see text, counts and vocabulary change."""
+    showing.introduce("tokens", "merges")
+    answer = analyse("merges", **setup.source)
+    n = len(answer["pairs"])
+    if not n:
+        st.info(
+            "This vocabulary has no merged piece: its bytes and characters fill it; choose a "
+            "larger one."
+        )
+        return
+    chosen = _choose(n)
+    cut = analyse("merged", text=setup.text, n_merges=chosen, **setup.source)
+    st.markdown(_sentence(answer, chosen))
+    st.html(token_row(cut["tokens"], cut["ids"], title=f"After {chosen} merges"))
+    st.caption(
+        f"Your text after {chosen:,} of {answer['n_pieces']:,} merges: {len(cut['ids']):,} tokens, "
+        f"{len(setup.text) / len(cut['ids']):.2f} characters per token"
+    )
+    table, curve = st.columns([2, 3], gap="large")
+    table.markdown(merge_table(answer, chosen))
+    pieces = ["".join(pair).replace("▁", " ") for pair in answer["pairs"]]
+    with curve:
+        showing.draw(merge_counts(pieces, answer["counts"], chosen), key="merge_counts")
+    st.caption(_remark(setup, answer))
+    showing.explain(
+        "tokens",
+        "merges",
+        code="tiny_llama.tokenizers.merging:replay",
+        tensor=showing.LiveTensor(path="counts", axes="n", values=answer["counts"]),
+    )
+
+
+def _choose(n: int) -> int:
+    """How many merges; a link or a larger vocabulary may say more than there are."""
+    session.keep_between("n_merges", 0, n)
+    return int(
+        st.slider(
+            "Merges made",
+            0,
+            n,
+            min(USUAL, n),
+            key="n_merges",
+            bind="query-params",
+            help="The arrow keys go one by one.",
+        )
+    )
+
+
+def _sentence(answer: Answer, chosen: int) -> str:
+    if not chosen:
+        return (
+            "No merge has been made: each character is a token, or its bytes where it has no piece."
+        )
+    left, right = map(_shown, answer["pairs"][chosen - 1])
+    count = int(answer["counts"][chosen - 1])
+    return (
+        f"Merge {chosen:,}: `{left}` + `{right}` → `{left}{right}`, since `{left}` stood right "
+        f"before `{right}` **{count:,} time{'s' * (count != 1)}** in the training text, as cut "
+        f"until then: more often than any other two that may be joined, or as often."
+    )
+
+
+def merge_table(answer: Answer, chosen: int) -> str:
+    """The merges around the chosen one, as a table in Markdown."""
+    rows = [["merge", "pair", "piece", "count"]]
+    first = max(1, min(chosen - BEFORE, len(answer["pairs"]) - BEFORE - AFTER))
+    for place in range(first, min(len(answer["pairs"]), first + BEFORE + AFTER) + 1):
+        left, right = map(_shown, answer["pairs"][place - 1])
+        mark = "**" if place == chosen else ""
+        arrow = "▶ " if place == chosen else ""
+        cells = [
+            f"{arrow}{mark}{place:,}{mark}",
+            f"`{left}` `{right}`",
+            f"`{left}{right}`",
+            f"{mark}{answer['counts'][place - 1]:,}{mark}",
+        ]
+        rows.append(cells)
+    return showing.markdown_table(rows, "rllr")
+
+
+def _shown(piece: str) -> str:
+    """A piece within Markdown's code marks; the table's and the code's own marks are replaced."""
+    return visible(piece.replace("▁", " ")).replace("`", "ˋ").replace("|", "¦")
+
+
+def _remark(setup: TokenizerSetup, answer: Answer) -> str:
+    n, n_pieces = len(answer["pairs"]), answer["n_pieces"]
+    words = (
+        f"Counted in {answer['n_words']:,} words, {answer['n_distinct']:,} different ones, of "
+        f"{setup.corpus_title}. The vocabulary of {answer['vocab_size']:,}: 256 bytes, 3 special "
+        f"tokens, {answer['vocab_size'] - 259 - n_pieces:,} characters and {n_pieces:,} merges."
+    )
+    if answer["is_exhausted"]:
+        words += (
+            f" After merge {n:,} no two neighbours were left that may be joined: the last "
+            f"{n_pieces - n:,} pieces are pairs that had been merged away before, which "
+            f"SentencePiece takes to fill the vocabulary."
+        )
+    elif n < n_pieces:
+        words += f" The first {n:,} merges are shown."
+    return words

@@ -1,0 +1,160 @@
+"""What is inspected: the current model, after which step, and the text that it reads."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import streamlit as st
+
+from explorer import content, link, session, showing
+from explorer.engine.answers import Answer
+from explorer.engine.run import Run
+from tiny_llama.corpora import CORPORA, Task
+from tiny_llama.errors import UserError
+
+MOST_CHARACTERS = 2_000
+"""Of a text to inspect: several times the context of the default model."""
+FOLLOW_SECONDS = 3.0
+"""How often a page that follows a run looks again."""
+_NOW = "now"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """A model as it was after a step, and a text that it read; all pictures of a page agree."""
+
+    run: Run
+    step: int
+    text: str
+    reading: Answer
+    """See `tiny_llama.analyses.reading`."""
+
+    def analyse(self, analysis: str, **values: Any) -> Answer:
+        """Analyse this model; where that fails, say why and end the page."""
+        return analyse(analysis, run=self.run, step=self.step, **values)
+
+
+def inspect() -> Inspection:
+    """Let the student choose text and step, and read the text; ends the page if that cannot be."""
+    run = current_run()
+    with st.container(border=True):
+        text = text_box(example_text(run))
+        step = _step(run)
+        if not text.strip():
+            showing.stop("There is no text to read; write some words above.")
+        if step is None:
+            step = session.looked_at_step(run)
+        reading = analyse("reading", run=run, step=step, text=text)
+        if run.is_moving:
+            session.look_at_step(run, reading.step)
+        st.caption(_summary(run, reading))
+        _follow(run, reading.step)
+    return Inspection(run=run, step=reading.step, text=text, reading=reading)
+
+
+def analyse(
+    analysis: str, *, run: Run | None = None, step: int | None = None, **values: Any
+) -> Answer:
+    """Have the engine analyse a model; where that fails, say why and end the page."""
+    try:
+        with st.spinner("Looking", show_time=True):
+            return session.engine().analyse(run.id if run else "", analysis, step=step, **values)
+    except UserError as error:
+        showing.stop(str(error))
+
+
+def current_run() -> Run:
+    """The run that pages look at, once its model is there; ends the page if that cannot be."""
+    run = session.current_run()
+    if run is None:
+        showing.stop(
+            "The link's run is not on this server any more; choose a model in the sidebar."
+        )
+    if run.status == "starting":
+        st.info("This run is still being prepared; its model shows here in a moment.")
+        st.fragment(_wait, run_every=1.0)(run.id)
+        st.stop()
+    return run
+
+
+def _wait(run_id: str) -> None:
+    run = session.engine().poll(run_id)
+    if run is None or run.status != "starting":
+        link.draw_anew()
+
+
+def example_text(run: Run) -> str:
+    """A text of the kind that a run learned from."""
+    corpus = CORPORA.get(run.setup.corpus)
+    if isinstance(corpus, Task):
+        n_characters = min(64, run.setup.model.context)
+        return corpus.row(Random("example"), n_characters, held_out=True)[0]
+    if corpus is not None:
+        return content.example(corpus.name)
+    return run.samples[-1][1][:120] if run.samples else "The cat sat on the mat, and the cat slept."
+
+
+def text_box(example: str, label: str = "Text that the model reads") -> str:
+    """Let the student write a text, the same one on every page, or take an example."""
+    session.follow_example(example)
+    words = st.text_area(
+        label,
+        value=example,
+        key=session.TEXT,
+        height=90,
+        max_chars=MOST_CHARACTERS,
+        bind="query-params",
+        persist_state="session",
+        help="Any text of yours; every picture on this page is of this text.",
+    )
+    return str(words or "")
+
+
+def _step(run: Run) -> int | None:
+    """A step of which the run has a snapshot, by choice; None: as it stands."""
+    steps = [step for step in session.engine().snapshot_steps(run) if step < run.step]
+    if not steps:
+        return None
+    chosen = st.select_slider(
+        "The model after training step",
+        [*map(str, steps), _NOW],
+        value=_NOW,
+        key="at",
+        bind="query-params",
+    )
+    return None if chosen == _NOW else int(chosen)
+
+
+def _is_task(run: Run) -> bool:
+    return isinstance(CORPORA.get(run.setup.corpus), Task)
+
+
+def _summary(run: Run, reading: Answer) -> str:
+    n, left_out = len(reading["tokens"]), reading["n_left_out"]
+    words = f"{n:,} token{'s' * (n != 1)}"
+    if left_out:
+        words += f", its context; {left_out:,} more are left out"
+    if reading["counts"].any():
+        loss = reading["losses"][reading["counts"]].mean()
+        words += f" · loss {loss:.3f} nats a token" + " of the answers" * _is_task(run)
+    return f"{words} · model after step {reading.step:,}"
+
+
+def _follow(run: Run, step: int) -> None:
+    """While the model trains, let the student look again, or go on looking."""
+    if not run.is_moving:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Look again", icon=":material/refresh:", help="Take the model as it is now."):
+            session.look_at_step(run, None)
+            st.rerun()
+        follows = st.toggle("Follow the training", key="follow", bind="query-params")
+    if follows:
+        st.fragment(_look_again, run_every=FOLLOW_SECONDS)(run.id, step)
+
+
+def _look_again(run_id: str, step: int) -> None:
+    run = session.engine().poll(run_id)
+    if run is not None and run.step > step:
+        session.look_at_step(run, None)
+        link.draw_anew()

@@ -1,0 +1,304 @@
+"""The panel of one run: what it does, its curves, what it writes; live while it goes on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from explorer import content, link, session
+from explorer.components.live_chart import Line, live_chart
+from explorer.engine.run import Run, Series
+from tiny_llama.cost import count_parameters
+from tiny_llama.setup import describe_changes
+
+STATUS = {
+    "starting": "Preparing text and model",
+    "running": "Training",
+    "paused": "Paused",
+    "finished": "Finished",
+    "stopped": "Stopped",
+    "failed": "Ended",
+    "interrupted": "Interrupted",
+    "recorded": "Recorded run",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """What can be drawn of a run: a title for the axis, and the series with their names."""
+
+    axis: str
+    lines: tuple[tuple[str, str], ...]
+    smooth: tuple[str, ...] = ()
+
+
+CURVES = {
+    "Loss": Curve(
+        axis="Loss (nats a token)",
+        lines=(("loss", "Training"), ("held_out_loss", "Held-out")),
+        smooth=("loss",),
+    ),
+    "Bits per byte": Curve(axis="Held-out bits per byte", lines=(("bits_per_byte", "Held-out"),)),
+    "Accuracy": Curve(axis="Share of answers right", lines=(("accuracy", "Held-out"),)),
+    "Learning rate": Curve(axis="Learning rate", lines=(("learning_rate", "Learning rate"),)),
+    "Gradient norm": Curve(
+        axis="Length of the gradient, before clipping",
+        lines=(("gradient_norm", "Gradient norm"),),
+        smooth=("gradient_norm",),
+    ),
+    "Seconds a step": Curve(
+        axis="Seconds that a step took", lines=(("seconds", "A step"),), smooth=("seconds",)
+    ),
+}
+Stage = tuple[object, ...]
+AXES = {"Steps": "Step", "Tokens": "Tokens", "Seconds": "Seconds of training"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveOptions:
+    """How the student wants the curves drawn."""
+
+    curve: str
+    axis: str
+    log: bool
+    earlier: bool
+
+
+def show(run: Run, stage: Stage, progress: DeltaGenerator) -> None:
+    """Show a run, live while it moves.
+
+    Args:
+        run: the run.
+        stage: how it stood before anything of the page was drawn; see `stage_of`.
+        progress: where how far it is stands: under the button that started it, which is where one
+            looks then, on a phone too.
+    """
+    options = _curve_options()
+    seconds = None if run.status == "recorded" else _refresh_seconds(run)
+    place = progress.empty()
+    st.fragment(_live, run_every=seconds)(run.id, options, seconds, stage, place)
+    _changes(run, options)
+
+
+def stage_of(run: Run) -> Stage:
+    """What decides how the page around the live part looks.
+
+    To be taken before that is drawn: a run may move on meanwhile, and the live part then has the
+    page drawn anew.
+    """
+    return run.status, run.message, bool(run.measured), session.is_mine(run)
+
+
+def _curve_options() -> CurveOptions:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        curve = st.selectbox("Curve", list(CURVES), key="curve", bind="query-params", width=170)
+        axis = st.segmented_control(
+            "Against", list(AXES), default="Steps", required=True, key="axis", bind="query-params"
+        )
+        log = st.toggle("Log scale", key="log", bind="query-params")
+        earlier = st.toggle("Earlier runs", value=True, key="earlier", bind="query-params")
+    return CurveOptions(curve=str(curve), axis=str(axis), log=log, earlier=earlier)
+
+
+def _live(
+    run_id: str,
+    options: CurveOptions,
+    seconds: float | None,
+    stage: Stage,
+    place: DeltaGenerator,
+) -> None:
+    run = session.engine().poll(run_id)
+    if run is None or stage_of(run) != stage or _is_out_of_pace(run, seconds):
+        link.draw_anew()  # the whole page looks different now, or asks at another pace
+    _progress(run, place)
+    _chart(run, options)
+    _samples(run)
+
+
+def _refresh_seconds(run: Run) -> float:
+    """How often to ask for news: twice as often for the few moments before the first step, rarely
+    of a run that stands still, which its owner may move from another tab.
+    """
+    if not run.is_moving:
+        return session.SLOWEST_SECONDS
+    return session.refresh_seconds() / (2 if run.status == "starting" else 1)
+
+
+def _is_out_of_pace(run: Run, seconds: float | None) -> bool:
+    """Whether so many more or fewer look by now that this page should ask less or more often."""
+    return seconds is not None and not 0.6 < _refresh_seconds(run) / seconds < 1.6
+
+
+def _progress(run: Run, place: DeltaGenerator) -> None:
+    steps = run.setup.training.steps
+    words = f"{STATUS[run.status]}: step {run.step:,} of {steps:,}"
+    if run.is_moving:
+        words += f"  \n:small[{_share(run)}]"
+    place.progress(min(1.0, run.step / steps), words)
+
+
+def _share(run: Run) -> str:
+    """Say how the worker is shared, in one sentence."""
+    share = session.engine().share(run)
+    if share.n_all_runs == 1:
+        return "The only run now: it has a worker to itself."
+    workers = "1 worker" if share.n_workers == 1 else f"{share.n_workers} workers"
+    turn = "all turns of one" if share.n_runs == 1 else f"1 turn in {share.n_runs}"
+    return f"{share.n_all_runs} runs share {workers}; this one gets {turn}."
+
+
+def _chart(run: Run, options: CurveOptions) -> None:
+    curve = CURVES[options.curve]
+    others = session.overlaid_runs(run) if options.earlier else []
+    ends = {
+        "Steps": run.setup.training.steps,
+        "Tokens": run.setup.training.steps * run.setup.tokens_a_step,
+    }
+    live_chart(
+        [
+            line
+            for each in (run, *others)
+            for line in _lines(each, curve, options.axis, each is run)
+        ],
+        key="run_chart",
+        y_title=curve.axis,
+        x_title=AXES[options.axis],
+        log_y=options.log,
+        max_x=ends.get(options.axis),
+        numbers=_numbers(run),
+        alt=f"{curve.axis} against {AXES[options.axis].lower()}.",
+    )
+
+
+def _lines(run: Run, curve: Curve, axis: str, is_current: bool) -> list[Line]:
+    name = "" if is_current else f"{session.run_name(run)}, "
+    return [
+        Line(
+            name=series,
+            title=f"{name}{title.lower() if name else title}",
+            x=_places(run, run.series[series], axis),
+            values=run.series[series].values,
+            run=run.id,
+            smooth=series in curve.smooth,
+        )
+        for series, title in curve.lines
+        if is_current or run.series[series].steps
+    ]
+
+
+def _places(run: Run, series: Series, axis: str) -> Sequence[float]:
+    """Where the points of a series stand on the x axis."""
+    if axis == "Seconds":
+        return series.seconds
+    return series.steps if axis == "Steps" else Scaled(series.steps, run.setup.tokens_a_step)
+
+
+class Scaled(Sequence[float]):
+    """A growing sequence times a number, of which only what is asked for is computed."""
+
+    def __init__(self, numbers: Sequence[float], factor: int) -> None:
+        self.numbers, self.factor = numbers, factor
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, place: Any) -> Any:
+        return np.multiply(self.numbers[place], self.factor, dtype=np.float64)
+
+
+def _numbers(run: Run) -> list[tuple[str, str, str]]:
+    """The tiles above the chart: label, value, and what it says exactly."""
+    third = (
+        ("Accuracy", _last(run, "accuracy", "{:.0%}"), "Share of held-out answers that are right")
+        if run.series["accuracy"].steps
+        else (
+            "Bits per byte",
+            _last(run, "bits_per_byte", "{:.2f}"),
+            "Held-out loss by byte of text, which compares between tokenizers",
+        )
+    )
+    numbers = [
+        ("Training loss", _last(run, "loss", "{:.3f}"), "Of the last step, in nats a token"),
+        ("Held-out loss", _last(run, "held_out_loss", "{:.3f}"), "On text never trained on"),
+        third,
+        ("Learning rate", _last(run, "learning_rate", "{:.2g}"), "Of the last step"),
+        ("Gradient norm", _last(run, "gradient_norm", "{:.2f}"), "Before clipping"),
+        ("Parameters", f"{count_parameters(run.setup.model):,}", "Numbers that are learned"),
+    ]
+    if run.status != "recorded":  # another machine's speed says nothing about this one
+        numbers += [
+            ("Tokens a second", _tokens_a_second(run), "At its share of the worker"),
+            ("Time left", _duration(run.seconds_left()), "At its present pace")
+            if run.is_moving
+            else ("Trained for", _duration(run.seconds), "Waiting for others left out"),
+        ]
+    return numbers
+
+
+def _last(run: Run, name: str, form: str) -> str:
+    value = run.last(name)
+    return "–" if value is None else form.format(value)
+
+
+def _tokens_a_second(run: Run) -> str:
+    pace = run.steps_a_second()
+    if pace is None and not run.is_moving and run.seconds:
+        pace = run.step / run.seconds  # over all of its own turns
+    return "–" if pace is None else f"{pace * run.setup.tokens_a_step:,.0f}"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _samples(run: Run) -> None:
+    """Show the newest text that the model wrote, and let the student go back to earlier ones."""
+    st.subheader("What it writes", anchor=False)
+    if not run.samples:
+        st.caption("The first text comes as soon as the model is ready.")
+        return
+    (first, untrained), *later = run.samples
+    before, after = st.columns(2)
+    with before:
+        st.caption("Before training" if first == 0 else f"After step {first:,}")
+        st.code(untrained, language=None, wrap_lines=True)
+    if later:
+        with after:
+            _later_sample(dict(later))
+
+
+def _later_sample(texts: Mapping[int, str]) -> None:
+    steps = list(texts)
+    session.sample_step(steps)
+    step = steps[-1]
+    if len(steps) > 1:  # the slider says the step, where the other text has its caption
+        step = st.select_slider(
+            "Written after step",
+            steps,
+            key="sample_step",
+            format_func="After step {:,}".format,
+            label_visibility="collapsed",
+        )
+    else:
+        st.caption(f"After step {step:,}")
+    st.code(texts[step], language=None, wrap_lines=True)
+
+
+def _changes(run: Run, options: CurveOptions) -> None:
+    """Say what changed from each run that is drawn to the one after it."""
+    others = session.overlaid_runs(run) if options.earlier else []
+    if others:
+        st.caption("What changed, newest first")
+        st.markdown("\n".join(map(_change, (run, *others), others)))
+
+
+def _change(run: Run, before: Run) -> str:
+    changed = content.escaped(describe_changes(before.setup, run.setup))
+    return f"- **{session.run_name(run)}**, beside {session.run_name(before)}: {changed}"
