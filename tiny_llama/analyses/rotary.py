@@ -166,7 +166,7 @@ def _most(subject: Subject) -> int:
 def _seen(n: int, window: int | None) -> np.ndarray:
     """Which source each reader can read, `t s`."""
     reader, source = np.mgrid[:n, :n]
-    seen = source <= reader
+    seen: np.ndarray = source <= reader
     return seen if window is None else seen & (source > reader - window)
 
 
