@@ -162,6 +162,9 @@ def gradients_of(loss: Tensor, model: torch.nn.Module) -> tuple[list[str], tuple
     return list(parameters), torch.autograd.grad(loss, list(parameters.values()))
 
 
+@pytest.mark.parametrize(
+    "pair", [SETUPS[name] for name in ("LLaMA", "multi-query", "GPT-3, dense")], indirect=True
+)
 def test_transformers_writes_the_same_tokens_with_its_cache(pair: Pair) -> None:
     written = prompt = text(pair.ours.config, 4)[:1]
     with torch.no_grad():
