@@ -1,4 +1,4 @@
-"""The running code itself, cut out of its file: never a copy, and without importing it."""
+"""The running code itself is cut out of its file: never a copy, and without importing it."""
 
 import ast
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def source(where: str) -> Source:
 
 
 def has_source(where: str) -> bool:
-    """Whether there is such a piece of code."""
+    """Tell whether there is such a piece of code."""
     try:
         source(where)
     except KeyError:
@@ -54,7 +54,7 @@ Definition = ast.FunctionDef | ast.ClassDef
 
 
 def _definition(where: str) -> tuple[Path, Definition]:
-    """The file that defines something, and the definition; of a method, its class's or a base's."""
+    """Find the file that defines something, and the definition; of a method, also a base's."""
     module, _, names = where.partition(":")
     path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
     if not path.is_file():
@@ -84,7 +84,7 @@ def _find_in(tree: ast.Module | Definition, name: str) -> Definition | None:
 
 
 def _bases(module: str, tree: ast.Module, found: Definition) -> list[str]:
-    """Where the classes are that a class says it is made from."""
+    """Say where the classes are that a class is made from."""
     imported = {
         alias.asname or alias.name: f"{node.module}:{alias.name}"
         for node in tree.body
@@ -97,7 +97,7 @@ def _bases(module: str, tree: ast.Module, found: Definition) -> list[str]:
 
 
 def _lines(node: Definition, first: int) -> list[int]:
-    """The numbers of its lines without those of its docstring, unless it has nothing else."""
+    """Count its lines without those of its docstring, unless it has nothing else."""
     lines = list(range(first, (node.end_lineno or first) + 1))
     if ast.get_docstring(node) is None or len(node.body) == 1:
         return lines

@@ -1,4 +1,4 @@
-"""How a class of Hugging Face's corresponds to what is here: which setups, under which names."""
+"""A layout says which setups a class of Hugging Face's can express, under which names."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ def _nothing_more(config: ModelConfig) -> Iterator[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class WeightNames:
-    """What a class calls our weights.
+    """The names that a class has for our weights.
 
     Where it has several names for one of ours, they are the parts, in order, into which our matrix
     is cut.
@@ -33,13 +33,13 @@ class WeightNames:
     """Whether a block's matrices stand as inputs x outputs, as in GPT-2's Conv1D."""
 
     def outer_weight(self, owner: str) -> str:
-        """Their name for a matrix that stands outside the blocks."""
+        """Give their name for a matrix that stands outside the blocks."""
         return f"{self.outer[owner][0]}.weight"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """A class: which setups it can express, and under which names."""
+    """A class, with the setups that it can express and the names that it has for them."""
 
     class_name: str
     model_type: str
@@ -63,7 +63,7 @@ class Layout:
     """Says what else stands in the way of a setup."""
 
     def missing(self, config: ModelConfig) -> Iterator[str]:
-        """Each setting that stands in the way, as what it would have to be and what it is."""
+        """Name each setting that stands in the way, as what it would have to be and what it is."""
         for name, choices in self.expressible.items():
             if (value := getattr(config, name)) not in choices:
                 yield f"{name}={' or '.join(map(repr, choices))} (here {value!r})"
@@ -72,7 +72,7 @@ class Layout:
         yield from self.missing_rest(config)
 
     def write(self, config: ModelConfig) -> dict[str, Any]:
-        """The entries of a config.json that open this setup."""
+        """Write the entries of a config.json that open this setup."""
         settings = _spelled_out(config)
         return {
             "architectures": [self.class_name],
@@ -89,7 +89,7 @@ class Layout:
         }
 
     def read(self, values: Values) -> ModelConfig:
-        """The setup that a config.json describes.
+        """Read the setup that a config.json describes.
 
         Raises:
             CheckpointError: for a setting that this library does not have.
@@ -108,7 +108,7 @@ class Layout:
 
 
 def one_of(values: Values, key: str, names: Choices) -> str:
-    """Our name for the value of a key; `names` gives, for each of ours, what they call it.
+    """Find our name for the value of a key; `names` gives what they call each of ours.
 
     Raises:
         CheckpointError: if there is none; a clause for a longer sentence.
@@ -121,7 +121,7 @@ def one_of(values: Values, key: str, names: Choices) -> str:
 
 
 def _spelled_out(config: ModelConfig) -> ModelConfig:
-    """The same setup with nothing left to be derived."""
+    """Give the same setup with nothing left to be derived."""
     return replace(
         config,
         n_kv_heads=config.kv_heads,
@@ -131,7 +131,7 @@ def _spelled_out(config: ModelConfig) -> ModelConfig:
 
 
 def _derived(config: ModelConfig) -> ModelConfig:
-    """The same setup with as much as possible left to be derived, as people write it."""
+    """Give the same setup with as much as possible left to be derived, as people write it."""
     if config.kv_heads == config.n_heads:
         config = replace(config, n_kv_heads=None)
     if config.head_width * config.n_heads == config.d_model:

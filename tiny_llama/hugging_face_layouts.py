@@ -1,4 +1,4 @@
-"""What in Hugging Face's LLaMA and GPT-2 classes corresponds to what is here, as two records."""
+"""Two records say what corresponds to Hugging Face's LLaMA and GPT-2 classes here."""
 
 from collections.abc import Iterator
 from reprlib import repr as short
@@ -10,7 +10,7 @@ from tiny_llama.hugging_face_layout import Choices, Layout, Values, WeightNames,
 
 
 def layout_for(config: ModelConfig) -> Layout:
-    """The class that can express a setup.
+    """Find the class that can express a setup.
 
     Raises:
         CheckpointError: if there is none; names all that stands in the way of the nearest one.
@@ -44,7 +44,7 @@ def _read_llama(values: Values) -> dict[str, Any]:
 
 
 def _rope_theta(values: Values) -> Any:
-    """The base of plain RoPE, from `rope_parameters` (transformers 5) or `rope_theta` (before)."""
+    """Read the base of plain RoPE: `rope_parameters` (transformers 5) or `rope_theta` (before)."""
     theta = values.get("rope_theta", 10_000.0)
     for key in ("rope_scaling", "rope_parameters"):
         rope = values.get(key) or {}
@@ -60,7 +60,7 @@ def _write_gpt2(config: ModelConfig) -> dict[str, Any]:
 
 
 def _missing_gpt2(config: ModelConfig) -> Iterator[str]:
-    """What keeps heads from being all alike and filling the model's width."""
+    """Name what keeps heads from being all alike and filling the model's width."""
     if config.kv_heads != config.n_heads:
         yield f"n_kv_heads={config.n_heads} (here {config.n_kv_heads})"
     if config.d_head and config.d_head * config.n_heads != config.d_model:

@@ -1,4 +1,4 @@
-"""Our weights under the names, and in the pieces, that a class of Hugging Face's has."""
+"""Weights are given the names, and cut into the pieces, that a class of Hugging Face's has."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,7 +11,7 @@ from tiny_llama.hugging_face_layout import WeightNames
 def renamed(
     names: WeightNames, config: ModelConfig, tensors: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Their names for our weights (or gradients), as views: copying into them fills ours."""
+    """Give our weights (or gradients) their names, as views: copying into them fills ours."""
     return {
         name: part
         for path, tensor in tensors.items()
@@ -36,7 +36,7 @@ def _parts(
 
 
 def _heights(config: ModelConfig, tensor: Tensor, n_parts: int) -> list[int]:
-    """How many rows each part of a matrix has: queries, keys and values, or equal shares."""
+    """Count the rows of each part of a matrix: queries, keys and values, or equal shares."""
     if n_parts == 3:
         return [n * config.head_width for n in (config.n_heads, config.kv_heads, config.kv_heads)]
     return [len(tensor) // n_parts] * n_parts

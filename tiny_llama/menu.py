@@ -24,7 +24,7 @@ class Option:
 
     @property
     def short_title(self) -> str:
-        """The title as it stands within a line; where it gives an abbreviation, that alone."""
+        """Give the title as it stands within a line; where it has an abbreviation, that alone."""
         if abbreviation := re.search(r"\((.+)\)$", self.title):
             return abbreviation[1]
         is_name = self.title[1:] != self.title[1:].lower()
@@ -63,7 +63,7 @@ class PositionOption(Option):
 
     @property
     def tells_order(self) -> bool:
-        """Whether order comes in anywhere but through the mask."""
+        """Tell whether order comes in anywhere but through the mask."""
         return bool(self.adds or self.turns or self.bias)
 
 

@@ -59,14 +59,14 @@ def _press(panel: str, box: str) -> None:
 
 
 def _layer(config: ModelConfig) -> int:
-    """The layer to open, where they are not all alike."""
+    """Let the student choose the layer to open, where they are not all alike."""
     if len(kinds_of_layers(config)) < 2:
         return 0
     return showing.choose_layer(config.n_layers)
 
 
 def _legend(panels: Sequence[Panel]) -> str:
-    """What the letters on the wires stand for, with their sizes here."""
+    """Say what the letters on the wires stand for, with their sizes here."""
     sizes = {
         letter: size
         for panel in panels
@@ -96,7 +96,7 @@ def _show_box(config: ModelConfig, panel: Panel, box: Box) -> None:
 
 
 def _words(config: ModelConfig, part: str) -> str:
-    """The card of the option that the model has in this slot, or the words about this part."""
+    """Give the card of the model's option in this slot, or the words about this part."""
     if part in MENU or part in CHOICES:
         return content.card(part, getattr(config, part))
     return content.part(part)
@@ -111,12 +111,12 @@ def _show_weights(box: Box) -> None:
 
 
 def leaving(panel: Panel, box: Box) -> Wire | None:
-    """A wire that carries away what a box makes, if a recording finds it."""
+    """Find a wire that carries away what a box makes, if a recording finds it."""
     return next((wire for wire in panel.wires if wire.start == box.name and wire.path), None)
 
 
 def code_of(config: ModelConfig, box: Box) -> str:
-    """Where the code of a box is; see `explorer.source`."""
+    """Say where the code of a box is; see `explorer.source`."""
     if where := _CODE.get((box.part, box.step)) or _CODE.get((box.part, "")):
         return where
     slot = _SLOTS.get(box.part, box.part)
@@ -126,7 +126,7 @@ def code_of(config: ModelConfig, box: Box) -> str:
 
 
 def _method(config: ModelConfig, box: Box) -> str:
-    """Which method of an option's class computes a box; empty: all of it."""
+    """Name the method of an option's class that computes a box; empty: all of it."""
     if box.part == "position":
         return "rotate" if POSITION[config.position].turns else ""
     if box.part == "feed_forward":
@@ -135,7 +135,7 @@ def _method(config: ModelConfig, box: Box) -> str:
 
 
 def _show_tensor(config: ModelConfig, wire: Wire) -> None:
-    """The numbers on a wire, in the sidebar's model or in an untrained one."""
+    """Show the numbers on a wire, in the sidebar's model or in an untrained one."""
     run = _sidebars(config)
     try:
         if run is None:
@@ -150,7 +150,7 @@ def _show_tensor(config: ModelConfig, wire: Wire) -> None:
 
 
 def _sidebars(config: ModelConfig) -> Run | None:
-    """The run of the sidebar, if its model is made so and can be asked."""
+    """Find the run of the sidebar, if its model is made so and can be asked."""
     run = session.current_run()
     if run is None or run.status == "starting" or not _is_made_so(run, config):
         return None
@@ -170,7 +170,7 @@ def _ask(run: Run | None, config: ModelConfig, path: str) -> tuple[np.ndarray, s
 
 
 def _is_made_so(run: Run, config: ModelConfig) -> bool:
-    """Whether a run's model has these parts and sizes, its vocabulary and its start aside."""
+    """Tell whether a run's model has these parts and sizes, its vocabulary and start aside."""
     ignored = ("vocab_size", "dropout", "init_std", "scaled_residual_init")
     theirs = {name: getattr(config, name) for name in ignored}
     return replace(run.setup.model, **theirs) == config

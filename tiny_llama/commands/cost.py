@@ -1,4 +1,4 @@
-"""Costs: count what a model of any size takes, without building it."""
+"""`cost` counts what a model of any size takes, without building it."""
 
 import argparse
 from dataclasses import asdict, replace

@@ -1,4 +1,4 @@
-"""Evaluation: measure a trained model on a text."""
+"""`eval` measures a trained model on a text."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Export: a trained model for other programs."""
+"""`export` writes a trained model for other programs."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Lists of what can be chosen."""
+"""`list` shows what can be chosen."""
 
 import argparse
 import sys

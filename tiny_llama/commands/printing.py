@@ -1,4 +1,4 @@
-"""Printing: what a command says on standard output, for people or for programs."""
+"""Commands print tables for people, and JSON for programs."""
 
 import json
 import sys

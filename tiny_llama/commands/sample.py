@@ -1,4 +1,4 @@
-"""Sampling: let a trained model write."""
+"""`sample` lets a trained model write."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""A setup as one stand-alone PyTorch file."""
+"""`script` prints a setup as one stand-alone PyTorch file."""
 
 import argparse
 import sys

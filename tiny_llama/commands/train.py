@@ -1,4 +1,4 @@
-"""Training: a new run, or an old one resumed, in a folder."""
+"""`train` trains a model in a folder, anew or from where it was left."""
 
 import argparse
 import signal

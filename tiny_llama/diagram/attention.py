@@ -1,4 +1,4 @@
-"""The inside of attention: queries, keys and values, each on a branch of its own."""
+"""Attention's panel has queries, keys and values each on a branch of its own."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -38,7 +38,7 @@ def _turn(config: ModelConfig) -> Box:
 
 
 def _for_each(build: Builder, ends: dict[str, tuple[str, str]], model: Box) -> None:
-    """The same box once for queries and once for keys; `ends` says where each is then."""
+    """Put a box once for queries and once for keys; `ends` says where each is then."""
     for name, axes in (("query", "h t e"), ("key", "g t e")):
         start, _ = ends[name]
         title = model.title.format(name[0])
@@ -48,7 +48,7 @@ def _for_each(build: Builder, ends: dict[str, tuple[str, str]], model: Box) -> N
 
 
 def _score(build: Builder, layer: int, ends: Mapping[str, tuple[str, str]]) -> None:
-    """From queries and keys to how much each token reads from each."""
+    """Lead from queries and keys to how much each token reads from each."""
     build.put(_of_scores(box("scores", "q · k / √e", "attention", "scores")))
     for name, axes in (("query", "h t e"), ("key", "g s e")):
         start, path = ends[name]
@@ -62,7 +62,7 @@ def _score(build: Builder, layer: int, ends: Mapping[str, tuple[str, str]]) -> N
 
 
 def _on_scores(config: ModelConfig, layer: int) -> Iterator[Box]:
-    """What happens to scores before the softmax."""
+    """Make boxes for what happens to scores before the softmax."""
     if config.attention_softcap is not None:
         yield softcap("attention", config.attention_softcap)
     if bias := POSITION[config.position].bias:
@@ -73,5 +73,5 @@ def _on_scores(config: ModelConfig, layer: int) -> Iterator[Box]:
 
 
 def _of_scores(box: Box) -> Box:
-    """The same box, on the branches of queries and keys."""
+    """Put a box on the branches of queries and keys."""
     return replace(box, branches=("query", "key"))

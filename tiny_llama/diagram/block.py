@@ -1,4 +1,4 @@
-"""One block: how its parts and norms stand to one another and to the residual stream."""
+"""A block's panel shows how its parts and norms stand to the residual stream."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -23,7 +23,7 @@ def block_panel(config: ModelConfig, layer: int, sizes: Mapping[str, int]) -> Pa
 
 
 def _flow(config: ModelConfig) -> Callable[[Builder], None]:
-    """How the parts stand to one another; with one part alone, nothing stands beside it."""
+    """Choose how the parts stand to one another; one part alone has nothing beside it."""
     parts, place = _parts(config), NORM_PLACEMENT[config.norm_placement]
     if config.block == "sequential" or not parts:
         return _sequential
@@ -33,7 +33,7 @@ def _flow(config: ModelConfig) -> Callable[[Builder], None]:
 
 
 def _sequential(build: Builder) -> None:
-    """Attention, then feed-forward; each is added to the stream that goes around it."""
+    """Put attention, then feed-forward; each is added to the stream that goes around it."""
     config, path = build.config, ""
     place = NORM_PLACEMENT[config.norm_placement]
     for part in _parts(config):
@@ -54,7 +54,7 @@ def _sequential(build: Builder) -> None:
 
 
 def _parallel(build: Builder) -> None:
-    """Attention and feed-forward read the same stream; both are added to it at once."""
+    """Let attention and feed-forward read the same stream, and add both to it at once."""
     config, place = build.config, NORM_PLACEMENT[build.config.norm_placement]
     ends = dict.fromkeys(_parts(config), ("in", ""))
     if place.before and config.block == "parallel":
@@ -75,7 +75,7 @@ def _parallel(build: Builder) -> None:
 
 
 def _parallel_normed_after(build: Builder) -> None:
-    """Both read the same stream, and each is added to it in turn, with a norm on the sum."""
+    """Let both read the same stream, and add each to it in turn, with a norm on the sum."""
     config = build.config
     parts = _parts(config)
     _side_by_side(
@@ -101,7 +101,7 @@ def _side_by_side(
 
 
 def _part(config: ModelConfig, part: str) -> Box:
-    """A whole part of a block, which a panel of its own opens."""
+    """Make a box for a whole part of a block, which a panel of its own opens."""
     titles = {"attention": "Attention", "feed_forward": FEED_FORWARD[config.feed_forward].title}
     title = "Experts" if part == "feed_forward" and config.has_experts else titles[part]
     return replace(box(part, title, part, getattr(config, part)), kind="fold")

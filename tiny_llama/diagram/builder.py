@@ -1,4 +1,4 @@
-"""A panel while it is put together, box by box and wire by wire."""
+"""A panel is put together box by box and wire by wire."""
 
 import re
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ class Builder:
         self._add(start, end, "", "t d", goes_around=True)
 
     def panel(self, name: str, title: str) -> Panel:
-        """What has been put together."""
+        """Give what has been put together."""
         return Panel(
             name=name,
             title=title,
@@ -88,7 +88,7 @@ class Builder:
         )
 
     def _weights(self, name: str) -> dict[str, Shape]:
-        """What a box learns; of a block, the first one stands for all."""
+        """Find what a box learns; of a block, the first one stands for all."""
         of_first = re.sub(r"\d+", "0", self.prefix)
         prefix = "blocks.0." if name == "blocks" else f"{of_first}{name}."
         return {

@@ -1,4 +1,4 @@
-"""The inside of a feed-forward: with a gate, without one, or a mixture of experts."""
+"""A feed-forward's panel has a gate, none, or a mixture of experts."""
 
 from collections.abc import Mapping
 from dataclasses import replace

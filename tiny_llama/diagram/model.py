@@ -1,4 +1,4 @@
-"""The whole model, from token numbers to logits."""
+"""The first panel shows the whole model, from token numbers to logits."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -30,7 +30,7 @@ def model_panel(config: ModelConfig, sizes: Mapping[str, int]) -> Panel:
 
 
 def _after_embedding(config: ModelConfig) -> Iterator[Box]:
-    """What happens between the embedding and the first block."""
+    """Make boxes for what happens between the embedding and the first block."""
     if config.embedding_scale:
         yield box("scale", "× √d", "embedding", "scale")
     if config.embedding_norm:

@@ -1,4 +1,4 @@
-"""What a diagram consists of: panels of boxes, and the wires between these."""
+"""A diagram consists of panels of boxes, and of the wires between these."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,7 +47,7 @@ class Box:
 
     @property
     def n_parameters(self) -> int:
-        """How many numbers one of it learns."""
+        """Count the numbers that one of it learns."""
         return sum(map(prod, self.weights.values()))
 
 

@@ -22,7 +22,7 @@ class Piece:
 
 
 def piece_of(slot: str, option: str) -> Piece:
-    """What an option puts into a script.
+    """Find what an option puts into a script.
 
     Raises:
         ConfigError: if nobody has written it.
@@ -46,7 +46,7 @@ def check_pieces(setup: Setup) -> None:
 
 
 def cited(option: Option) -> str:
-    """An option's title with its paper."""
+    """Give an option's title with its paper."""
     return f"{option.title} (arXiv:{option.paper})" if option.paper else option.title
 
 

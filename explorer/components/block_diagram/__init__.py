@@ -45,7 +45,7 @@ def diagram_data(
     formulas: Mapping[tuple[str, str], str],
     opened: tuple[str, str] | None,
 ) -> dict[str, Any]:
-    """What the browser is sent."""
+    """Write down what the browser is sent."""
     return {
         "panels": [_panel(panel, formulas, opened) for panel in panels],
         "alt": diagram_words(panels),
@@ -60,7 +60,7 @@ def diagram_words(panels: Sequence[Panel]) -> str:
 
 
 def times(shape: Sequence[int]) -> str:
-    """A shape as people write it."""
+    """Write a shape as people do."""
     return " × ".join(f"{size:,}" for size in shape)
 
 
@@ -114,9 +114,9 @@ LETTER = 5.4
 
 
 def _second_line(box: Box, width: float) -> tuple[str, str]:
-    """A box's detail and how much it learns; where both are too wide, as much of the first as fits.
+    """Give a box's detail and how much it learns, or as much of the first as fits.
 
-    Pointing at the box says all of it.
+    Where both are too wide, pointing at the box says all of it.
     """
     count = in_short(box.n_parameters) if box.n_parameters else ""
     most = int(width / LETTER)

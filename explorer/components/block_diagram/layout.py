@@ -1,4 +1,4 @@
-"""Where the boxes and wires of a diagram stand: rows from the top down, branches side by side."""
+"""Diagrams are laid out in rows from the top down, with branches side by side."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ def lay_out(panel: Panel) -> Layout:
 
 
 def _rows(panel: Panel) -> list[list[Box]]:
-    """Boxes by the longest way from what comes in, each row in the order in which they compute."""
+    """Sort boxes by the longest way from what comes in; a row is in computing order."""
     at: dict[str, int] = {}
     rows: list[list[Box]] = []
     for box in panel.boxes:
@@ -90,7 +90,7 @@ def _rows(panel: Panel) -> list[list[Box]]:
 
 
 def _columns(panel: Panel) -> dict[str, tuple[float, float]]:
-    """Centre and width of each branch's column, as shares of the panel's width."""
+    """Give each branch's column, its centre and width, as shares of the panel's width."""
     n = len(panel.branches)
     goes_around = any(wire.goes_around for wire in panel.wires)
     spread = _BESIDE_THE_STREAM if goes_around and n == 2 else _even(n)
@@ -142,13 +142,13 @@ def _ways(
 
 
 def _around(start: Place, end: Place) -> tuple[Point, ...]:
-    """Along the left edge, and into the end from the side."""
+    """Go along the left edge, and into the end from the side."""
     top, side, middle = start.bottom + 4, 0.04 * WIDTH, end.y + end.height / 2
     return (start.centre, top), (side, top), (side, middle), (end.x, middle)
 
 
 def _down(start: Place, end: Place, *, ends_round: bool) -> tuple[Point, ...]:
-    """Straight down where the boxes stand over one another, else with two corners."""
+    """Go straight down where the boxes stand over one another, else with two corners."""
     top, bottom = start.bottom, end.y
     a, b = start.centre, end.centre
     if ends_round and abs(a - b) > 1:
@@ -162,7 +162,7 @@ def _down(start: Place, end: Place, *, ends_round: bool) -> tuple[Point, ...]:
 
 
 def _label(points: Sequence[Point]) -> Point:
-    """In the first gap that the line goes down, beside no box."""
+    """Find room in the first gap that the line goes down, beside no box."""
     (x, top), (_, bottom) = points[:2]
     if bottom - top < GAP / 2:  # it goes aside first
         (x, top), (_, bottom) = points[-2:]
