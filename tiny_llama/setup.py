@@ -56,7 +56,7 @@ class Setup:
             ConfigError: for an unknown name, or a value that does not fit.
         """
         return self.with_settings(
-            {name: parse_field(_owner(name), name, text) for name, text in values.items()}
+            {name: parse_field(setting_owner(name), name, text) for name, text in values.items()}
         )
 
     def with_settings(self, values: Mapping[str, Any]) -> "Setup":
@@ -67,7 +67,7 @@ class Setup:
         """
         of: dict[type, dict[str, Any]] = {Setup: {}, ModelConfig: {}, TrainConfig: {}}
         for name, value in values.items():
-            of[_owner(name)][name] = value
+            of[setting_owner(name)][name] = value
         model = replace(self.model, **of[ModelConfig])
         training = replace(self.training, **of[TrainConfig])
         return replace(self, **of[Setup], model=model, training=training)
@@ -79,7 +79,7 @@ class Setup:
             ConfigError: for an unknown name.
         """
         parts = {Setup: self, ModelConfig: self.model, TrainConfig: self.training}
-        return getattr(parts[_owner(name)], name)
+        return getattr(parts[setting_owner(name)], name)
 
     @property
     def tokens_a_step(self) -> int:
@@ -202,8 +202,12 @@ def _count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def _owner(name: str) -> type:
-    """The dataclass that a setting is a field of."""
+def setting_owner(name: str) -> type:
+    """The dataclass that a setting is a field of.
+
+    Raises:
+        ConfigError: for an unknown name.
+    """
     for owner, names in _FIELDS.items():
         if name in names:
             return owner

@@ -7,11 +7,13 @@ from math import prod
 import numpy as np
 import streamlit as st
 
-from explorer import content, session, showing
+from explorer import content, link, session, showing
 from explorer.components.block_diagram import block_diagram, times
 from explorer.engine.run import Run
+from explorer.engine.run_state import RunState
 from explorer.inspection import example_text
 from explorer.source import has_source
+from explorer.widgets import choose_layer
 from tiny_llama.analyses.room import check_size
 from tiny_llama.config import ModelConfig
 from tiny_llama.diagram import AXES, Box, Panel, Wire, diagram, kinds_of_layers
@@ -19,8 +21,6 @@ from tiny_llama.errors import UserError
 from tiny_llama.menu import CHOICES, MENU, POSITION
 from tiny_llama.setup import Setup
 
-_OPEN = "open"
-"""Widget and word of the link: panel and box that are open, as "attention.scores"."""
 N_TOKENS = 16
 """What a model reads just for a look."""
 
@@ -31,9 +31,7 @@ def show(setup: Setup, preset: str) -> None:
     picture = st.container()  # above the box for the layer, so that it is at the top in any case
     panels = diagram(config, layer=_layer(config))
     places = {f"{panel.name}.{box.name}": (panel, box) for panel in panels for box in panel.boxes}
-    session.take_from_link(_OPEN, ["", *places], usual="")
-    opened = str(session.widget(_OPEN))
-    session.put_into_link(_OPEN, opened, usual="")
+    opened = link.value("open", among=["", *places])
     with picture:
         block_diagram(
             panels,
@@ -51,18 +49,18 @@ def show(setup: Setup, preset: str) -> None:
 
 
 def _close() -> None:
-    session.set_widgets(**{_OPEN: ""})
+    link.put(open="")
 
 
 def _press(panel: str, box: str) -> None:
-    session.set_widgets(**{_OPEN: f"{panel}.{box}"})
+    link.put(open=f"{panel}.{box}")
 
 
 def _layer(config: ModelConfig) -> int:
     """Let the student choose the layer to open, where they are not all alike."""
     if len(kinds_of_layers(config)) < 2:
         return 0
-    return showing.choose_layer(config.n_layers)
+    return choose_layer(config.n_layers)
 
 
 def _legend(panels: Sequence[Panel]) -> str:
@@ -152,7 +150,7 @@ def _show_tensor(config: ModelConfig, wire: Wire) -> None:
 def _sidebars(config: ModelConfig) -> Run | None:
     """Find the run of the sidebar, if its model is made so and can be asked."""
     run = session.current_run()
-    if run is None or run.status == "starting" or not _is_made_so(run, config):
+    if run is None or run.status == RunState.STARTING or not _is_made_so(run, config):
         return None
     return run
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from explorer import content
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
 from tiny_llama.menu import POSITION
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer import state
 from explorer.components.block_diagram.layout import WIDTH, Place, Point, Way, lay_out
 from explorer.figures.amounts import in_short
 from tiny_llama.diagram import Box, Panel, Wire
@@ -33,7 +34,7 @@ def block_diagram(
     """
 
     def pressed() -> None:
-        panel, box = st.session_state[key]["opened"]
+        panel, box = state.shown(key)["opened"]
         open_box(str(panel), str(box))
 
     data = diagram_data(panels, formulas, opened)
@@ -109,7 +110,7 @@ def _box(
     }
 
 
-LETTER = 5.4
+LETTER = 6
 """How wide a letter of a box's second line is, a little more than it takes."""
 
 

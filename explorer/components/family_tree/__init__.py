@@ -10,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer import state
 from explorer.family.axis import axis_of, places_of
 from explorer.family.filtering import MAKER_TITLES
 from explorer.family.tree import KINDS, RELATIONS, ROOT, Node, Tree
@@ -33,7 +34,7 @@ def time_line(
     """
 
     def pressed() -> None:
-        open_node(str(st.session_state[key]["opened"]))
+        open_node(str(state.shown(key)["opened"]))
 
     _component()(
         key=key,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from explorer import state
 from explorer.components.stand_alone import stand_alone
 from tiny_llama.analyses.roles import ROLES, best_role
 
@@ -36,7 +37,7 @@ def head_grid(
     """
 
     def chosen() -> None:
-        layer, head = st.session_state[key]["chosen"]
+        layer, head = state.shown(key)["chosen"]
         open_head(int(layer), int(head))
 
     _component()(key=key, data=grid_data(maps, roles), height="content", on_chosen_change=chosen)

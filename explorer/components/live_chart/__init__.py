@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from explorer import state
+
 # Streamlit may replace an update that has not left yet by the next, so each carries the last few.
 OVERLAP = 5
 MOST_POINTS = 4000  # a line in full; more could not be told apart on a screen
@@ -76,7 +78,7 @@ def live_chart(
         numbers: label, value and perhaps a hint for each tile above the chart.
     """
     memory = f"{key}: sent"
-    sent: Sent = st.session_state.setdefault(memory, {})
+    sent: Sent = state.kept(memory, dict)
     _component()(
         key=key,
         height="content",
@@ -91,7 +93,7 @@ def live_chart(
             "maxX": max_x,
         },
         # A callback runs before the page does: with the memory gone, the page sends everything.
-        on_resync_change=lambda: st.session_state.pop(memory, None),
+        on_resync_change=lambda: state.keep(memory, {}),
     )
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from explorer import content, showing
-from explorer.engine.answers import Answer
+from explorer import content, link, showing
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
 from explorer.figures.norms import (
     NORMS,
@@ -12,9 +12,8 @@ from explorer.figures.norms import (
     norm_statistics,
     two_results,
 )
-from explorer.inside.stretch import choose_stretch, room_for
 from explorer.inspection import Inspection
-from explorer.named import choose_named
+from explorer.widgets import choose_named, choose_place, choose_stretch, room_for
 from tiny_llama.analyses.places import FACTORS, SHIFTS, norm_places
 from tiny_llama.menu import NORM
 
@@ -35,19 +34,23 @@ def show(inspection: Inspection) -> None:
     if not places:
         showing.stop("This model has no place for a norm: it has no layers and is post-norm.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        place = choose_named("Norm to look at", places, key="norm_at", usual=next(iter(places)))
-        exponent = st.select_slider(
+        place = choose_named("Norm to look at", places, key="norm_at")
+        exponent = link.widget(
+            st.select_slider,
+            "times",
             "Multiply all by c",
-            list(EXPONENTS),
-            value=1,
-            key="times",
+            options=list(EXPONENTS),
             format_func=lambda power: f"{10.0**power:g}",
-            bind="query-params",
         )
-        shift = st.slider(
-            "Add c times the rms to all", -3.0, 3.0, 1.0, 0.25, key="plus", bind="query-params"
+        shift = link.widget(
+            st.slider,
+            "plus",
+            "Add c times the rms to all",
+            min_value=-3.0,
+            max_value=3.0,
+            step=0.25,
         )
-    token = showing.choose_place("token", "Token", inspection.reading["tokens"])
+    token = choose_place("token", "Token", inspection.reading["tokens"])
     answer = inspection.analyse(
         "norms",
         text=inspection.text,
