@@ -37,7 +37,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "architecture": (
         *("components", "content", "controls", "engine", "figures", "inspection", "link"),
-        *("session", "showing", "state", "views", "widgets"),
+        *("session", "showing", "source", "state", "views", "widgets"),
     ),
     "train": (
         *("components", "content", "controls", "engine", "family", "link", "run_actions"),
