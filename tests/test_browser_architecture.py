@@ -12,7 +12,12 @@ from explorer.architecture.views import VIEWS
 @pytest.mark.parametrize("screen", list(SCREENS))
 def test_every_view_is_drawn_and_can_be_used_by_everybody(browser, server, screen):
     check_views(
-        browser, server, "architecture", [view.name for view in VIEWS], screen, ready="view_{}"
+        browser,
+        server,
+        "architecture",
+        {view.name: view.title for view in VIEWS},
+        screen,
+        ready="view_{}",
     )
 
 

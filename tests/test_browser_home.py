@@ -12,7 +12,7 @@ from explorer.tour import STOPS
 
 @pytest.mark.parametrize("screen", list(SCREENS))
 def test_every_view_of_home_can_be_used_by_everybody(browser, server, screen):
-    check_views(browser, server, "?tour=1", [view.name for view in VIEWS], screen)
+    check_views(browser, server, "?tour=1", {view.name: view.title for view in VIEWS}, screen)
 
 
 def see_stop(student, number):

@@ -29,7 +29,7 @@ def frames_sent(student):
 @pytest.mark.parametrize("screen", list(SCREENS))
 @pytest.mark.parametrize("name", INSIDE)
 def test_every_view_is_drawn_and_can_be_used_by_everybody(browser, server, name, screen):
-    views = [view.name for view in import_module(f"explorer.inside.{name}").VIEWS]
+    views = {view.name: view.title for view in import_module(f"explorer.inside.{name}").VIEWS}
     check_views(browser, server, name, views, screen, ready="explain_{}")
 
 

@@ -7,8 +7,7 @@ opens the card of the node.
 from collections.abc import Callable
 from typing import TypedDict
 
-import streamlit as st
-
+from explorer import state
 from explorer.components.browser import part
 
 
@@ -63,6 +62,6 @@ def time_line(drawing: Drawing, *, key: str, open_node: Callable[[str], None]) -
     """Draw a tree; call `open_node(id)` when a node is pressed, before the page is run again."""
 
     def pressed() -> None:
-        open_node(str(st.session_state[key]["opened"]))
+        open_node(str(state.shown(key)["opened"]))
 
     part("family_tree")(key=key, data=drawing, height="content", on_opened_change=pressed)

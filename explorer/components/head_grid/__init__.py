@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import streamlit as st
 
+from explorer import state
 from explorer.components.browser import part
 from explorer.components.stand_alone import stand_alone
 from tiny_llama.analyses.roles import ROLES, best_role
@@ -36,7 +36,7 @@ def head_grid(
     """
 
     def chosen() -> None:
-        layer, head = st.session_state[key]["chosen"]
+        layer, head = state.shown(key)["chosen"]
         open_head(int(layer), int(head))
 
     part("head_grid")(

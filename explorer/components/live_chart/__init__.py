@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import streamlit as st
 
+from explorer import state
 from explorer.components.browser import part
 
 # Streamlit may replace an update that has not left yet by the next, so each carries the last few.
@@ -77,7 +77,7 @@ def live_chart(
         numbers: label, value and perhaps a hint for each tile above the chart.
     """
     memory = f"{key}: sent"
-    sent: Sent = st.session_state.setdefault(memory, {})
+    sent: Sent = state.kept(memory, dict)
     part("live_chart", html=_PLACE)(
         key=key,
         height="content",
@@ -92,7 +92,7 @@ def live_chart(
             "maxX": max_x,
         },
         # A callback runs before the page does: with the memory gone, the page sends everything.
-        on_resync_change=lambda: st.session_state.pop(memory, None),
+        on_resync_change=lambda: state.keep(memory, {}),
     )
 
 

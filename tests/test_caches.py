@@ -1,12 +1,12 @@
-"""Answers and models that are kept while there is room, and found again."""
+"""AnswerCache and models that are kept while there is room, and found again."""
 
 import numpy as np
 import pytest
 
-from explorer.engine.answers import Answer, Answers, key_of
-from explorer.engine.client import Engine
-from explorer.engine.shipped import FOLDER
-from explorer.engine.subjects import Subjects
+from explorer.engine.server.answer_cache import Answer, AnswerCache, key_of
+from explorer.engine.server.engine import Engine
+from explorer.engine.server.pretrained import FOLDER
+from explorer.engine.worker.model_cache import ModelCache
 from tiny_llama.checkpoint import new_trainer
 from tiny_llama.setup import Setup
 
@@ -22,7 +22,7 @@ def key(name):
 
 
 def test_an_answer_is_found_again_by_the_same_question_alone():
-    answers = Answers(1_000_000)
+    answers = AnswerCache(1_000_000)
     kept = answer(10)
     answers.keep(key_of("run", 1, "heads", {"text": "a", "layer": 0}), kept)
     assert answers.find(key_of("run", 1, "heads", {"layer": 0, "text": "a"})) is kept
@@ -36,7 +36,7 @@ def test_an_answer_is_found_again_by_the_same_question_alone():
 
 
 def test_the_answers_asked_for_longest_ago_make_room():
-    answers = Answers(10_000)
+    answers = AnswerCache(10_000)
     for name in "abcd":
         answers.keep(key(name), answer(1_900))
     answers.find(key("a"))
@@ -49,7 +49,7 @@ def test_the_answers_asked_for_longest_ago_make_room():
 
 
 def test_keeping_an_answer_twice_takes_its_room_once():
-    answers = Answers(10_000)
+    answers = AnswerCache(10_000)
     for _ in range(20):
         answers.keep(key("a"), answer(1_900))
     answers.keep(key("b"), answer(1_900))
@@ -57,7 +57,7 @@ def test_keeping_an_answer_twice_takes_its_room_once():
 
 
 def test_a_model_is_read_once_and_the_snapshots_beside_it():
-    subjects = Subjects(10_000_000)
+    subjects = ModelCache(10_000_000)
     last = subjects.find("repeat", REPEAT, 2000)
     assert subjects.find("repeat", REPEAT, 2000) is last
     then = subjects.find("repeat", REPEAT, 284)
@@ -66,11 +66,11 @@ def test_a_model_is_read_once_and_the_snapshots_beside_it():
 
 
 def test_a_step_that_is_not_kept_gives_the_model_as_it_stands():
-    assert Subjects(10_000_000).find("repeat", REPEAT, 1234).step == 2000
+    assert ModelCache(10_000_000).find("repeat", REPEAT, 1234).step == 2000
 
 
 def test_models_make_room_for_one_another():
-    subjects = Subjects(1)
+    subjects = ModelCache(1)
     first = subjects.find("repeat", REPEAT, 2000)
     subjects.find("repeat", REPEAT, 0)
     assert subjects.find("repeat", REPEAT, 2000) is not first
@@ -81,7 +81,7 @@ def test_a_model_that_trains_is_looked_at_in_a_copy_that_stays(tmp_path):
         {"corpus": "repeat", "n_layers": "1", "d_model": "16", "steps": "9"}
     )
     trainer = new_trainer(setup)
-    subjects = Subjects(10_000_000)
+    subjects = ModelCache(10_000_000)
     for _ in range(3):
         next(trainer)
     found = subjects.find("live", tmp_path, None, trainer)
@@ -111,7 +111,7 @@ def test_a_class_that_asks_the_same_is_answered_once(engine):
         first["maps"][:] = 0
 
 
-def test_an_earlier_step_of_a_shipped_model_is_another_answer(engine):
+def test_an_earlier_step_of_a_pretrained_model_is_another_answer(engine):
     now, then = (
         engine.analyse("tales-llama", "reading", step=step, text="Once there was")
         for step in (None, 0)

@@ -4,26 +4,29 @@ A page asks several questions about one model, and asks again at every click. It
 finds the model as it was at that step also while training goes on.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
+
+from cachetools import LRUCache
 
 from tiny_llama.analyses.subject import Subject
 from tiny_llama.setup import Setup
 from tiny_llama.training import Trainer
 
 
-class Subjects:
+class ModelCache:
     """Finds the model that a question is about, and keeps those that were asked about last.
 
     Args:
-        most_bytes: of weights in all.
+        most_bytes: of weights in all; a model that takes more is kept alone.
     """
 
     def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._kept: OrderedDict[tuple[str, int], Subject] = OrderedDict()
+        self._kept: LRUCache[tuple[str, int], Subject] = LRUCache(
+            most_bytes,
+            getsizeof=lambda subject: min(most_bytes, _bytes(subject)),  # one may be too large
+        )
 
     def find(
         self, run_id: str, folder: Path, step: int | None, trainer: Trainer | None = None
@@ -40,7 +43,6 @@ class Subjects:
             UserError: if its folder is damaged.
         """
         if step is not None and (kept := self._kept.get((run_id, step))) is not None:
-            self._kept.move_to_end((run_id, step))
             return kept
         if trainer is not None:
             now = _step(trainer)
@@ -54,14 +56,8 @@ class Subjects:
         found = self._kept.get((run_id, now)) or take()
         if step is not None and step != now and step in found.snapshot_steps:
             found = found.at(step)
-        self._keep(run_id, found)
+        self._kept[run_id, found.step] = found
         return found
-
-    def _keep(self, run_id: str, subject: Subject) -> None:
-        self._kept[run_id, subject.step] = subject
-        self._kept.move_to_end((run_id, subject.step))
-        while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > self._most_bytes:
-            self._kept.popitem(last=False)
 
 
 def _step(trainer: Trainer) -> int:

@@ -5,14 +5,28 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from explorer.engine.frames import Frame, read_frame, write_frame
+from explorer.engine.messages import (
+    Message,
+    MessageError,
+    Ready,
+    Refused,
+    Request,
+    Turn,
+    decode,
+    encode,
+    number_of,
+)
 
-DIED = "The worker process ended before it could answer; try again."
+DIED = Refused(sentence="The worker process ended before it could answer; try again.", died=True)
+R = TypeVar("R")
+Answer = Future[Any]
+"""Of what a request says that it is answered with, or `Refused`."""
 
 _ENVIRONMENT = {
     # Otherwise each thread that prepares a text keeps an arena of memory that nobody else can use.
@@ -26,13 +40,13 @@ class WorkerProcess:
     """A worker and the thread that listens to it.
 
     Args:
-        on_news: called in that thread with what the worker tells of its runs.
+        on_news: called in that thread with this object and what the worker tells of its runs.
         on_death: called in that thread with this object when the worker has ended by itself.
     """
 
     def __init__(
         self,
-        on_news: Callable[[Mapping[str, Any]], None],
+        on_news: Callable[["WorkerProcess", Message], None],
         on_death: Callable[["WorkerProcess"], None],
     ) -> None:
         self.turn = ""
@@ -41,7 +55,7 @@ class WorkerProcess:
         """Whether it has got as far as waiting for requests."""
         self._on_news, self._on_death = on_news, on_death
         self._numbers = itertools.count()
-        self._open: dict[int, Future[Frame]] = {}
+        self._open: dict[int, Answer] = {}
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "explorer.engine.worker"],
@@ -63,18 +77,29 @@ class WorkerProcess:
         """Whether it still runs and is listened to."""
         return not self._closing and self._process.poll() is None and self._listener.is_alive()
 
-    def ask(self, operation: str, values: Mapping[str, Any]) -> "Future[Frame]":
-        """Send a request; the future gets the answer, or an error if the worker dies first."""
-        answer: Future[Frame] = Future()
+    def ask(
+        self, request: Request[R], then: Callable[[R | Refused], None] | None = None
+    ) -> "Future[R | Refused]":
+        """Send a request; the future gets the answer, a refusal too if the worker dies first.
+
+        Args:
+            request: what to do.
+            then: called with the answer before any later news are, in the thread that listens.
+        """
+        answer: Future[R | Refused] = Future()
+        if then is not None:
+            answer.add_done_callback(lambda done: then(done.result()))
         with self._lock:
             number = next(self._numbers)
             self._open[number] = answer
-            frame = Frame(values={**values, "operation": operation, "request": number})
             try:
-                write_frame(cast(BinaryIO, self._process.stdin), frame)
+                write_frame(cast(BinaryIO, self._process.stdin), encode(request, number))
             except (OSError, ValueError):  # the pipe is broken, or closed already
-                del self._open[number]
-                answer.set_result(_died())
+                is_lost = self._open.pop(number, None) is not None
+            else:
+                is_lost = False
+        if is_lost:
+            answer.set_result(DIED)
         return answer
 
     def close(self) -> None:
@@ -93,27 +118,29 @@ class WorkerProcess:
             self._open.clear()
             self._close_requests()
         for answer in unanswered:
-            answer.set_result(_died())
+            answer.set_result(DIED)
         answers.close()
         self._process.wait(timeout=30)
         if not self._closing:
             self._on_death(self)
 
     def _take(self, frame: Frame) -> None:
-        if "turn" in frame.values:
-            self.turn = frame.values["turn"]
-        elif "ready" in frame.values:
+        number = number_of(frame)
+        try:
+            message = decode(frame)
+        except MessageError as error:
+            message = Refused(sentence=str(error))
+        if number is not None:
+            if (answer := self._open.pop(number, None)) is not None:
+                answer.set_result(message)
+        elif isinstance(message, Turn):
+            self.turn = message.run
+        elif isinstance(message, Ready):
             self.is_ready = True
-        elif "news" in frame.values:
-            self._on_news(frame.values)
         else:
-            self._open.pop(frame.values["request"]).set_result(frame)
+            self._on_news(self, message)
 
     def _close_requests(self) -> None:
         """Send no more; what a dead worker did not read is lost anyway."""
         with suppress(OSError):
             cast(BinaryIO, self._process.stdin).close()
-
-
-def _died() -> Frame:
-    return Frame(values={"error": DIED, "died": True})

@@ -1,34 +1,32 @@
 """The worker processes of this server: as many as are needed and may be, asked and waited for."""
 
+import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from explorer.engine.frames import Frame
 from explorer.engine.limits import limits
 from explorer.engine.machine import n_cores
-from explorer.engine.process import WorkerProcess
-from tiny_llama.errors import UserError
+from explorer.engine.messages import Message, Refused, Request
+from explorer.engine.server.errors import EngineError
+from explorer.engine.server.process import WorkerProcess
 
 PATIENCE_SECONDS = 60
 """How long a page waits for an answer at the most."""
-
-
-class EngineError(UserError):
-    """What was asked cannot be done; says why in one sentence."""
+R = TypeVar("R")
 
 
 class Pool:
     """Workers, started when first needed: one a core but for one core, and as the limits allow.
 
     Args:
-        on_news: called with what a worker tells of its runs.
+        on_news: called with a worker and what it tells of its runs.
         on_death: called with a worker that has ended by itself.
     """
 
     def __init__(
         self,
-        on_news: Callable[[Mapping[str, Any]], None],
+        on_news: Callable[[WorkerProcess, Message], None],
         on_death: Callable[[WorkerProcess], None],
     ) -> None:
         self._on_news, self._on_death = on_news, on_death
@@ -45,34 +43,47 @@ class Pool:
 
         Args:
             busy: the worker of each run that moves, as often as it has runs.
+
+        Raises:
+            EngineError: if none is there and none can be started.
         """
         with self._lock:
             self._workers = alive = self._alive()
             idlest = min(alive, key=busy.count, default=None)
             if idlest is None or (busy.count(idlest) and len(alive) < _most_workers()):
-                idlest = WorkerProcess(self._on_news, self._on_death)
-                self._workers.append(idlest)
+                idlest = self._started() or idlest
+            if idlest is None:
+                raise EngineError("No worker process can be started; try again in a moment.")
             return idlest
 
-    def ask(self, operation: str, values: Mapping[str, Any], worker: WorkerProcess | None) -> Frame:
+    def ask(self, request: Request[R], worker: WorkerProcess | None) -> R:
         """Ask a worker, or any one, and wait for the answer.
 
         Raises:
             EngineError: if it refuses, has died, or takes too long.
         """
         try:
-            answer = (worker or self.idlest()).ask(operation, values)
-            frame = answer.result(timeout=PATIENCE_SECONDS)
+            asked = (worker or self.idlest()).ask(request)
+            answer = asked.result(timeout=PATIENCE_SECONDS)
         except TimeoutError:
             raise EngineError("The worker is too busy to answer; try again in a moment.") from None
-        if error := frame.values.get("error"):
-            raise EngineError(error)
-        return frame
+        if isinstance(answer, Refused):
+            raise EngineError(answer.sentence)
+        return answer
 
     def close(self) -> None:
         """Let the workers save their runs and end."""
         for worker in self._workers:
             worker.close()
+
+    def _started(self) -> WorkerProcess | None:
+        """One more worker; None where the system has no room for it."""
+        try:
+            self._workers.append(WorkerProcess(self._on_news, self._on_death))
+        except OSError as error:
+            sys.stderr.write(f"engine: no worker can be started: {error}\n")
+            return None
+        return self._workers[-1]
 
     def _alive(self) -> list[WorkerProcess]:
         return [worker for worker in self._workers if worker.is_alive]

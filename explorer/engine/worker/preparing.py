@@ -4,9 +4,10 @@ Part of the worker process: what it makes lives there.
 """
 
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+
+from cachetools import LRUCache
 
 from explorer.engine.store import load_wanted_setup
 from tiny_llama.checkpoint import folder_corpus, has_checkpoint
@@ -14,6 +15,8 @@ from tiny_llama.corpora import Corpus
 from tiny_llama.data import TokenizedCorpus, tokenize
 from tiny_llama.setup import OWN_TEXT, Setup, load_setup
 from tiny_llama.tokenizers import Tokenizer, load_tokenizer
+
+Key = tuple[str, str, int | None]
 
 MOST_KEPT = 6
 """Built-in texts in tokens that stay, the tales' four megabytes being the largest; own texts stay
@@ -35,7 +38,7 @@ class Library:
     """Prepares texts and keeps the built-in ones; may be asked by several threads."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str, int | None], TokenizedCorpus] = OrderedDict()
+        self._kept: LRUCache[Key, TokenizedCorpus] = LRUCache(MOST_KEPT)
         self._lock = threading.Lock()
 
     def prepare(self, folder: Path) -> Prepared:
@@ -73,20 +76,16 @@ class Library:
 
     def _find(self, setup: Setup) -> TokenizedCorpus | None:
         with self._lock:
-            if (kept := self._kept.get(_key(setup))) is not None:
-                self._kept.move_to_end(_key(setup))
-            return kept
+            return self._kept.get(_key(setup))
 
     def _keep(self, setup: Setup, tokens: TokenizedCorpus) -> TokenizedCorpus:
-        if setup.corpus != OWN_TEXT:
-            with self._lock:
-                tokens = self._kept.setdefault(_key(setup), tokens)
-                while len(self._kept) > MOST_KEPT:
-                    self._kept.popitem(last=False)
-        return tokens
+        if setup.corpus == OWN_TEXT:
+            return tokens
+        with self._lock:  # where two prepared the same at once, both have the first one's
+            return self._kept.setdefault(_key(setup), tokens)
 
 
-def _key(setup: Setup) -> tuple[str, str, int | None]:
+def _key(setup: Setup) -> Key:
     return setup.corpus, setup.tokenizer, setup.vocab_size
 
 
