@@ -73,7 +73,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     is_one = any("::" in argument for argument in config.args)
     if config.option.all or config.option.markexpr or is_one:
         return
-    kept, slow = [], []
+    kept: list[pytest.Item] = []
+    slow: list[pytest.Item] = []
     for item in items:
         (slow if item.get_closest_marker("slow") else kept).append(item)
     items[:] = kept
