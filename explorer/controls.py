@@ -1,27 +1,22 @@
-"""Groups of widgets that pages share; each is bound to the link under its setting's own name.
+"""Groups of widgets that pages share; each shows a word of the link under its setting's own name.
 
-Options are shown by their names, since a bound widget writes into the link what it shows, and a
-link, the command line and a config should read alike; cards give the titles. A setting that may be
-left open (`auto`) is a number box that may be empty: absent from the link, it is open.
-
-Every widget is drawn at every run, also where it does not act or its expander is closed: one that
-is not drawn takes its value out of the link, and takes up none from it.
+Options are shown by their names, as a link, the command line and a config have them; cards give the
+titles. A setting that may be left open (`auto`) is a number box that may be empty.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from math import isinf
+from types import NoneType
 from typing import Any
 
 import streamlit as st
 
-from explorer import content, link, session
+from explorer import content, link, state
 from explorer.engine.limits import check_text, limits
-from tiny_llama import config, train_config
+from explorer.words import BOUNDS, KINDS, OPTIONS
+from tiny_llama import config
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, Task, own_text
-from tiny_llama.fields import field_kinds
-from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
 from tiny_llama.presets import PRESETS, find_preset
 from tiny_llama.setup import (
     MODEL_FIELDS,
@@ -37,6 +32,8 @@ from tiny_llama.train_config import TrainConfig
 
 _VOCABULARY = "model_vocab_size"
 """Widget and word of the link; `vocab_size` is what is wanted of a tokenizer."""
+_PASTED = "own_text"
+_KEPT = "kept own text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,9 +155,7 @@ class Basics:
 
 def basics() -> Basics:
     """Let the student choose a model, a text and a number of steps."""
-    _drop_infinities()
-    session.take_up_shared("train")
-    preset = _choice("preset", "Model", TINY, TINY[0], on_change=link.by_hand(_take_preset))
+    preset = _choice("preset", "Model", TINY, TINY[0], then=_take_preset)
     corpus, own = _corpus()
     steps = _number("steps", "Steps", TrainConfig.steps)
     return Basics(preset=preset, corpus=corpus, steps=steps, own_text=own)
@@ -175,11 +170,7 @@ def any_model() -> tuple[Setup, str]:
     Raises:
         ConfigError: if the choices do not fit together.
     """
-    _drop_infinities()
-    names = list(PRESETS)
-    preset = _choice(
-        "preset", "Model to begin with", names, TINY[0], on_change=link.by_hand(_take_model)
-    )
+    preset = _choice("preset", "Model to begin with", PRESETS, TINY[0], then=_take_preset)
     usual = Setup(model=find_preset(preset).config)
     first, fine = (section for section in SECTIONS if section.is_model)
     # Where a screen is narrow the page folds what is in here, by its style sheet.
@@ -195,21 +186,20 @@ def any_model() -> tuple[Setup, str]:
 
 
 def take_model(model: ModelConfig) -> None:
-    """Set the widgets of `any_model` to a model, in a callback; the preset stays what it was."""
-    _put_model(model)
-    st.session_state[_VOCABULARY] = model.vocab_size
+    """Set the widgets of `any_model` to a model; the preset stays what it was."""
+    link.put(**_model_values(model), **{_VOCABULARY: model.vocab_size})
 
 
 def _vocabulary(usual: int) -> int:
     low, high = config.BOUNDS["vocab_size"]
     return int(
-        st.number_input(
+        link.widget(
+            st.number_input,
+            _VOCABULARY,
             "Vocabulary in tokens",
-            low,
-            high,
-            usual,
-            key=_VOCABULARY,
-            bind="query-params",
+            usual=usual,
+            min_value=int(low),
+            max_value=int(high),
             help="How many tokens the model knows; a tokenizer decides it when a model is trained.",
         )
     )
@@ -238,14 +228,11 @@ def tokenizer_basics() -> TokenizerBasics:
     Raises:
         TextError: if the student's own text is empty, too short, too long or no text.
     """
-    _drop_infinities()
-    session.take_up_shared("tokens")
     columns = st.columns(2)
     with columns[1]:
         vocab_size = _widget("vocab_size", "Vocabulary of SentencePiece", None)
     with columns[0]:
         corpus, own = _corpus()
-    _note_shared("tokens", corpus, own, vocab_size)
     if corpus == OWN_TEXT:
         own = own_text(own).text()
         check_text(own)
@@ -263,53 +250,28 @@ def details(chosen: Basics) -> Setup:
     for section in SECTIONS:
         with st.expander(section.title, icon=section.icon):
             values |= _widgets(section, usual)
-    _note_shared("train", chosen.corpus, chosen.own_text, values["vocab_size"])
     return usual.with_settings(values | _tokenizer_of(**values))
 
 
 def take_setup(setup: Setup, text: str | None = None) -> None:
     """Set every widget to a run's setup, in a callback on the page that draws these widgets.
 
-    Inside a fragment, the whole page must be run again at once (`st.rerun()`), or the change is
-    lost; from another page, go there by `link_to`. The model's vocabulary is left to the tokenizer.
+    From another page, go there by `link_to`. The model's vocabulary is left to the tokenizer.
 
     Args:
         setup: what to set the widgets to.
         text: the student's own text, where that is the corpus; None: leave what is in its box.
     """
     if text is not None:
-        st.session_state["own_text"] = text
-    st.session_state["preset"] = nearest_preset(setup.model)
-    for name in SETTINGS:
-        _put(name, setup.setting(name))
+        state.keep(_KEPT, text)
+    values = {name: _typed(name, setup.setting(name)) for name in SETTINGS}
+    link.put(preset=nearest_preset(setup.model), **values)
 
 
 def link_to(setup: Setup) -> dict[str, str]:
-    """The link parameters that open the widgets at a run's setup: what is not usual in it."""
+    """The words of a link that open the widgets at a run's setup: its preset, and what differs."""
     preset, unusual = from_preset(setup)
-    return unusual if preset == TINY[0] else {"preset": preset, **unusual}
-
-
-def _drop_infinities() -> None:
-    """Take an infinite whole number in a link for nonsense; Streamlit 1.67 would break on it."""
-    whole = [name for name in st.query_params if int in _KINDS.get(name, ())]
-    if wrong := [name for name in whole if _is_infinite(st.query_params[name])]:
-        for name in wrong:
-            del st.query_params[name]
-        st.rerun()
-
-
-def _is_infinite(word: str) -> bool:
-    try:
-        return isinf(float(word))
-    except ValueError:
-        return False
-
-
-def _note_shared(page: str, corpus: str, own: str | bytes, vocab_size: int | None) -> None:
-    """Keep for the other page what both let one choose; an upload is not in the text's box."""
-    pasted = {"own_text": own} if own and isinstance(own, str) else {}
-    session.note_shared(page, corpus=corpus, vocab_size=vocab_size, **pasted)
+    return {"preset": preset, **unusual}
 
 
 def _corpus() -> tuple[str, str | bytes]:
@@ -323,12 +285,13 @@ def _corpus() -> tuple[str, str | bytes]:
 
 def _own_text() -> str | bytes:
     most = limits().text_bytes
+    link.show(_PASTED, state.kept(_KEPT, str))
     pasted = st.text_area(
         f"Paste a text of 1 kB to {most / 1e6:g} MB",
-        key="own_text",
-        persist_state="session",
+        key=_PASTED,
         height=150,
         max_chars=most + 1,  # what is longer is cut here, and then refused as too long
+        on_change=link.by_hand(_PASTED, lambda: state.keep(_KEPT, state.shown(_PASTED))),
     )
     uploaded = st.file_uploader("or upload one (UTF-8)", type=["txt", "md", "csv", "py"])
     return uploaded.getvalue() if uploaded else str(pasted)
@@ -336,9 +299,9 @@ def _own_text() -> str | bytes:
 
 def _widget(name: str, label: str, usual: Any) -> Any:
     """The widget that fits a setting: a list, a switch or a number."""
-    if name in _OPTIONS:
-        return _choice(name, label, _OPTIONS[name], usual, explain=True)
-    return _switch(name, label, usual) if bool in _KINDS[name] else _number(name, label, usual)
+    if name in OPTIONS:
+        return _choice(name, label, OPTIONS[name], usual, explain=True)
+    return _switch(name, label, usual) if bool in KINDS[name] else _number(name, label, usual)
 
 
 def _choice(
@@ -348,55 +311,47 @@ def _choice(
     usual: str,
     *,
     explain: bool = False,
-    on_change: Any = "rerun",
+    then: Callable[[], None] | None = None,
 ) -> str:
     names = list(options)
-    link.say_unknown(key, names.__contains__)
-    chosen = st.selectbox(
-        label,
-        names,
-        index=names.index(usual),
-        key=key,
-        bind="query-params",
-        on_change=on_change,
-        help=_card(key, names, usual) if explain else None,
+    return str(
+        link.widget(
+            st.selectbox,
+            key,
+            label,
+            usual=usual,
+            options=names,
+            then=then,
+            help=_card(key, names, usual) if explain else None,
+        )
     )
-    return str(chosen)
 
 
-def _card(slot: str, names: list[str], usual: str) -> str:
-    """The card of the option that is about to be shown: chosen, in a fresh link, or the usual."""
-    chosen = st.session_state.get(slot) or st.query_params.get(slot)
-    return content.card(slot, chosen if chosen in names else usual)
+def _card(slot: str, names: Collection[str], usual: str) -> str:
+    """The card of the option that is about to be shown."""
+    return content.card(slot, link.value(slot, usual=usual, among=names))
 
 
 def _number(name: str, label: str, usual: Any) -> Any:
-    kind: Any = float if float in _KINDS[name] else int
-    low, high = _BOUNDS[name]
-    link.say_unknown(name, lambda word: _is_between(word, low, high))
-    return st.number_input(
+    kind: Any = float if float in KINDS[name] else int
+    low, high = BOUNDS[name]
+    return link.widget(
+        st.number_input,
+        name,
         label,
-        kind(low),
-        kind(high),
-        usual if usual is None else kind(usual),
-        kind(_STEPS.get(name, 1)),
+        usual=usual if usual is None else kind(usual),
+        min_value=kind(low),
+        max_value=kind(high),
+        value=None if NoneType in KINDS[name] else kind(low),
+        step=kind(_STEPS.get(name, 1)),
         format="%g" if kind is float else "%d",
-        key=name,
-        bind="query-params",
         placeholder=_WHEN_OPEN.get(name),
         help=content.setting(name),
     )
 
 
-def _is_between(word: str, low: float, high: float) -> bool:
-    try:
-        return low <= float(word) <= high
-    except ValueError:
-        return False
-
-
 def _switch(name: str, label: str, usual: bool) -> bool:
-    return st.toggle(label, usual, key=name, bind="query-params", help=content.setting(name))
+    return bool(link.widget(st.toggle, name, label, usual=usual, help=content.setting(name)))
 
 
 def _tokenizer_of(*, corpus: str, tokenizer: str, **_: Any) -> dict[str, Any]:
@@ -407,39 +362,20 @@ def _tokenizer_of(*, corpus: str, tokenizer: str, **_: Any) -> dict[str, Any]:
 
 
 def _take_preset() -> None:
-    """Set every model widget to what the newly chosen preset says."""
-    _put_model(find_preset(st.session_state["preset"]).config)
+    """Set every part of the model to what the newly chosen preset says, which is the usual then."""
+    link.forget((*MODEL_FIELDS, _VOCABULARY))
 
 
-def _take_model() -> None:
-    """The same where the vocabulary is a model's own, which on the Train page a tokenizer sets."""
-    take_model(find_preset(st.session_state["preset"]).config)
+def _model_values(model: ModelConfig) -> dict[str, Any]:
+    return {name: _typed(name, getattr(model, name)) for name in MODEL_FIELDS}
 
 
-def _put_model(model: ModelConfig) -> None:
-    for name in MODEL_FIELDS:
-        _put(name, getattr(model, name))
+def _typed(name: str, value: Any) -> Any:
+    """A setting as its widget has it: a box for fractions takes no whole number."""
+    is_fraction = float in KINDS[name] and value is not None
+    return float(value) if is_fraction else value
 
 
-def _put(name: str, value: Any) -> None:
-    """Set a widget; a box for fractions takes no whole number."""
-    is_fraction = float in _KINDS[name] and value is not None
-    st.session_state[name] = float(value) if is_fraction else value
-
-
-_KINDS = field_kinds(ModelConfig) | field_kinds(TrainConfig) | field_kinds(Setup)
-_OPTIONS = {**MENU, **CHOICES, **TRAINING_CHOICES, "tokenizer": TOKENIZERS}
-_SIZES = [option.vocab_size_bounds for option in TOKENIZERS.values() if option.vocab_size_bounds]
-_BOUNDS: Mapping[str, tuple[float, float]] = {
-    **config.BOUNDS,
-    **train_config.BOUNDS,
-    **{name: (8, config.BOUNDS[name][1]) for name in ("context", "d_model", "d_hidden")},
-    "vocab_size": (min(low for low, _ in _SIZES), max(high for _, high in _SIZES)),
-}
-"""What a config takes; what this app can carry, the engine says in a sentence.
-
-Widths begin at 8 and go in eights, since a browser calls a number between two steps invalid.
-"""
 _STEPS = {
     "d_model": 8,
     "context": 8,

@@ -7,13 +7,15 @@ from typing import Any
 import streamlit as st
 
 from explorer import content, link, session, showing
-from explorer.engine.answers import Answer
 from explorer.engine.run import Run
+from explorer.engine.run_state import RunState
+from explorer.engine.server.answer_cache import Answer
+from explorer.widgets import choose_index, choose_layer
+from explorer.words import MOST_CHARACTERS
+from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.errors import UserError
 
-MOST_CHARACTERS = 2_000
-"""Of a text to inspect: several times the context of the default model."""
 FOLLOW_SECONDS = 3.0
 """How often a page that follows a run looks again."""
 _NOW = "now"
@@ -43,10 +45,10 @@ def inspect() -> Inspection:
         if not text.strip():
             showing.stop("There is no text to read; write some words above.")
         if step is None:
-            step = session.looked_at_step(run)
+            step = session.inspected_step(run)
         reading = analyse("reading", run=run, step=step, text=text)
         if run.is_moving:
-            session.look_at_step(run, reading.step)
+            session.inspect_step(run, reading.step)
         st.caption(_summary(run, reading))
         _follow(run, reading.step)
     return Inspection(run=run, step=reading.step, text=text, reading=reading)
@@ -70,7 +72,7 @@ def current_run() -> Run:
         showing.stop(
             "The link's run is not on this server any more; choose a model in the sidebar."
         )
-    if run.status == "starting":
+    if run.status == RunState.STARTING:
         st.info("This run is still being prepared; its model shows here in a moment.")
         st.fragment(_wait, run_every=1.0)(run.id)
         st.stop()
@@ -79,8 +81,8 @@ def current_run() -> Run:
 
 def _wait(run_id: str) -> None:
     run = session.engine().poll(run_id)
-    if run is None or run.status != "starting":
-        link.draw_anew()
+    if run is None or run.status != RunState.STARTING:
+        st.rerun()
 
 
 def example_text(run: Run) -> str:
@@ -96,15 +98,13 @@ def example_text(run: Run) -> str:
 
 def text_box(example: str, label: str = "Text that the model reads") -> str:
     """Let the student write a text, the same one on every page, or take an example."""
-    session.follow_example(example)
-    words = st.text_area(
+    words = link.widget(
+        st.text_area,
+        "text",
         label,
-        value=example,
-        key=session.TEXT,
+        usual=example,
         height=90,
         max_chars=MOST_CHARACTERS,
-        bind="query-params",
-        persist_state="session",
         help="Any text of yours; every picture on this page is of this text.",
     )
     return str(words or "")
@@ -115,14 +115,25 @@ def _step(run: Run) -> int | None:
     steps = [step for step in session.engine().snapshot_steps(run) if step < run.step]
     if not steps:
         return None
-    chosen = st.select_slider(
-        "The model after training step",
-        [*map(str, steps), _NOW],
-        value=_NOW,
-        key="at",
-        bind="query-params",
+    chosen = link.widget(
+        st.select_slider, "at", "The model after training step", options=[*map(str, steps), _NOW]
     )
     return None if chosen == _NOW else int(chosen)
+
+
+def choose_head(config: ModelConfig) -> tuple[int, int]:
+    """Let the student choose one head of a model, counted from 0; ends the page without any."""
+    if not (config.has_attention and config.n_layers):
+        showing.stop(
+            f"This model has no attention to look at (attention='{config.attention}', "
+            f"n_layers={config.n_layers}); choose another model in the sidebar."
+        )
+    layer, head = st.columns(2)
+    with layer:
+        chosen_layer = choose_layer(config.n_layers)
+    with head:
+        chosen_head = choose_index("head", "Head", config.n_heads)
+    return chosen_layer, chosen_head
 
 
 def _is_task(run: Run) -> bool:
@@ -146,9 +157,9 @@ def _follow(run: Run, step: int) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Look again", icon=":material/refresh:", help="Take the model as it is now."):
-            session.look_at_step(run, None)
+            session.inspect_step(run, None)
             st.rerun()
-        follows = st.toggle("Follow the training", key="follow", bind="query-params")
+        follows = link.widget(st.toggle, "follow", "Follow the training")
     if follows:
         st.fragment(_look_again, run_every=FOLLOW_SECONDS)(run.id, step)
 
@@ -156,5 +167,5 @@ def _follow(run: Run, step: int) -> None:
 def _look_again(run_id: str, step: int) -> None:
     run = session.engine().poll(run_id)
     if run is not None and run.step > step:
-        session.look_at_step(run, None)
-        link.draw_anew()
+        session.inspect_step(run, None)
+        st.rerun()

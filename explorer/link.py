@@ -1,139 +1,360 @@
-"""The words of the link that the app itself writes, kept from messages that do not know of them.
+"""The link: the only place that reads and writes it, and the one way to a widget that it names.
 
-Each message of the browser brings the link as the browser has it. It may have left before the page
-last wrote into the link, and would take that back: a student starts a run, and is shown the one
-before. What has crossed like this is told apart here.
+What the words of the link say is kept here, for every page; the browser's link follows, in one step
+a run. It is read where a student arrives: in a new tab, by a link to another page, by the browser's
+back and forward. A message of the browser that asks for anything else brings the link as the
+browser had it when the message left, which may be older than what the page has written since; such
+a message changes no word. So a live part of a page, which asks for news all the time, cannot take a
+student back to a run or a view of before.
+
+What the widgets showed when it left comes with each message, too, and Streamlit takes what differs
+for a choice. Where the page has set a widget, what it showed before is no choice until the browser
+has been seen with the new link.
 """
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner import RerunException, get_script_run_ctx
 
-from explorer import content
+from explorer import content, state
+from explorer.words import WORDS, Word
 
-CROSSING_SECONDS = 1.0
-"""How long after a change of the link messages may still come that do not know of it."""
 MOST_LETTERS = 40
 """Of a word that makes no sense, so many are said again."""
-_OWN = "own words of the link"
+_AS_DECLARED = object()
+Place = tuple[str, str]
+"""A page, empty where pages share the word, and the word's name."""
 
 
 @dataclass
-class _Words:
-    """What a page last knew of the words that are not Streamlit's."""
+class _Link:
+    """What this tab's link says, on all pages."""
 
-    page: str
-    known: dict[str, str | None] = field(default_factory=dict)
-    replaced: dict[tuple[str, str | None], float] = field(default_factory=dict)
-    """When what a name had was replaced by the page, by name and word."""
-
-
-def word(name: str) -> str | None:
-    """What the link says under a name; None where it has no such name."""
-    own, said = _own(), st.query_params.get(name)
-    if has_crossed(name, said):
-        said = own.known[name]
-        _set(name, said)
-    own.known[name] = said
-    return said
-
-
-def write(name: str, new: str | None) -> None:
-    """Write a word into the link, or take a name out of it."""
-    own, before = _own(), st.query_params.get(name)
-    if new != before:
-        own.replaced[name, before] = time.monotonic()
-        own.replaced.pop((name, new), None)
-        _set(name, new)
-    own.known[name] = new
+    page: str = ""
+    """Where the tab is; empty: nowhere yet."""
+    values: dict[Place, Any] = field(default_factory=dict)
+    """What is not usual."""
+    reasons: dict[Place, object] = field(default_factory=dict)
+    """What a value was chosen for, where it is dropped when that changes."""
+    arrived: set[str] = field(default_factory=set)
+    """Words that have come with the link and have not been shown yet."""
+    written: Mapping[str, str] = field(default_factory=dict)
+    """The link as the page last wrote it."""
+    drawn: set[str] = field(default_factory=set)
+    """Keys of widgets that have been drawn on this page."""
+    replaced: dict[str, Any] = field(default_factory=dict)
+    """What widgets showed before the page set them, by key, until the browser has the new link."""
 
 
-def has_crossed(name: str, said: str | None) -> bool:
-    """Whether what the browser says is what the page itself has just replaced in the link.
+# Arriving, and leaving a link behind: for the page's frame.
+
+
+@contextmanager
+def followed(page: str) -> Iterator[None]:
+    """Have a page drawn as its link says, and the browser's link say what the page shows.
 
     Args:
-        name: in the link.
-        said: the word, in the link or in a widget that shows what the link says.
+        page: its name.
     """
-    own = _own()
-    return name in own.known and said != own.known[name] and _has_crossed(own, name, said)
+    arrive(page)
+    try:
+        yield
+    except RerunException:  # what comes next writes the link, or is another page
+        raise
+    except BaseException:  # a page that ends early, too
+        write()
+        raise
+    write()
 
 
-def is_news() -> bool:
-    """Whether a part of the page asks for news by itself: no choice that a student makes outside of
-    such a part comes with that, but what widgets showed before the page set them may.
+def arrive(page: str) -> None:
+    """Take up the link, where a student has come by it.
+
+    Args:
+        page: its name.
     """
-    context = get_script_run_ctx()
-    return bool(context and context.fragment_ids_this_run)
+    link, said = _link(), _said()
+    _confirm(link, said)
+    if link.page == page and not _is_back_or_forward():
+        return
+    if link.page != page:
+        link.drawn.clear()
+    link.page = page
+    link.replaced.clear()
+    for word in _living_on(page):
+        link.values.pop(_place(word), None)
+        link.reasons.pop(_place(word), None)
+    link.arrived = set()
+    for name, text in said.items():
+        _take(link, name, text)
 
 
-def by_hand(act: Callable[[], None]) -> Callable[[], None]:
+def write() -> None:
+    """Let the browser's link say what the page shows; one step of its history, if any."""
+    link = _link()
+    link.written = to(link.page)
+    if _said() != link.written:
+        st.query_params.from_dict(link.written)
+
+
+# Words.
+
+
+def value(
+    name: str,
+    *,
+    usual: Any = _AS_DECLARED,
+    among: Container[object] | None = None,
+    nearest: bool = False,
+    because: object = None,
+) -> Any:
+    """What a word says on this page.
+
+    Args:
+        name: in `explorer.words.WORDS`.
+        usual: what it is where the link does not say it; as the table has it, where that does.
+        among: what there is on this page; what there is not is the usual, and if it has just come
+            with the link, the student is told.
+        nearest: whether it is the nearest number instead.
+        because: what a choice depends on; when that changes, the usual holds again.
+    """
+    link, word = _link(), WORDS[name]
+    assert link.page in word.pages or not link.page, f"{name} does not live on {link.page}"
+    place, usual = _place(word), word.usual if usual is _AS_DECLARED else usual
+    if because is not None and link.reasons.setdefault(place, because) != because:
+        link.values.pop(place, None)
+        link.reasons[place] = because
+    if place not in link.values:
+        return usual
+    said = link.values[place]
+    if (found := _fit(said, among, usual, nearest=nearest)) != said:
+        if name in link.arrived:
+            _say_unknown(name, word.kind.write(said))
+        link.values[place] = found
+    link.arrived.discard(name)
+    if found == usual:
+        link.values.pop(place, None)
+    return found
+
+
+def put(**values: Any) -> None:
+    """Let words say something else from now on, on this page and where they are shared."""
+    link = _link()
+    for name, new in values.items():
+        word = WORDS[name]
+        if word.usual is not None and new == word.usual:
+            link.values.pop(_place(word), None)
+        else:
+            link.values[_place(word)] = new
+
+
+def forget(names: Iterable[str]) -> None:
+    """Let words say what is usual."""
+    for name in names:
+        _link().values.pop(_place(WORDS[name]), None)
+
+
+def widget(
+    draw: Callable[..., Any],
+    name: str,
+    label: str,
+    *,
+    usual: Any = _AS_DECLARED,
+    among: Container[object] | None = None,
+    nearest: bool | None = None,
+    because: object = None,
+    then: Callable[[], None] | None = None,
+    **options: Any,
+) -> Any:
+    """Draw a widget that shows a word of the link, and changes it; return what it shows.
+
+    Args:
+        draw: Streamlit's, as `st.slider`.
+        name: of the word, and the widget's key.
+        label: of the widget.
+        usual: see `value`, as for the rest.
+        among: usually the widget's `options`, or what lies between its `min_value` and `max_value`.
+        nearest: usually where it has those two.
+        because: see `value`.
+        then: called when the student has chosen.
+        options: the widget's own.
+    """
+    if among is None and "options" in options:
+        among = list(options["options"])
+    if among is None and "max_value" in options:
+        among = Between(options["min_value"], options["max_value"])
+    is_near = isinstance(among, Between | range) if nearest is None else nearest
+    shown = value(name, usual=usual, among=among, nearest=is_near, because=because)
+    show(name, shown)
+
+    def choose() -> None:
+        _link().values[_place(WORDS[name])] = state.shown(name)
+        if then is not None:
+            then()
+
+    draw(label, key=name, on_change=by_hand(name, choose), **options)
+    return shown
+
+
+@dataclass(frozen=True)
+class Between:
+    """Numbers from one to another; nothing chosen is among them, too."""
+
+    low: float
+    high: float
+
+    def __contains__(self, number: object) -> bool:
+        return number is None or (
+            isinstance(number, int | float) and self.low <= number <= self.high
+        )
+
+    def nearest(self, number: Any) -> Any:
+        """The one of them that is nearest."""
+        return min(self.high, max(self.low, number))
+
+
+# Widgets that show in their own way what a word says.
+
+
+def show(key: str, shown: Any) -> None:
+    """Let a widget show something, before it is drawn."""
+    link = _link()
+    # Streamlit 1.67 knows a widget by its page, too, but says what the other page's showed.
+    if key in link.drawn and state.is_shown(key):
+        before = state.shown(key)
+        if before == shown:
+            return
+        link.replaced[key] = before
+    link.drawn.add(key)
+    state.show(key, shown)
+
+
+def by_hand(key: str, act: Callable[[], None]) -> Callable[[], None]:
     """A callback for a widget that the page sets, too: called for a student's choice alone."""
 
     def callback() -> None:
-        if not is_news():
-            act()
+        link = _link()
+        _confirm(link, _said())
+        if key in link.replaced and state.shown(key) == link.replaced[key]:
+            return  # what it showed before the page set it
+        act()
 
     return callback
 
 
-def say_unknown(name: str, fits: Callable[[str], bool]) -> None:
-    """Tell the student where a link asks for what there is not; the page shows the usual then.
+# Links to pages.
+
+
+def to(page: str, **words: str) -> dict[str, str]:
+    """The link to a page: as it was left, but for these words.
 
     Args:
-        name: in the link.
-        fits: whether a word is one that can be shown.
+        page: its name.
+        words: as a link has them; where one of a group is given, the rest of it is as usual.
     """
-    said = st.query_params.get(name)
-    if said and not fits(said):
-        short = content.escaped(said if len(said) <= MOST_LETTERS else f"{said[:MOST_LETTERS]}…")
-        st.toast(
-            f"The link asks for {content.escaped(name)} “{short}”, which cannot be chosen here; "
-            f"the page shows what can.",
-            icon=":material/link_off:",
-            duration="long",
-        )
+    link, groups = _link(), {WORDS[name].group for name in words} - {""}
+    found = {}
+    for word in _living_on(page):
+        place = _place(word, page)
+        if word.name in words:
+            if word.usual is None or word.kind.read(words[word.name]) != word.usual:
+                found[word.name] = words[word.name]
+        elif place in link.values and word.group not in groups:
+            found[word.name] = word.kind.write(link.values[place])
+    return found
 
 
-def draw_anew() -> NoReturn:
-    """Have the whole page drawn anew, out of a part of it that runs by itself.
-
-    With the link as the page has it: such a part asks for news without waiting for any answer, and
-    what the browser says then of the link is older than the page.
-    """
-    for name, known in _own().known.items():
-        if st.query_params.get(name) != known:
-            _set(name, known)
-    st.rerun()
+def offer(
+    page: str, label: str, *, icon: str | None = None, hint: str | None = None, **words: str
+) -> None:
+    """Draw a link to another page, or without words to any; see `to`."""
+    assert not words or page != _link().page, "within a page, a press puts words"
+    path = f"../pages/{page}.py"
+    st.page_link(path, label=label, icon=icon, help=hint, query_params=to(page, **words))
 
 
-def _own() -> _Words:
-    """The words of this page: on the way to another, Streamlit drops from the link what it dropped
-    from the screen.
-    """
+def go(page: str, **words: str) -> NoReturn:
+    """Go to a page at once, or let this one say other words; see `to`."""
+    link = _link()
+    if page == link.page:
+        for name, text in words.items():
+            _take(link, name, text)
+        st.rerun()
+    st.switch_page(f"../pages/{page}.py", query_params=to(page, **words))
+
+
+# The parts.
+
+
+def _link() -> _Link:
+    return state.kept("link", _Link)
+
+
+def _said() -> dict[str, str]:
+    """The link as the browser had it when it last asked."""
+    return {name: ",".join(st.query_params.get_all(name)) for name in st.query_params}
+
+
+def _confirm(link: _Link, said: Mapping[str, str]) -> None:
+    """Note that the browser has the link as the page last wrote it, if it has."""
+    if said == link.written:
+        link.replaced.clear()
+
+
+def _is_back_or_forward() -> bool:
     context = get_script_run_ctx()
-    page = context.page_script_hash if context else ""
-    own: _Words | None = st.session_state.get(_OWN)
-    if own is None or own.page != page:
-        own = st.session_state[_OWN] = _Words(page)
-    return own
+    return bool(context and context.is_history_navigation)
 
 
-def _has_crossed(own: _Words, name: str, said: str | None) -> bool:
-    if is_news():
-        return True
-    context = get_script_run_ctx()
-    if context and context.is_history_navigation:
-        return False
-    return time.monotonic() - own.replaced.get((name, said), -CROSSING_SECONDS) < CROSSING_SECONDS
+def _living_on(page: str) -> Iterable[Word]:
+    return (word for word in WORDS.values() if page in word.pages)
 
 
-def _set(name: str, new: str | None) -> None:
-    if new is None:
-        st.query_params.pop(name, None)
-    else:
-        st.query_params[name] = new
+def _place(word: Word, page: str | None = None) -> Place:
+    """Where a word's value is kept: each page's own, or one for all of its pages."""
+    here = _link().page if page is None else page
+    return (here if word.is_apart else "", word.name)
+
+
+def _take(link: _Link, name: str, text: str) -> None:
+    """Take up one word of the link; one that lives on another page is passed over."""
+    word = WORDS.get(name)
+    if word and link.page not in word.pages:
+        return
+    try:
+        if word is None:
+            raise ValueError(name)
+        link.values[_place(word)] = word.kind.read(text)
+        link.arrived.add(name)
+    except (ValueError, KeyError, OverflowError):
+        _say_unknown(name, text)
+
+
+def _fit(said: Any, among: Container[object] | None, usual: Any, *, nearest: bool) -> Any:
+    """What there is of what a word says."""
+    if among is None:
+        return said
+    if isinstance(said, list):
+        return [each for each in said if each in among]
+    if said in among:
+        return said
+    if nearest and isinstance(among, Between):
+        return among.nearest(said)
+    if nearest and isinstance(among, range) and len(among):
+        return min(among[-1], max(among[0], said))
+    return usual
+
+
+def _say_unknown(name: str, said: str) -> None:
+    """Tell the student that the link asks for what there is not; the page shows the usual then."""
+    short = content.escaped(said if len(said) <= MOST_LETTERS else f"{said[:MOST_LETTERS]}…")
+    st.toast(
+        f"The link asks for {content.escaped(name)} “{short}”, which cannot be chosen here; "
+        f"the page shows what can.",
+        icon=":material/link_off:",
+        duration="long",
+    )

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import streamlit as st
 
 from explorer import content, controls, session
-from explorer.engine.client import Action, Export
 from explorer.engine.limits import limits
+from explorer.engine.messages import Action
 from explorer.engine.run import Run
+from explorer.engine.run_state import RunState
+from explorer.engine.server.exports import Export
 from tiny_llama.cost import count_parameters
-from tiny_llama.errors import CheckpointError, UserError
+from tiny_llama.errors import UserError
 from tiny_llama.hugging_face_layouts import layout_for
 from tiny_llama.sample_config import SampleConfig
-from tiny_llama.script import write_script
+from tiny_llama.script import check_pieces, write_script
 from tiny_llama.setup import OWN_TEXT, Setup, changes
 
 
@@ -38,7 +40,7 @@ def start(wanted: Wanted) -> None:
 
 def messages(run: Run) -> None:
     """Say what happened to a run, if anything did, and what a recorded one is."""
-    if run.status == "recorded":
+    if run.status == RunState.RECORDED:
         setup = run.setup
         st.info(
             f"**Recorded:** the model {run.id}, {count_parameters(setup.model):,} parameters on "
@@ -46,7 +48,7 @@ def messages(run: Run) -> None:
             f"script. Press Train to see one of your own.",
             icon=":material/history:",
         )
-    elif run.status in ("failed", "interrupted"):
+    elif run.status in (RunState.FAILED, RunState.INTERRUPTED):
         st.error(content.escaped(run.message), icon=":material/error:")
     elif run.message:
         st.info(content.escaped(run.message), icon=":material/info:")
@@ -59,11 +61,11 @@ def buttons(run: Run, wanted: Wanted | None) -> None:
             _steer(run)
             if wanted:
                 _restart(run, wanted)
-        elif run.status != "recorded":
+        elif run.status != RunState.RECORDED:
             _button(
                 "Lay over mine", ":material/layers:", "overlay", lambda: session.overlay(run.id)
             )
-        if run.status not in ("recorded", "starting", "failed"):
+        if run.status not in (RunState.RECORDED, RunState.STARTING, RunState.FAILED):
             _fork(run)
         _take_settings(run)
         if session.is_mine(run):
@@ -80,12 +82,12 @@ _ICONS: Mapping[Action, str] = {
 
 def _steer(run: Run) -> None:
     if run.is_moving:
-        _control("Pause", "pause", run, disabled=run.status == "starting")
-    elif run.status in ("paused", "stopped", "interrupted"):
+        _control("Pause", "pause", run, disabled=run.status == RunState.STARTING)
+    elif run.status in (RunState.PAUSED, RunState.STOPPED, RunState.INTERRUPTED):
         _control("Go on", "resume", run)
     if run.is_live:
-        _control("One step", "step", run, disabled=run.status != "paused")
-        _control("Stop", "stop", run, disabled=run.status == "starting")
+        _control("One step", "step", run, disabled=run.status != RunState.PAUSED)
+        _control("Stop", "stop", run, disabled=run.status == RunState.STARTING)
 
 
 def _control(label: str, action: Action, run: Run, *, disabled: bool = False) -> None:
@@ -104,20 +106,21 @@ def _restart(run: Run, wanted: Wanted) -> None:
         start(wanted)
 
     label = "Restart with changes" if changes(run.setup, wanted.setup) else "Restart"
-    _button(label, ":material/restart_alt:", "restart", restart, disabled=run.status == "starting")
+    is_early = run.status == RunState.STARTING
+    _button(label, ":material/restart_alt:", "restart", restart, disabled=is_early)
 
 
 def _fork(run: Run) -> None:
     """Go on from here in a copy of one's own; one that is finished trains as long again."""
     done, most = run.setup.training.steps, limits().steps
-    steps = done if run.status != "finished" else min(2 * done, most)
-    if run.status == "finished" and steps == done:
+    steps = done if run.status != RunState.FINISHED else min(2 * done, most)
+    if run.status == RunState.FINISHED and steps == done:
         return
 
     def fork() -> None:
         session.look_at(session.engine().fork(run.id, owner=session.owner(), steps=steps))
 
-    label = f"Train on to {steps:,}" if run.status == "finished" else "Fork"
+    label = f"Train on to {steps:,}" if run.status == RunState.FINISHED else "Fork"
     hint = "Go on from here in a copy of your own; this run stays as it is."
     _button(label, ":material/fork_right:", "fork", fork, hint=hint)
 
@@ -170,7 +173,7 @@ def _button(
 
 def prompt(run: Run) -> None:
     """Let the model, as it stands, go on from the student's words."""
-    if run.status in ("failed", "starting"):
+    if run.status in (RunState.FAILED, RunState.STARTING):
         return
     with st.form("prompt", border=False):
         words = st.text_input(
@@ -188,9 +191,11 @@ def prompt(run: Run) -> None:
 
 def downloads(run: Run) -> None:
     """Offer the run to take home, each packed only when it is asked for."""
-    if run.status == "starting":
+    if run.status == RunState.STARTING:
         return
     st.subheader("Take it home", anchor=False)
+    why_no_layout = _why_not(lambda: layout_for(run.setup.model))
+    why_no_script = _why_not(lambda: check_pieces(run.setup))
     with st.container(horizontal=True):
         _download(run, "Run folder (zip)", "folder", f"{run.id}.zip", _RUN_HINT)
         _download(
@@ -198,8 +203,8 @@ def downloads(run: Run) -> None:
             "For transformers (zip)",
             "hugging_face",
             f"{run.id}-hugging-face.zip",
-            _no_hugging_face(run) or _HUGGING_FACE_HINT,
-            disabled=bool(_no_hugging_face(run)),
+            why_no_layout or _HUGGING_FACE_HINT,
+            disabled=bool(why_no_layout),
         )
         _download(run, "Metrics (CSV)", "metrics", f"{run.id}.csv", "Every step as a line.")
         st.download_button(
@@ -210,12 +215,14 @@ def downloads(run: Run) -> None:
             icon=":material/download:",
             key="download_script",
             on_click="ignore",
-            help="This setup as one file of PyTorch that needs nothing of this app.",
+            disabled=bool(why_no_script),
+            help=why_no_script or _SCRIPT_HINT,
         )
 
 
 _RUN_HINT = "Weights, tokenizer, setup and log; `python -m tiny_llama train --resume` goes on."
 _HUGGING_FACE_HINT = "A folder that `AutoModelForCausalLM.from_pretrained` opens."
+_SCRIPT_HINT = "This setup as one file of PyTorch that needs nothing of this app."
 
 
 def _download(
@@ -233,10 +240,10 @@ def _download(
     )
 
 
-def _no_hugging_face(run: Run) -> str:
-    """Why Hugging Face has no class for this model; empty where it has one."""
+def _why_not(ask: Callable[[], object]) -> str:
+    """Why something cannot be made of a run; empty where it can."""
     try:
-        layout_for(run.setup.model)
-    except CheckpointError as error:
+        ask()
+    except UserError as error:
         return str(error)
     return ""

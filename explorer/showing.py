@@ -7,11 +7,9 @@ from typing import Any, NoReturn
 import numpy as np
 import streamlit as st
 
-from explorer import content, session
-from explorer.figures.labels import visible
+from explorer import content
 from explorer.figures.picture import Picture
 from explorer.source import source
-from tiny_llama.config import ModelConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,69 +20,6 @@ class LiveTensor:
     axes: str
     """The letters of HOUSE style, as "h t s"."""
     values: np.ndarray
-
-
-def choose_view(views: Mapping[str, str], key: str = "view") -> str:
-    """Let the student choose what to see, by title; its name is in the link.
-
-    Args:
-        views: titles by name; the first one is the usual.
-        key: widget and word of the link.
-    """
-    names = list(views)
-    session.take_from_link(key, names, usual=names[0])
-    chosen = st.segmented_control(
-        "What to see",
-        names,
-        required=True,
-        format_func=lambda name: views.get(name, name),
-        key=key,
-        label_visibility="collapsed",
-    )
-    session.put_into_link(key, str(chosen), usual=names[0])
-    return str(chosen)
-
-
-def choose_head(config: ModelConfig) -> tuple[int, int]:
-    """Let the student choose one head of a model, counted from 0; the choice is in the link.
-
-    Ends the page where there is none.
-    """
-    if not (config.has_attention and config.n_layers):
-        stop(
-            f"This model has no attention to look at (attention='{config.attention}', "
-            f"n_layers={config.n_layers}); choose another model in the sidebar."
-        )
-    layer, head = st.columns(2)
-    with layer:
-        chosen_layer = choose_layer(config.n_layers)
-    with head:
-        chosen_head = choose_index("head", "Head", config.n_heads)
-    return chosen_layer, chosen_head
-
-
-def choose_layer(n_layers: int) -> int:
-    """Let the student choose a layer, counted from 0; the choice is in the link."""
-    return choose_index("layer", "Layer", n_layers)
-
-
-def choose_place(key: str, label: str, tokens: Sequence[str]) -> int:
-    """Let the student choose a token of the text by its place, at first the last one."""
-    last = len(tokens) - 1
-    if last < 1:
-        return 0
-    place = session.keep_between(key, 0, last)
-    titled = f"{label}: {content.escaped(visible(tokens[last if place is None else place]))}"
-    return int(st.slider(titled, 0, last, last, key=key, bind="query-params"))
-
-
-def choose_index(key: str, label: str, n: int) -> int:
-    """One of n things, counted from 0; a choice that another model does not have is the first."""
-    options = list(range(n))
-    session.take_from_link(key, options, usual=0)
-    chosen = int(st.selectbox(label, options, key=key))
-    session.put_into_link(key, chosen, usual=0)
-    return chosen
 
 
 def stop(why: str) -> NoReturn:

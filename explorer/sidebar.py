@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from explorer import content, session
+from explorer import content, link, session, state
 from explorer.engine.run import Run
-from explorer.engine.shipped import SHIPPED
+from explorer.engine.run_state import RunState
+from explorer.engine.server.pretrained import PRETRAINED
 from explorer.train.live_run import STATUS
 from tiny_llama.cost import count_parameters
 from tiny_llama.setup import setup_in_one_line
@@ -28,37 +29,37 @@ def show() -> None:
 
 def _seconds(run: Run) -> float | None:
     """How often to ask for news; of a recorded run there are none."""
-    if run.status == "recorded":
+    if run.status == RunState.RECORDED:
         return None
     return SLOWER * (session.refresh_seconds() if run.is_moving else session.SLOWEST_SECONDS)
 
 
 def _switch(run: Run | None) -> None:
     names = _names(run)
-    st.session_state[_CHOICE] = run.id if run else None
+    link.show(_CHOICE, run.id if run else None)
     st.selectbox(
         "Model",
         list(names),
         format_func=lambda run_id: names.get(run_id, run_id),
         key=_CHOICE,
-        on_change=_look,
+        on_change=link.by_hand(_CHOICE, _look),
         placeholder="Choose a model",
         label_visibility="collapsed",
     )
 
 
 def _look() -> None:
-    chosen = st.session_state[_CHOICE]
+    chosen = state.shown(_CHOICE)
     # After a restart of the server, the browser sends what it showed, which may name nothing yet.
     if chosen and session.engine().poll(chosen):
-        session.choose_run(chosen)
+        session.look_at(chosen)
 
 
 def _names(run: Run | None) -> dict[str, str]:
-    """What can be chosen: one's own runs, the shipped models, and the run that the link names."""
+    """What can be chosen: one's own runs, the pretrained ones, and the run that the link names."""
     own = session.own_names()
     names = {each.id: f"{own[each.id]}, {each.setup.corpus}" for each in session.own_runs()}
-    names |= {name: f"{name}, shipped" for name in SHIPPED}
+    names |= {name: f"{name}, shipped" for name in PRETRAINED}
     if run and run.id not in names:
         names = {run.id: f"{session.run_name(run)}, somebody else's"} | names
     return names
@@ -74,7 +75,7 @@ def _card(run_id: str) -> None:
 
 
 def _whose(run: Run) -> str:
-    if run.status == "recorded":
+    if run.status == RunState.RECORDED:
         return "Shipped with the app, training recorded"
     return "Your own run" if session.is_mine(run) else "Somebody else's run"
 
@@ -82,7 +83,7 @@ def _whose(run: Run) -> str:
 def _state(run: Run) -> str:
     """How far the model is trained, and how well it does."""
     if not run.step:
-        return "Not trained yet" if run.status != "starting" else STATUS["starting"]
-    status = "trained" if run.status == "recorded" else STATUS[run.status].lower()
+        return STATUS[run.status] if run.status == RunState.STARTING else "Not trained yet"
+    status = "trained" if run.status == RunState.RECORDED else STATUS[run.status].lower()
     loss = run.last("held_out_loss")
     return f"{status}, step {run.step:,}" + (f", held-out loss {loss:.3f}" if loss else "")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import content, session
+from explorer import content, link
 from explorer.components.tour import show_subject
 
 
@@ -22,40 +22,37 @@ class Stop:
     title: str
     subject: Sequence[str]
     """Keys of the elements that the stop speaks of, from the top down."""
-    link: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
     """Named in full, also where it is the usual: the student may have left the page at another."""
-
-    @property
-    def file(self) -> str:
-        """The page's script."""
-        return f"../pages/{self.page}.py"
 
 
 STOPS = (
-    Stop(page="home", title="LLaMA at a glance", subject=["model_card"], link={"view": "glance"}),
-    Stop(page="family_tree", title="The family tree", subject=["time_line"], link={"view": "tree"}),
+    Stop(page="home", title="LLaMA at a glance", subject=["model_card"], words={"view": "glance"}),
+    Stop(
+        page="family_tree", title="The family tree", subject=["time_line"], words={"view": "tree"}
+    ),
     Stop(
         page="architecture",
         title="The architecture",
         subject=["block_diagram"],
-        link={"view": "block"},
+        words={"view": "block"},
     ),
-    Stop(page="tokens", title="Tokens", subject=["cut_sentencepiece"], link={"view": "cut"}),
-    Stop(page="attention", title="Attention", subject=["heads"], link={"view": "heads"}),
+    Stop(page="tokens", title="Tokens", subject=["cut_sentencepiece"], words={"view": "cut"}),
+    Stop(page="attention", title="Attention", subject=["heads"], words={"view": "heads"}),
     Stop(
-        page="rotary", title="Rotary embeddings", subject=["turned_to"], link={"view": "rotation"}
+        page="rotary", title="Rotary embeddings", subject=["turned_to"], words={"view": "rotation"}
     ),
     Stop(
         page="norm_and_swiglu",
         title="Norm and SwiGLU",
         subject=["norm_vectors"],
-        link={"view": "norms"},
+        words={"view": "norms"},
     ),
     Stop(
         page="generation",
         title="Generation",
         subject=["temperature", "next_tokens"],
-        link={"view": "next"},
+        words={"view": "next"},
     ),
     Stop(page="train", title="Your turn", subject=["preset"]),
 )
@@ -68,19 +65,19 @@ def offer() -> None:
         _go_to(1)
 
 
-def show(path: str) -> None:
+def show(page: str) -> None:
     """Show the box of the stop where the tour is, above the page; nothing without a tour.
 
     Args:
-        path: of the page in the address; empty: Home.
+        page: its name.
     """
-    number = _stop_in(session.tour_stop())
+    number = _stop_in(link.value("tour"))
     if not number:
-        session.keep_tour("")  # what no stop has for a number is dropped from the link
+        link.put(tour="")  # what no stop has for a number is dropped from the link
         return
     stop = STOPS[number - 1]
     with st.container(border=True, gap="xsmall", key="tour"):
-        if stop.page == (path or "home"):
+        if stop.page == page:
             _walk(number)
             st.markdown(content.tour(stop.page))
             show_subject(number, stop.subject)
@@ -135,11 +132,11 @@ def _leave(label: str) -> None:
         icon=":material/close:",
         key="tour_leave",
         type="tertiary",
-        on_click=lambda: session.keep_tour(""),
+        on_click=lambda: link.put(tour=""),
     )
 
 
 def _go_to(number: int) -> None:
     """Go to a stop; its number comes with the link, so that the browser's back finds the last."""
     stop = STOPS[number - 1]
-    st.switch_page(stop.file, query_params={**stop.link, "tour": str(number)})
+    link.go(stop.page, **stop.words, tour=str(number))

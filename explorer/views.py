@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, ParamSpec
 
-from explorer import showing
+from explorer.widgets import choose_named
 
 P = ParamSpec("P")
 
@@ -27,4 +27,6 @@ def choose(views: Sequence[View[P]]) -> View[P]:
         views: of the page.
     """
     by_name = {view.name: view for view in views}
-    return by_name[showing.choose_view({view.name: view.title for view in views})]
+    titles = {view.name: view.title for view in views}
+    chosen = choose_named("What to see", titles, key="view", as_buttons=True, is_labelled=False)
+    return by_name[chosen]

@@ -7,5 +7,5 @@ from explorer.home.views import VIEWS
 st.title("Tiny LLaMA Explorer")
 st.markdown(content.page("home"))
 starting.show()
-papers.take_from_link()
+papers.opened()
 views.choose(VIEWS).show()

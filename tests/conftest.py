@@ -4,9 +4,11 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+from unittest.mock import patch
+from urllib.parse import parse_qs
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -15,11 +17,12 @@ import pytest
 import torch
 from _pytest.mark import ParameterSet
 from streamlit.components.v2 import manifest_scanner
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+from streamlit.testing.v1 import AppTest, local_script_runner
 
 from explorer import session
-from explorer.engine.client import Engine
 from explorer.engine.run import Run
+from explorer.engine.server.engine import Engine
 from tiny_llama.config import ModelConfig
 from tiny_llama.menu import CHOICES, MENU
 from tiny_llama.setup import Setup
@@ -173,13 +176,33 @@ def app_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
     return engine
 
 
-def open_page(name: str, *, owner: str | None = None, **link: str) -> AppTest:
+def open_page(name: str, *, owner: str | None = None, **link: str | list[str]) -> AppTest:
     """Open a page out of a link; with an owner, as the student whose browser kept this secret."""
     app = AppTest.from_file(ROOT / "explorer" / "app.py", default_timeout=60)
     if owner:
         app.session_state["owner_secret"] = owner
     for key, value in link.items():
         app.query_params[key] = value
+    app.switch_page(f"../pages/{name}.py").run()
+    assert not app.exception
+    return app
+
+
+def go_back(app: AppTest, **link: str) -> AppTest:
+    """Let the browser go back, or forward, to another link of the page that is open."""
+    app.query_params = dict(link)
+    again = partial(RerunData, is_history_navigation=True)
+    with patch.object(local_script_runner, "RerunData", again):
+        app.run()
+    assert not app.exception
+    return app
+
+
+def walk(app: AppTest, name: str) -> AppTest:
+    """Go to another page by the list of pages."""
+    links = [each.proto for each in app.sidebar.get("page_link")]
+    (link,) = [each for each in links if (each.page or "home") == name]
+    app.query_params = parse_qs(link.query_string)
     app.switch_page(f"../pages/{name}.py").run()
     assert not app.exception
     return app

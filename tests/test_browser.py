@@ -5,7 +5,7 @@ import re
 import zipfile
 
 import pytest
-from app_in_browser import LONG, TINY, link
+from app_in_browser import LONG, TINY, link, settle
 from playwright.sync_api import expect
 from test_setup import UNUSUAL
 from transformers import AutoModelForCausalLM
@@ -119,6 +119,23 @@ def test_a_run_goes_on_while_the_student_is_on_another_page(come):
     student.see("Training", since=left_at + 1)
     assert student.run_id == run_id
     expect(student.model).to_have_value("Run 1, tales")
+
+
+def test_a_widget_shows_what_is_chosen_however_late_it_is_drawn(come):
+    before = come("/tokens")
+    before.rest()
+
+    def hold_back(route):
+        before.page.wait_for_timeout(2_000)
+        route.continue_()
+
+    before.context.route("**/ButtonGroup*.js", hold_back)
+    student = come("/architecture?preset=tiny-llama", beside=before)
+    settle(student)
+    before.page.wait_for_timeout(1_000)  # by now the browser has said whose tab it is
+    settle(student)
+    expect(student.page.get_by_role("radio", checked=True).first).to_be_visible()
+    before.context.unroute_all(behavior="wait")
 
 
 def test_two_tabs_of_a_student_steer_the_same_run(come):

@@ -5,13 +5,15 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
+from conftest import open_page
 from streamlit.testing.v1 import AppTest
 from test_setup import UNUSUAL
 
 from explorer import content, controls, session
 from explorer.engine import limits
-from explorer.engine.client import Engine
 from explorer.engine.limits import OWN, SHARED
+from explorer.engine.server.engine import Engine
+from explorer.words import WORDS
 from tiny_llama import config, train_config
 from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
@@ -40,15 +42,17 @@ def draw():
     """A page of these widgets alone, and a button that takes over a setup."""
     import streamlit as st
 
-    from explorer import controls
+    from explorer import controls, link
     from tiny_llama.errors import UserError
 
+    link.arrive("train")
     if wanted := st.session_state.get("wanted"):
         st.button("Take", on_click=controls.take_setup, args=(wanted,))
     try:
         st.session_state["found"] = controls.details(controls.basics())
     except UserError as error:
         st.error(str(error))
+    link.write()
 
 
 def opened(link):
@@ -85,7 +89,7 @@ def odd_setups():
 def test_every_setting_has_a_widget_in_the_link_under_its_own_name():
     found = widgets(opened({}))
     assert set(found) == {"preset", *SETTINGS}
-    assert all(box.proto.query_param_key == name for name, box in found.items())
+    assert all("train" in WORDS[name].pages for name in found)
     assert all(box.help for name, box in found.items() if name not in ("preset", "corpus"))
 
 
@@ -128,10 +132,7 @@ def test_the_train_page_opened_with_every_setting_in_the_link_finds_exactly_that
     engine = Engine(tmp_path)
     monkeypatch.setattr(session, "engine", lambda: engine)
     monkeypatch.setattr(controls, "details", noted)
-    app = AppTest.from_file(APP, default_timeout=60)
-    for name, word in UNUSUAL.items():
-        app.query_params[name] = word
-    checked(checked(app.run()).switch_page("../pages/train.py").run())
+    open_page("train", **UNUSUAL)
     assert found[-1] == Setup().with_values(UNUSUAL)
 
 
@@ -171,7 +172,7 @@ def test_a_setup_taken_over_is_found_again_and_so_is_its_link(setup):
     app = take(opened({"d_model": "72", "d_hidden": "40", "tokenizer": "bytes"}), setup)
     assert app.session_state["found"] == setup
     link = dict(app.query_params)
-    assert link.keys() == controls.link_to(setup).keys()
+    assert {"preset", *link} == controls.link_to(setup).keys()
     for same in (link, controls.link_to(setup)):
         assert opened(same).session_state["found"] == setup
 
@@ -210,7 +211,7 @@ def test_a_preset_is_its_own_nearest_and_its_link_says_no_more(name):
     model = PRESETS[name].config
     assert controls.nearest_preset(model) == name
     assert controls.nearest_preset(replace(model, dropout=0.5, vocab_size=99)) == name
-    assert controls.link_to(Setup(model=model)).keys() <= {"preset"}
+    assert controls.link_to(Setup(model=model)) == {"preset": name}
 
 
 MINIATURE_SETUPS = {

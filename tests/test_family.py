@@ -8,7 +8,6 @@ from zipfile import ZipFile
 import pytest
 
 from explorer import content
-from explorer.components.family_tree import LANES, lane_of, node_words, time_line_data
 from explorer.family import export
 from explorer.family.axis import axis_of, places_of
 from explorer.family.card import edge_words
@@ -25,6 +24,7 @@ from explorer.family.filtering import (
     years_in,
 )
 from explorer.family.listing import entry_words
+from explorer.family.time_line import LANES, lane_of, node_words, time_line_of
 from explorer.family.tree import KINDS, MAKERS, RELATIONS, ROOT, Tree, family_tree
 from explorer.family.unverified import FEATURES, unverified
 
@@ -142,7 +142,7 @@ def test_nodes_stand_within_their_own_year_and_near_their_date():
 
 @pytest.mark.parametrize("lanes", list(LANES))
 def test_what_is_drawn_is_what_is_shown(lanes):
-    data = time_line_data(TREE, lanes=lanes, chosen=ROOT)
+    data = time_line_of(TREE, lanes=lanes, chosen=ROOT)
     assert {node["id"] for node in data["nodes"]} == names(TREE)
     assert [node["at"] for node in data["nodes"]] == sorted(node["at"] for node in data["nodes"])
     assert {(one, other) for one, other, *_ in data["edges"]} == {
@@ -252,7 +252,7 @@ def test_links_are_read_with_care():
 
 def test_a_filtered_tree_can_be_drawn():
     shown = Filter.of(relations=["distilled-from"]).apply(TREE)
-    data = time_line_data(shown, lanes="kind", chosen=ROOT)
+    data = time_line_of(shown, lanes="kind", chosen=ROOT)
     assert len(data["nodes"]) == 7
     assert data["lanes"] == ["Models"]
     assert data["ticks"][0][0] == 2020

@@ -1,4 +1,4 @@
-"""The Generation page: every view, for shipped, untrained and odd models and for odd texts."""
+"""The Generation page: every view, for pretrained, untrained and odd models and for odd texts."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from math import log
 import numpy as np
 import pytest
 from conftest import ODD_TEXTS, across, open_page, trained
+from explorer.inside.stretch import room_for
 
 from explorer import session
 from explorer.figures.amounts import in_bytes
@@ -19,7 +20,6 @@ from explorer.inside.generation import VIEWS
 from explorer.inside.generation.kv_cache import REAL, head_counts, real_sizes, real_table
 from explorer.inside.generation.next_token import Added, as_word, read_word
 from explorer.inside.generation.surprise import coloured
-from explorer.inside.stretch import room_for
 from tiny_llama.analyses.subject import Subject
 from tiny_llama.config import ModelConfig
 from tiny_llama.generation import generate
@@ -54,7 +54,7 @@ def all_text(app):
 
 
 @pytest.mark.parametrize(("run", "view"), across(MODELS, VIEW_NAMES, mainly="surprise"))
-def test_every_view_opens_for_the_shipped_models(run, view):
+def test_every_view_opens_for_the_pretrained_models(run, view):
     app = open_page("generation", view=view, run=run)
     assert not app.error
     assert pictures(app)

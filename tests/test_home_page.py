@@ -5,17 +5,16 @@ import re
 from dataclasses import replace
 
 import pytest
-from conftest import open_page
+from conftest import go_back, open_page
 
 from explorer import content, controls, session
-from explorer.engine import client
 from explorer.engine.limits import limits
 from explorer.home import meaning, papers, views
 from explorer.home.headline import ORDERS
 from explorer.home.results import SORTS
 from explorer.home.tables import duels, tables
 from explorer.home.training_facts import AGAINST, COSTS, MIX
-from tiny_llama.setup import Setup, changes
+from tiny_llama.setup import TINY, Setup, changes
 
 pytestmark = pytest.mark.usefixtures("app_engine")
 
@@ -86,8 +85,9 @@ def test_the_headline_is_sorted_as_the_link_says():
     app = open_page("home")
     by = {"gap": lambda d: -d.gap, "score": lambda d: -d.llama, "test": lambda d: d.test.lower()}
     for order in reversed(ORDERS):
-        app.query_params["order"] = order
-        assert rows_of(app.run()) == [duel.test for duel in sorted(duels(), key=by[order])]
+        assert rows_of(go_back(app, order=order)) == [
+            duel.test for duel in sorted(duels(), key=by[order])
+        ]
 
 
 def test_every_table_is_drawn_told_in_words_and_cited():
@@ -110,8 +110,7 @@ def test_results_are_sorted_as_the_link_says():
     first = {"score": "PaLM 540B", "size": "PaLM 540B", "name": "Chinchilla 70B"}
     last = {"score": "PaLM 8B", "size": "LLaMA 7B", "name": "PaLM 8B"}
     for sort in SORTS:
-        app.query_params["sort"] = sort
-        rows = rows_of(app.run())
+        rows = rows_of(go_back(app, view="results", table="mmlu", measure="STEM", sort=sort))
         assert (rows[0], rows[-1]) == (first[sort], last[sort])
 
 
@@ -160,9 +159,7 @@ NONSENSE = (
 def test_nonsense_in_a_link_falls_back_to_the_usual_and_leaves_the_link():
     app = open_page("home")
     for link in NONSENSE:
-        for key, word in link.items():
-            app.query_params[key] = word
-        assert is_well(app.run())
+        assert is_well(go_back(app, **link))
         assert not set(app.query_params) - {"view"}
 
 
@@ -170,17 +167,15 @@ def test_a_paper_in_the_link_stays_there_whatever_is_shown():
     app = open_page("home", paper="rope")
     assert app.query_params["paper"] == "rope"
     assert "arXiv:" not in words(app)
-    app.query_params["view"] = "research"
-    assert content.home("paper_rope") in words(app.run())
+    app.segmented_control(key="view").set_value("research").run()
+    assert content.home("paper_rope") in words(app)
 
 
 def test_every_choice_of_how_it_was_trained_has_its_chart():
     app = open_page("home", view="training")
     axes = {"mix": MIX, "against": AGAINST, "cost": COSTS}
     for word, name, choice in [(w, n, c) for w, table in axes.items() for n, c in table.items()]:
-        app.query_params[word] = name
-        app.run()
-        assert is_well(app)
+        assert is_well(go_back(app, view="training", **{word: name}))
         assert any(choice.axis in alt for alt in pictures(app))
 
 
@@ -229,12 +224,15 @@ def test_one_press_trains_what_the_train_page_would_train():
     run = session.engine().poll(app.query_params["run"])
     assert session.engine().is_owner(run, "presses")
     assert changes(run.setup, Setup()) == {}
-    assert controls.link_to(run.setup) == {}  # no setting of the Train page differs
+    assert controls.link_to(run.setup) == {
+        "preset": TINY[0]
+    }  # no setting of the Train page differs
     session.engine().control(run.id, "stop", owner="presses")
 
 
-def test_a_run_that_cannot_start_is_explained_in_one_sentence(monkeypatch):
-    monkeypatch.setattr(client, "limits", lambda: replace(limits(), live_runs_a_student=0))
+def test_a_run_that_cannot_start_is_explained_in_one_sentence(app_engine, monkeypatch):
+    few = replace(limits(), live_runs_a_student=0)
+    monkeypatch.setattr(app_engine.admission, "limits", few)
     app = open_page("home", owner="refused")
     app.button(key="train_now").click().run()
     assert not app.exception

@@ -1,160 +1,204 @@
-"""Messages of the browser that have crossed a change of the link."""
+"""The link: what it says is what the page shows, whatever crosses on the way."""
 
-from dataclasses import dataclass
+import json
+import re
+from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
-from conftest import open_page
+from conftest import ROOT, go_back, open_page, walk
 from streamlit.testing.v1 import AppTest
 
-from explorer import link
+from explorer.words import ALL, WORDS
 
 
 def page():
+    """Two views with a slider each, a live part, and ways to set words."""
     import streamlit as st
 
     from explorer import link
 
-    if st.button("start"):
-        link.write("run", "second")
-    if st.button("forget"):
-        link.write("run", None)
-    st.text(link.word("run"))
-
-
-@dataclass
-class Asked:
-    """What Streamlit says of a message."""
-
-    page_script_hash: str = "one"
-    fragment_ids_this_run: tuple[str, ...] = ()
-    is_history_navigation: bool = False
+    link.arrive("generation")
+    st.button("other run", on_click=link.put, kwargs={"run": "second"})
+    st.button("both", on_click=link.put, kwargs={"run": "third", "top_k": 5})
+    link.widget(st.slider, "top_k", "Top-k", usual=0, min_value=0, max_value=9)
+    st.text(link.value("run"))
+    link.write()
 
 
 @pytest.fixture
-def app(monkeypatch):
+def app():
     app = AppTest.from_function(page)
     app.query_params["run"] = "first"
-    send(app, monkeypatch)
-    return app
+    return app.run()
 
 
-def send(app, monkeypatch, press=None, **asked):
-    """Let the browser ask; return what the page takes the link to say."""
-    monkeypatch.setattr(link, "get_script_run_ctx", lambda: Asked(**asked))
-    if press:
-        next(button for button in app.button if button.label == press).click()
-    app.run()
+def press(app, label):
+    next(button for button in app.button if button.label == label).click().run()
+
+
+def shows(app):
     assert not app.exception
-    return app.text[0].value
+    return app.text[0].value, app.slider[0].value
 
 
-def says(app):
-    word = app.query_params.get("run")
-    return word[0] if isinstance(word, list) else word
+def test_what_the_page_shows_stands_in_the_link(app):
+    assert shows(app) == ("first", 0)
+    app.slider[0].set_value(3).run()
+    assert app.query_params == {"run": "first", "top_k": "3"}
+    app.slider[0].set_value(0).run()
+    assert app.query_params == {"run": "first"}
 
 
-def test_a_message_that_does_not_know_of_the_last_change_does_not_take_it_back(app, monkeypatch):
-    assert send(app, monkeypatch, press="start") == "second"
-    app.query_params["run"] = "first"
-    assert send(app, monkeypatch) == "second"
-    assert says(app) == "second"
+def test_a_message_that_does_not_know_of_the_last_change_does_not_take_it_back(app):
+    press(app, "other run")
+    app.query_params = {"run": "first"}  # as the browser had it when the message left
+    app.run()
+    assert shows(app) == ("second", 0)
+    assert app.query_params == {"run": "second"}
 
 
-def test_what_was_taken_out_of_the_link_does_not_come_back_either(app, monkeypatch):
-    assert send(app, monkeypatch, press="forget") == "None"
-    app.query_params["run"] = "first"
-    assert send(app, monkeypatch) == "None"
-    assert says(app) is None
+def test_what_a_widget_showed_before_the_page_set_it_is_no_choice(app):
+    app.slider[0].set_value(3).run()
+    before = dict(app.query_params)
+    press(app, "both")
+    assert shows(app) == ("third", 5)
+    app.query_params = before
+    app.slider[0].set_value(3).run()
+    assert shows(app) == ("third", 5)
 
 
-def test_another_word_than_the_one_before_is_a_link_that_was_followed(app, monkeypatch):
-    send(app, monkeypatch, press="start")
-    app.query_params["run"] = "third"
-    assert send(app, monkeypatch) == "third"
+def test_another_choice_counts_even_where_it_has_crossed_a_change(app):
+    press(app, "both")
+    app.query_params = {"run": "first"}
+    app.slider[0].set_value(7).run()
+    assert shows(app) == ("third", 7)
 
 
-def test_the_browsers_back_counts_at_once(app, monkeypatch):
-    send(app, monkeypatch, press="start")
-    app.query_params["run"] = "first"
-    assert send(app, monkeypatch, is_history_navigation=True) == "first"
+def test_the_choice_of_before_counts_once_the_browser_has_the_new_link(app):
+    app.slider[0].set_value(3).run()
+    press(app, "both")
+    app.slider[0].set_value(3).run()
+    assert shows(app) == ("third", 3)
 
 
-def test_later_the_word_before_is_a_link_that_was_followed(app, monkeypatch):
-    send(app, monkeypatch, press="start")
-    monkeypatch.setattr(link, "CROSSING_SECONDS", 0)
-    app.query_params["run"] = "first"
-    assert send(app, monkeypatch) == "first"
+def test_the_browsers_back_finds_the_state_of_before_in_one_step(app):
+    before = dict(app.query_params)
+    press(app, "both")
+    assert app.query_params == {"run": "third", "top_k": "5"}
+    go_back(app, **before)
+    assert shows(app) == ("first", 0)
+    go_back(app, run="third", top_k="5")
+    assert shows(app) == ("third", 5)
 
 
-def test_another_page_takes_its_link_as_it_comes(app, monkeypatch):
-    send(app, monkeypatch, press="start")
-    app.query_params["run"] = "first"
-    assert send(app, monkeypatch, page_script_hash="another") == "first"
+def test_one_press_is_one_step_of_the_browsers_history(app, monkeypatch):
+    sent = []
+    monkeypatch.setattr(
+        "streamlit.runtime.state.query_params.QueryParams._send_query_param_msg",
+        lambda self: sent.append(self.to_dict()),
+    )
+    press(app, "both")
+    assert sent == [{"run": "third", "top_k": "5"}]
 
 
-def test_what_asks_for_news_by_itself_changes_no_link_however_late_it_comes(app, monkeypatch):
-    send(app, monkeypatch, press="start")
-    monkeypatch.setattr(link, "CROSSING_SECONDS", 0)
-    app.query_params["run"] = "first"
-    assert send(app, monkeypatch, fragment_ids_this_run=("live",)) == "second"
-    assert says(app) == "second"
+def test_a_word_that_makes_no_sense_is_told_and_left_out():
+    app = open_page("generation", top_k="many", temperature="3", nonsense="1", layer="2")
+    told = [toast.value.split()[4].replace("\\", "") for toast in app.toast]
+    assert sorted(told) == ["nonsense", "temperature", "top_k"]  # a layer is another page's
+    assert app.query_params == {}
 
 
-def test_a_list_that_shows_the_run_of_before_is_no_choice_of_it(monkeypatch):
-    def page():
-        import streamlit as st
+def test_a_page_is_left_and_found_again_as_it_was():
+    app = open_page("attention", view="head", layer="1", head="2", text="Once there was a duck.")
+    away = walk(app, "train")
+    found = dict(re.findall(r"(\w+)=([^&]*)", links(away)["attention"]))
+    assert found == {"view": "head", "text": found["text"], "layer": "1", "head": "2"}
+    assert "text" in links(away)["rotary"]
+    assert "view" not in links(away)["rotary"]
+    assert away.query_params == {}
+    back = walk(away, "attention")
+    assert back.selectbox(key="head").value == 2
+    assert back.text_area(key="text").value == "Once there was a duck."
 
-        from explorer import session
 
-        if st.button("start"):
-            session.look_at("second")
-        if st.button("old list"):
-            session.choose_run("first")
-        if st.button("other run"):
-            session.choose_run("third")
-        st.text(session.current_id())
+def links(app):
+    """The query of every link in the list of pages, by page."""
+    found = {}
+    for each in app.sidebar.get("page_link"):
+        found[each.proto.page or "home"] = each.proto.query_string
+    return found
 
-    app = AppTest.from_function(page)
-    app.query_params["run"] = "first"
-    assert send(app, monkeypatch) == "first"
-    assert send(app, monkeypatch, press="start") == "second"
-    assert send(app, monkeypatch, press="old list") == "second"
-    assert send(app, monkeypatch, press="other run") == "third"
-    monkeypatch.setattr(link, "CROSSING_SECONDS", 0)
-    assert send(app, monkeypatch, press="old list", fragment_ids_this_run=("live",)) == "third"
-    assert send(app, monkeypatch, press="old list") == "first"
+
+def links_to_architecture():
+    """A link with settings, and one without."""
+    import streamlit as st
+
+    from explorer import link
+
+    link.arrive("architecture")
+    link.put(norm="layernorm", n_layers=3, view="memory")
+    st.json(link.to("architecture", preset="llama-1-7b"))
+    st.json(link.to("architecture", slot="position"))
+
+
+def test_a_link_that_says_one_setting_says_them_all():
+    app = AppTest.from_function(links_to_architecture).run()
+    new, other_slot = [json.loads(each.value) for each in app.json]
+    assert new == {"view": "memory", "preset": "llama-1-7b"}
+    assert other_slot == {
+        "view": "memory",
+        "norm": "layernorm",
+        "n_layers": "3",
+        "slot": "position",
+    }
+
+
+LINKS = json.loads((Path(__file__).parent / "links.json").read_text(encoding="utf-8"))
+"""Links as the app wrote them while Streamlit bound its widgets to them, and what those showed."""
 
 
 @pytest.mark.usefixtures("app_engine")
-def test_what_lists_showed_before_is_no_choice_of_a_preset(monkeypatch):
-    app = open_page("train")
-    monkeypatch.setattr(link, "get_script_run_ctx", lambda: Asked(fragment_ids_this_run=("live",)))
-    app.selectbox(key="preset").set_value("tiny-gpt3").run()
-    assert app.selectbox(key="norm").value == "rmsnorm"
-    monkeypatch.setattr(link, "get_script_run_ctx", Asked)
-    app.selectbox(key="preset").set_value("tiny-llama").run()
-    app.selectbox(key="preset").set_value("tiny-gpt3").run()
-    assert app.selectbox(key="norm").value == "layernorm"
+@pytest.mark.parametrize("old", LINKS, ids=lambda old: f"{old['page']}?{old['query']}"[:60])
+def test_links_written_by_earlier_versions_still_open(old):
+    words = parse_qs(old["query"])
+    app = open_page(old["page"], **words)
+    assert not app.toast
+    shown = widgets(app)
+    for name, value in old["shows"].items():
+        assert plain(shown[name]) == plain(value), name
+    for name in words.keys() - old["shows"].keys():
+        assert app.query_params[name] == words[name][0]
 
 
-def test_the_page_is_drawn_anew_with_the_link_as_it_knows_it(monkeypatch):
-    def live():
-        import streamlit as st
+def widgets(app):
+    kinds = ("selectbox", "slider", "select_slider", "number_input", "toggle", "multiselect")
+    kinds += ("text_area", "text_input", "button_group")
+    return {each.key: each.value for kind in kinds for each in app.get(kind)}
 
-        from explorer import link
 
-        n_drawn = st.session_state.get("drawn", 0)
-        st.session_state["drawn"] = n_drawn + 1
-        if n_drawn == 0:
-            link.write("run", "second")
-        if n_drawn == 1:  # asked for by a part of the page, with a link of before
-            link.draw_anew()
-        st.text(link.word("run"))
+def plain(value):
+    """A value without the difference between a number and its digits."""
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value
 
-    app = AppTest.from_function(live)
-    app.query_params["run"] = "first"
-    assert send(app, monkeypatch) == "second"
-    app.query_params["run"] = "first"
-    monkeypatch.setattr(link, "CROSSING_SECONDS", 0)
-    assert send(app, monkeypatch) == "second"
-    assert says(app) == "second"
+
+@pytest.mark.parametrize("word", WORDS.values(), ids=lambda word: word.name)
+def test_every_word_is_read_as_it_is_written(word):
+    assert set(word.pages) <= set(ALL)
+    if word.usual not in (None, ""):
+        assert word.kind.read(word.kind.write(word.usual)) == word.usual
+    with pytest.raises((ValueError, KeyError)):
+        word.kind.read("\0" * 5000)
+
+
+def test_one_place_knows_the_link_and_one_the_session():
+    places = {"query_params": {"link.py"}, "session_state": {"state.py"}, "bind=": set()}
+    for path in [*(ROOT / "explorer").rglob("*.py"), *(ROOT / "pages").glob("*.py")]:
+        code = path.read_text()
+        for name, rooms in places.items():
+            assert path.name in rooms or f"{name}" not in code, f"{path} uses {name}"

@@ -1,4 +1,3 @@
-import base64
 import json
 import math
 import subprocess
@@ -14,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.components.live_chart import MOST_POINTS, OVERLAP, Line, moving_average, updates
 
-FOLDER = Path(__file__).parent.parent / "explorer" / "components" / "live_chart"
+FOLDER = Path(__file__).parent.parent / "explorer" / "components"
 
 
 def line(n, name="loss", run="", smooth=False, value=float, scale=1, title=None):
@@ -262,8 +261,8 @@ def app():
 
 def test_the_page_sends_files_by_address_and_the_words_as_data(app):
     sent = chart(app)
-    assert sent.js_source_path.startswith("live_chart.js")
-    assert sent.css_source_path.startswith("live_chart.css")
+    assert sent.js_source_path.startswith("live_chart/live_chart.js")
+    assert sent.css_source_path.startswith("live_chart/live_chart.css")
     data = json.loads(sent.json)
     assert (data["alt"], data["yTitle"], data["xTitle"]) == ("The loss by step", "Loss", "Step")
     assert (data["maxX"], data["logY"], data["height"]) == (100, False, 300)
@@ -306,17 +305,21 @@ def test_the_chart_needs_no_pytorch():
 # In a browser, without a server -------------------------------------------------------------------
 
 
+HERE = "http://components"
 HARNESS = """
-async ([code, style]) => {
+async place => {
   const root = document.body.appendChild(document.createElement("div")).attachShadow({mode: "open"})
   root.innerHTML = `<div><div class="place" style="height: 28rem"></div></div>`
-  root.firstChild.appendChild(document.createElement("style")).textContent = style
+  const style = document.createElement("link")
+  Object.assign(style, { rel: "stylesheet", href: `${place}.css` })
+  root.firstChild.appendChild(style)
+  await new Promise(done => style.addEventListener("load", done))
   const pen = CanvasRenderingContext2D.prototype
   const { fillText, setLineDash } = pen
   pen.fillText = function (text, ...place) { texts.add(text); fillText.call(this, text, ...place) }
   pen.setLineDash = function (dash) { dashes.add(dash.join()); setLineDash.call(this, dash) }
   Object.assign(window, { texts: new Set(), dashes: new Set(), asked: 0 })
-  const { default: liveChart } = await import("data:text/javascript;base64," + code)
+  const { default: liveChart } = await import(`${place}.js`)
   const frame = () => new Promise(requestAnimationFrame)
   window.update = async data => {
     texts.clear()
@@ -334,9 +337,18 @@ class Browser:
     def __init__(self, page):
         self.page = page
         self.sent = {}
-        page.set_content("<body></body>")
-        code = base64.b64encode((FOLDER / "live_chart.js").read_bytes()).decode()
-        page.evaluate(HARNESS, [code, (FOLDER / "live_chart.css").read_text()])
+        page.route(f"{HERE}/**", self._serve)
+        page.goto(f"{HERE}/")
+        page.evaluate(HARNESS, f"{HERE}/live_chart/live_chart")
+
+    @staticmethod
+    def _serve(route):
+        """Hand out the folder of all components, as Streamlit does, or at its root a bare page."""
+        place = route.request.url.removeprefix(f"{HERE}/")
+        if place:
+            route.fulfill(path=FOLDER / place)
+        else:
+            route.fulfill(content_type="text/html", body="<!doctype html><body></body>")
 
     def update(self, lines, *, x_title="Step", numbers=(), max_x=None, arrives=True):
         data = {

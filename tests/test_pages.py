@@ -6,12 +6,12 @@ import time
 from dataclasses import replace
 
 import pytest
-from conftest import PAGES, QUICK, open_page, until
+from conftest import PAGES, QUICK, open_page, until, walk
 
 from explorer import content, controls, run_actions, session
-from explorer.engine import client
 from explorer.engine.limits import limits
-from explorer.engine.shipped import shipped_run
+from explorer.engine.run_state import RunState
+from explorer.engine.server.pretrained import pretrained_run
 from explorer.train.live_run import AXES, CURVES
 from tiny_llama.cost import count_parameters
 from tiny_llama.errors import TextError
@@ -84,7 +84,7 @@ def test_a_link_sets_what_it_names_and_nothing_else():
 
 def test_before_anything_is_trained_a_recorded_run_is_shown_and_says_so():
     app = open_page("train")
-    run = shipped_run()
+    run = pretrained_run()
     assert "Recorded" in app.info[0].value
     assert [code.value for code in app.code] == [run.samples[0][1], run.samples[-1][1]]
     assert not {"run_pause", "run_stop"} & {button.key for button in app.button}
@@ -237,7 +237,7 @@ def test_every_page_names_the_model_that_it_looks_at(name):
     assert "4 layers × 64 wide" in sidebar
     assert "Shipped with the app" in sidebar
     assert "step 4,000" in sidebar
-    assert f"held-out loss {shipped_run().last('held_out_loss'):.3f}" in sidebar
+    assert f"held-out loss {pretrained_run().last('held_out_loss'):.3f}" in sidebar
 
 
 def test_switching_the_model_changes_what_every_page_looks_at():
@@ -245,7 +245,7 @@ def test_switching_the_model_changes_what_every_page_looks_at():
     app.sidebar.selectbox(key="model_choice").set_value("repeat-llama").run()
     assert app.query_params["run"] == "repeat-llama"
     assert "repeat-llama" in app.info[0].value
-    app.switch_page("../pages/home.py").run()
+    walk(app, "home")
     assert app.sidebar.selectbox(key="model_choice").value == "repeat-llama"
     assert app.query_params["run"] == "repeat-llama"
 
@@ -256,7 +256,7 @@ def test_a_students_own_runs_are_in_the_sidebar_and_stay_there_on_another_page()
     run = wait_until_over(train(app))
     assert app.sidebar.selectbox(key="model_choice").value == run.id
     assert {"Run 1, tales", "Run 2, tales"} <= set(app.sidebar.selectbox[0].options)
-    app.switch_page("../pages/home.py").run()
+    walk(app, "home")
     sidebar = "\n".join(element.value for element in app.sidebar.caption)
     assert "Your own run" in sidebar
     assert "finished, step 3" in sidebar
@@ -281,7 +281,7 @@ def test_every_curve_is_drawn_against_every_axis(curve, axis):
     app = open_page("train", run="repeat-llama", curve=curve, axis=axis)
     data = chart_data(app)
     assert (data["yTitle"], data["xTitle"]) == (CURVES[curve].axis, AXES[axis])
-    run, line = shipped_run("repeat-llama"), data["lines"][0]
+    run, line = pretrained_run("repeat-llama"), data["lines"][0]
     series = run.series[CURVES[curve].lines[0][0]]
     assert len(line["values"]) == len(series.values) > 0
     ends = {"Steps": 2000, "Tokens": 2000 * 16 * 64, "Seconds": series.seconds[-1]}
@@ -352,7 +352,7 @@ def test_an_own_text_comes_back_with_the_settings_of_its_run():
     assert nosy.text_area(key="own_text").value == ""
 
 
-def test_a_deleted_run_gives_way_to_a_shipped_model():
+def test_a_deleted_run_gives_way_to_a_pretrained_model():
     app = train(open_as("tidy", steps="3", **TINY))
     run = wait_until_over(app)
     press(app, "run_delete")
@@ -376,23 +376,23 @@ def test_a_run_that_moves_on_while_its_page_is_drawn_has_the_page_drawn_anew(mon
     """Else its buttons would stay as they were for a run that is still being prepared."""
     app = train(open_as("late", steps="3", **TINY))
     run = wait_until_over(app)
-    run.status = "starting"
+    run.status = RunState.STARTING
     draw = run_actions.buttons
 
     def draw_while_news_comes(run, wanted):
         draw(run, wanted)
-        run.status = "paused"
+        run.status = RunState.PAUSED
 
     monkeypatch.setattr(run_actions, "buttons", draw_while_news_comes)
     app.run()
     assert not app.button(key="run_stop").disabled
     assert app.button(key="run_step").label == "One step"
-    run.status = "finished"
+    run.status = RunState.FINISHED
 
 
-def test_too_many_runs_of_one_student_are_refused_in_one_sentence(monkeypatch):
+def test_too_many_runs_of_one_student_are_refused_in_one_sentence(app_engine, monkeypatch):
     few = replace(limits(), live_runs_a_student=1)
-    monkeypatch.setattr(client, "limits", lambda: few)
+    monkeypatch.setattr(app_engine.admission, "limits", few)
     app = train(open_as("greedy", steps="50000", **TINY))
     until(lambda: session.engine().poll(app.query_params["run"]).step > 1)
     train(app)

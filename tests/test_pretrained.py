@@ -1,4 +1,4 @@
-"""The shipped models are what their recorded lines made, and can be used at once."""
+"""The pretrained models are what their recorded lines made, and can be used at once."""
 
 import re
 import shlex
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import tiny_llama
-from tiny_llama.__main__ import _parser, _setup
+from tiny_llama.__main__ import read_words
 from tiny_llama.checkpoint import (
     MODEL,
     build_model,
@@ -17,6 +17,7 @@ from tiny_llama.checkpoint import (
     load_tensors,
     new_trainer,
 )
+from tiny_llama.commands.train import setup_of
 from tiny_llama.corpora import CORPORA
 from tiny_llama.generation import generate
 from tiny_llama.menu import POSITION
@@ -25,7 +26,7 @@ from tiny_llama.sample_config import SampleConfig
 from tiny_llama.setup import changes, snapshot_steps
 
 FOLDER = Path(tiny_llama.__file__).parent / "pretrained"
-SHIPPED = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
+NAMES = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
 OTHER_POSITIONS = ("learned", "sinusoidal", "alibi", "no-positions")
 LINES = {
@@ -34,25 +35,25 @@ LINES = {
 }
 
 
-def test_every_shipped_model_has_its_line_and_every_line_its_model():
-    assert sorted(LINES) == SHIPPED
-    assert len(SHIPPED) >= 2
+def test_every_pretrained_model_has_its_line_and_every_line_its_model():
+    assert sorted(LINES) == NAMES
+    assert len(NAMES) >= 2
 
 
 def test_together_they_are_small():
     assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 20_000_000
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_line_says_what_its_model_was_made_with(name):
-    found, said = load_model(FOLDER / name).setup, _setup(_parser().parse_args(LINES[name]))
+    found, said = load_model(FOLDER / name).setup, setup_of(read_words(LINES[name]))
     assert found.training == said.training
     assert found.corpus == said.corpus
     wanted = {**said.as_dict()["model"], "vocab_size": found.model.vocab_size}
     assert found.as_dict()["model"] == wanted
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_recorded_steps_happen_again(name):
     """To the digits that other processors share; the same machine repeats all of them."""
     recorded = read_metrics(FOLDER / name)
@@ -62,8 +63,8 @@ def test_the_recorded_steps_happen_again(name):
         assert report.gradient_norm == pytest.approx(row["gradient_norm"], rel=1e-2)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_the_shipped_weights_have_the_recorded_held_out_loss(name):
+@pytest.mark.parametrize("name", NAMES)
+def test_the_pretrained_weights_have_the_recorded_held_out_loss(name):
     found, last = load_model(FOLDER / name), read_metrics(FOLDER / name)[-1]
     assert last["step"] == found.setup.training.steps == found.next_step - 1
     run = new_trainer(found.setup)
@@ -72,7 +73,7 @@ def test_the_shipped_weights_have_the_recorded_held_out_loss(name):
     assert run.evaluate().loss == pytest.approx(last["held_out_loss"], rel=1e-3)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", NAMES)
 def test_snapshots_start_untrained_and_end_trained(name):
     found = load_model(FOLDER / name)
     steps = snapshot_steps(FOLDER / name)

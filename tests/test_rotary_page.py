@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import ODD_TEXTS, QUICK, across, open_page, trained, training
 
-from explorer.engine.shipped import shipped_run
+from explorer.engine.server.pretrained import pretrained_run
 from explorer.figures import positions, rotary, rotary_pairs
 from explorer.inside.rotary import VIEWS, distance
 from explorer.inside.rotary.decay import random_picture
@@ -262,9 +262,9 @@ def test_a_loss_by_position_says_where_it_ends():
 
 def test_every_stretch_has_its_paper_and_every_scheme_its_model():
     assert all(each.paper and each.title for each in STRETCHES.values())
-    tales = shipped_run("tales-llama")
+    tales = pretrained_run("tales-llama")
     for scheme, name in distance.SCHEMES.items():
-        run = shipped_run(name)
+        run = pretrained_run(name)
         assert run.setup.model.position == scheme
         assert replace(run.setup.training, n_snapshots=6) == tales.setup.training
         assert run.setup.corpus == tales.setup.corpus

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from conftest import QUICK, across, open_page, trained
+from conftest import QUICK, across, open_page, trained, walk
 
-from explorer import content, session
-from explorer.engine.answers import key_of
+from explorer import content
+from explorer.engine.server.answer_cache import key_of
 from explorer.figures.tokens import Priced, language_bars, merge_counts, vocabulary_trade
 from explorer.inside import tokens
 from explorer.inside.tokens.bits_per_byte import bits_per_byte, equal_loss
@@ -94,24 +94,9 @@ def test_own_training_texts_are_used_and_bad_ones_are_refused_in_a_sentence():
 def test_an_own_training_text_is_in_the_train_page_box_too():
     app = open_page("tokens", corpus="own-text")
     app.text_area(key="own_text").set_value(OWN).run()
-    app.switch_page("../pages/train.py").run()
+    walk(app, "train")
     assert app.selectbox(key="corpus").value == "own-text"
     assert app.text_area(key="own_text").value == OWN
-
-
-def test_what_two_pages_share_is_taken_up_on_the_other_one_unless_the_link_says_it(monkeypatch):
-    state, link = {}, {}
-    monkeypatch.setattr(session.st, "session_state", state)
-    monkeypatch.setattr(session.st, "query_params", link)
-    session.take_up_shared("tokens")
-    assert state == {}
-    session.note_shared("tokens", corpus="repeat", vocab_size=700)
-    session.take_up_shared("tokens")
-    assert "corpus" not in state
-    link["vocab_size"] = "300"
-    session.take_up_shared("train")
-    assert state["corpus"] == "repeat"
-    assert "vocab_size" not in state
 
 
 def test_an_empty_text_is_asked_for():
@@ -122,11 +107,11 @@ def test_an_empty_text_is_asked_for():
 
 def test_the_train_page_takes_the_choices_up_and_gives_them_back():
     app = open_page("tokens", corpus="python-manual", vocab_size="700", text="hello")
-    app.switch_page("../pages/train.py").run()
+    walk(app, "train")
     assert app.selectbox(key="corpus").value == "python-manual"
     assert app.number_input(key="vocab_size").value == 700
     app.number_input(key="vocab_size").set_value(800).run()
-    app.switch_page("../pages/tokens.py").run()
+    walk(app, "tokens")
     assert app.number_input(key="vocab_size").value == 800
     assert app.text_area(key="text").value == "hello"
 

@@ -4,7 +4,7 @@ import re
 from importlib import import_module
 
 import pytest
-from conftest import PAGES, open_page
+from conftest import PAGES, go_back, open_page, walk
 
 from explorer import content
 from explorer.home.papers import CARDS
@@ -26,7 +26,7 @@ TITLES = {
 
 MODULES = {
     "home": "explorer.home.views",
-    "family_tree": "explorer.family.widgets",
+    "family_tree": "explorer.family.page",
     "architecture": "explorer.architecture.views",
 }
 
@@ -34,7 +34,7 @@ MODULES = {
 def views_of(page):
     """What a page can show, by the word of the link."""
     views = import_module(MODULES.get(page, f"explorer.inside.{page}")).VIEWS
-    return [getattr(view, "name", view) for view in views]
+    return [view.name for view in views]
 
 
 def press(app, key):
@@ -64,8 +64,8 @@ def test_the_stops_are_pages_and_views_that_exist_each_told_in_a_sentence_or_two
     assert [stop.page for stop in STOPS] == list(TITLES)
     assert sorted(TITLES) == PAGES
     for stop in STOPS:
-        known = views_of(stop.page) if stop.link else {}
-        assert all(word in known for word in stop.link.values())
+        known = views_of(stop.page) if stop.words else {}
+        assert all(word in known for word in stop.words.values())
         said = content.tour(stop.page)
         assert 1 <= len(re.findall(r"[.!?](?= |$)", said)) <= 2
         assert len(said.split()) <= 45
@@ -96,14 +96,13 @@ def test_the_tour_goes_forward_and_back_through_all_stops_and_ends_on_train():
 @pytest.mark.parametrize("number", [1, 4, len(STOPS)])
 def test_a_link_opens_at_its_stop(number):
     stop = STOPS[number - 1]
-    assert stands_at(open_page(stop.page, **stop.link, tour=str(number)), number)
+    assert stands_at(open_page(stop.page, **stop.words, tour=str(number)), number)
 
 
 def test_a_stop_that_there_is_not_is_left_out_of_page_and_link():
     app = open_page("home")
     for word in ("0", "10", "99", "-1", "x", "", "01", "1.0", "<b>"):
-        app.query_params["tour"] = word
-        app.run()
+        go_back(app, tour=word)
         assert not {"tour_next", "tour_go"} & keys(app)
         assert "tour" not in app.query_params
 
@@ -115,14 +114,14 @@ def test_leaving_keeps_the_page_as_it_is_without_the_box():
     assert "tour" not in app.query_params
     assert app.title[0].value == "Rotary embeddings"
     assert app.query_params["view"] == "distance"
-    app.switch_page("../pages/tokens.py").run()
+    walk(app, "tokens")
     assert "tour_go" not in keys(app)
 
 
 def test_who_walks_off_to_another_page_is_led_back_to_the_stop():
     app = press(open_page("home"), "take_tour")
     press(app, "tour_next")
-    app.switch_page("../pages/generation.py").run()
+    walk(app, "generation")
     assert app.title[0].value == "Generation"
     assert "tour_next" not in keys(app)
     assert stands_at(press(app, "tour_go"), 2)

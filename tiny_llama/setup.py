@@ -1,6 +1,5 @@
 """Setup: all that a run is started with, in plain values: model, training, corpus, tokenizer."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from tiny_llama.config import ModelConfig
 from tiny_llama.errors import CheckpointError, ConfigError
 from tiny_llama.fields import make_config, parse_field
 from tiny_llama.files import read_json
-from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
+from tiny_llama.menu import ATTENTION, CHOICES, MENU, TRAINING_CHOICES
 from tiny_llama.presets import PRESETS, find_preset
 from tiny_llama.tokenizers import TOKENIZERS
 from tiny_llama.train_config import TrainConfig
@@ -57,7 +56,7 @@ class Setup:
             ConfigError: for an unknown name, or a value that does not fit.
         """
         return self.with_settings(
-            {name: parse_field(_owner(name), name, text) for name, text in values.items()}
+            {name: parse_field(setting_owner(name), name, text) for name, text in values.items()}
         )
 
     def with_settings(self, values: Mapping[str, Any]) -> "Setup":
@@ -68,7 +67,7 @@ class Setup:
         """
         of: dict[type, dict[str, Any]] = {Setup: {}, ModelConfig: {}, TrainConfig: {}}
         for name, value in values.items():
-            of[_owner(name)][name] = value
+            of[setting_owner(name)][name] = value
         model = replace(self.model, **of[ModelConfig])
         training = replace(self.training, **of[TrainConfig])
         return replace(self, **of[Setup], model=model, training=training)
@@ -80,7 +79,7 @@ class Setup:
             ConfigError: for an unknown name.
         """
         parts = {Setup: self, ModelConfig: self.model, TrainConfig: self.training}
-        return getattr(parts[_owner(name)], name)
+        return getattr(parts[setting_owner(name)], name)
 
     @property
     def tokens_a_step(self) -> int:
@@ -187,33 +186,28 @@ def setup_in_one_line(setup: Setup) -> str:
     model = setup.model
     size = f"{_count(model.n_layers, 'layer')} × {model.d_model} wide"
     slots = ("position", "feed_forward", "norm")
-    parts = ", ".join(_short_title(slot, getattr(model, slot)) for slot in slots)
+    parts = ", ".join(MENU[slot][getattr(model, slot)].short_title for slot in slots)
     return f"{size}, {_heads(model)}, {parts} · {setup.corpus}"
 
 
 def _heads(model: ModelConfig) -> str:
     if not model.has_attention:
-        return _short_title("attention", model.attention)
+        return ATTENTION[model.attention].short_title
     kind = "" if model.attention == ModelConfig.attention else f"{model.attention} "
     shared = "" if model.kv_heads == model.n_heads else f" ({model.kv_heads} K/V)"
     return _count(model.n_heads, f"{kind}head") + shared
-
-
-def _short_title(slot: str, choice: str) -> str:
-    """An option's title as it stands within a line; where it gives an abbreviation, that alone."""
-    title = MENU[slot][choice].title
-    if abbreviation := re.search(r"\((.+)\)$", title):
-        return abbreviation[1]
-    is_name = title[1:] != title[1:].lower()
-    return title if is_name else title[0].lower() + title[1:]
 
 
 def _count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def _owner(name: str) -> type:
-    """The dataclass that a setting is a field of."""
+def setting_owner(name: str) -> type:
+    """The dataclass that a setting is a field of.
+
+    Raises:
+        ConfigError: for an unknown name.
+    """
     for owner, names in _FIELDS.items():
         if name in names:
             return owner

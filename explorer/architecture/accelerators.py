@@ -8,7 +8,7 @@ import streamlit as st
 
 from explorer import content
 from explorer.figures.amounts import in_bytes, in_rate
-from explorer.named import choose_named
+from explorer.widgets import choose_named
 
 USUAL = "a100-80gb"
 """LLaMA was trained on these."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content
+from explorer import content, link
 from explorer.figures.amounts import in_words
-from explorer.named import choose_named
+from explorer.widgets import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import count_parameters
 from tiny_llama.presets import PRESETS
@@ -46,15 +46,13 @@ def choose_serving(config: ModelConfig) -> Serving:
     lengths = {str(n): f"{n:,}" for n in sorted({*LENGTHS, config.context})}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         titles = {name: each.title for name, each in PRECISIONS.items()}
-        precision = choose_named("Weights in", titles, key="precision", usual="fp16")
-        group = choose_named("Scales for", GROUPS, key="group", usual="128")
-        cache = choose_named("Cache in", {name: name for name in CACHES}, key="kv", usual="fp16")
+        precision = choose_named("Weights in", titles, key="precision")
+        group = choose_named("Scales for", GROUPS, key="group")
+        cache = choose_named("Cache in", {name: name for name in CACHES}, key="kv")
         length = choose_named(
             "Tokens of each text", lengths, key="length", usual=str(config.context)
         )
-        texts = choose_named(
-            "Texts at once", {str(n): f"{n:,}" for n in TEXTS}, key="texts", usual="1"
-        )
+        texts = choose_named("Texts at once", {str(n): f"{n:,}" for n in TEXTS}, key="texts")
     return Serving(
         precision=precision,
         group_size=None if group == "row" else int(group),
@@ -94,14 +92,14 @@ def choose_budget(setup: Setup, name: str) -> Budget:
     )
     if chosen in budgets:
         return budgets[chosen]
-    millions = st.number_input(
+    millions = link.widget(
+        st.number_input,
+        "millions",
         "Millions of training tokens",
+        usual=max(1, CHINCHILLA * n_parameters // MILLION),
         min_value=1,
         max_value=10**9,
-        value=max(1, CHINCHILLA * n_parameters // MILLION),
         step=1,
-        key="millions",
-        bind="query-params",
     )
     return Budget(n_tokens=int(millions) * MILLION, words="Chosen by you.")
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content, session, showing
+from explorer import content, link, showing
 from explorer.architecture.numbers import MEASURES, NUMBERS, users
-from explorer.named import choose_named
+from explorer.widgets import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import count_parameters
 from tiny_llama.errors import ConfigError
@@ -34,7 +34,7 @@ SLOTS = {
 def show(setup: Setup, preset: str) -> None:
     """Show all options of one slot beside one another."""
     showing.introduce("architecture", "components")
-    slot = choose_named("Component", SLOTS, key="slot", usual="norm", as_buttons=True)
+    slot = choose_named("Component", SLOTS, key="slot", as_buttons=True)
     with st.grid(2, min_column_width=280):
         for name, title in titles(slot).items():
             with st.container(border=True):
@@ -70,7 +70,7 @@ def _option(config: ModelConfig, slot: str, name: str, title: str) -> None:
     word = f"{slot}={setting_word(slot, value)}" if slot in NUMBERS and not why_not else name
 
     def take() -> None:
-        session.set_widgets(**{slot: value})
+        link.put(**{slot: value})
 
     st.button(
         f"{name}: chosen" if taken else f"Take {word}",

@@ -11,7 +11,7 @@ import streamlit as st
 from explorer import showing
 from explorer.figures.amounts import in_words
 from explorer.figures.costs import Box, parameter_map
-from explorer.named import choose_named
+from explorer.widgets import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import COMPONENTS, Shape, active_parameters, parameter_shapes
 from tiny_llama.setup import Setup
@@ -62,7 +62,7 @@ def show(setup: Setup, name: str = "") -> None:
     counts = by_component(parts)
     showing.tiles(_numbers(config, counts))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        order = choose_named("Boxes", ORDERS, key="boxes", usual="component", as_buttons=True)
+        order = choose_named("Boxes", ORDERS, key="boxes", as_buttons=True)
         boxes = list(boxes_of(parts, order))
         opened = _choose_box(boxes)
     showing.draw(parameter_map(boxes, opened), key="parameter_map")

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content, showing
+from explorer import content, link, showing
 from explorer.architecture.assumptions import CHINCHILLA, tokens_source
 from explorer.figures.amounts import in_words
 from explorer.figures.costs import Size, sizes_map
@@ -32,11 +32,11 @@ def show(setup: Setup, name: str = "") -> None:
     showing.introduce("architecture", "sizes")
     known = content.configs()
     others = [each for each in known if each not in (*LLAMA, *GPT3)]
-    added = st.multiselect(
+    added = link.widget(
+        st.multiselect,
+        "also",
         "Beside them",
-        others,
-        key="also",
-        bind="query-params",
+        options=others,
         placeholder="Choose any of the other published models",
     )
     shown = [*LLAMA, *GPT3, *(each for each in others if each in added)]

@@ -15,7 +15,7 @@ from explorer.architecture.accelerators import (
 from explorer.architecture.assumptions import TEXTS, Serving, choose_serving
 from explorer.figures.amounts import in_bytes, in_flops, in_rate, in_time, in_words
 from explorer.figures.costs import Pass, roofline, speed_by_batch
-from explorer.named import choose_named
+from explorer.widgets import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import kv_cache_bytes
 from tiny_llama.serving import (
@@ -80,7 +80,6 @@ def show(setup: Setup, name: str = "") -> None:
             "How many",
             {card: "as many as it takes" if card == "auto" else card for card in CARDS},
             key="cards",
-            usual="auto",
         )
     needed = cards_needed(config, serving, accelerator)
     machine = Machine(

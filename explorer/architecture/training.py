@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content, session, showing
+from explorer import content, link, showing
 from explorer.architecture.accelerators import (
     USUAL,
     Accelerator,
@@ -16,7 +16,7 @@ from explorer.architecture.accelerators import (
 )
 from explorer.architecture.assumptions import choose_budget
 from explorer.figures.amounts import in_energy, in_flops, in_mass, in_rate, in_time, in_words
-from explorer.named import choose_named
+from explorer.widgets import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import active_parameters, count_parameters
 from tiny_llama.presets import PRESETS
@@ -243,28 +243,29 @@ def operations(config: ModelConfig, n_tokens: int, count: str) -> float:
 def _calculator(setup: Setup, name: str) -> None:
     st.subheader("And the model that you chose", anchor=False)
     is_real = name in PRESETS and not PRESETS[name].is_tiny
-    session.suggest("machines", 2048 if is_real else 1, because=is_real)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         budget = choose_budget(setup, name)
         accelerator = choose_accelerator()
-        machines = st.number_input(
+        machines = link.widget(
+            st.number_input,
+            "machines",
             "How many",
+            usual=2048 if is_real else 1,
+            because=is_real,
             min_value=1,
             max_value=1_000_000,
             step=1,
-            key="machines",
-            bind="query-params",
         )
-        percent = st.number_input(
+        percent = link.widget(
+            st.number_input,
+            "utilisation",
             "Utilisation in %",
+            usual=USUAL_UTILISATION,
             min_value=0.1,
             max_value=100.0,
-            value=USUAL_UTILISATION,
             step=0.1,
-            key="utilisation",
-            bind="query-params",
         )
-        count = choose_named("Operations by", COUNTS, key="operations", usual="6nd")
+        count = choose_named("Operations by", COUNTS, key="operations")
     plan = Plan(
         flops=operations(setup.model, budget.n_tokens, count),
         n_tokens=budget.n_tokens,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from explorer import content, controls, link, session, showing
+from explorer import content, controls, link, showing, state
 from explorer.engine.limits import check_setup
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import count_parameters
@@ -81,26 +81,26 @@ def _train_it(setup: Setup) -> None:
     except ConfigError as error:
         st.caption(content.escaped(str(error)))
         return
-    st.page_link(
-        "../pages/train.py",
-        label="Train this model",
+    link.offer(
+        "train",
+        "Train this model",
         icon=":material/play_circle:",
-        query_params=controls.link_to(fresh),
+        **controls.link_to(fresh),
     )
 
 
 def _dial(config: ModelConfig) -> None:
     """One slider that sets depth, width, heads and hidden layer at once."""
     depths = sorted({*DEPTHS, max(1, config.n_layers)})
-    session.set_widgets(**{_DIAL: max(1, config.n_layers)})
+    link.show(_DIAL, max(1, config.n_layers))
 
     def turn() -> None:
-        controls.take_model(by_depth(config, session.widget(_DIAL)))
+        controls.take_model(by_depth(config, state.shown(_DIAL)))
 
     st.select_slider(
         "One dial: depth sets width, heads and hidden layer",
         depths,
         key=_DIAL,
-        on_change=link.by_hand(turn),
+        on_change=link.by_hand(_DIAL, turn),
         help=content.part("dial"),
     )

@@ -1,1 +1,1 @@
-"""Browser-side parts, a folder each: what Streamlit's own elements cannot do."""
+"""Browser-side parts, a folder each, and what they share: what Streamlit cannot do by itself."""

@@ -1,49 +1,80 @@
 """A browser-side part in one HTML file, which opens without this app and without a network."""
 
 import json
+import re
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
+import streamlit as st
+
 
 def stand_alone(folder: Path, name: str, function: str, title: str, data: Mapping[str, Any]) -> str:
-    """Pack a component's script and style with what it shows.
+    """Pack a part's script and style, and those that they import, with what it shows.
 
     Args:
-        folder: where the component's files are.
+        folder: where the part's files are.
         name: of the files, without their endings.
         function: what the script exports.
         title: of the page.
-        data: what the component is given.
+        data: what the part is given.
     """
-    script = (folder / f"{name}.js").read_text(encoding="utf-8")
     return _PAGE.format(
         title=escape(title),
-        style=_THEME + (folder / f"{name}.css").read_text(encoding="utf-8"),
-        script=script.replace("export default function", "function"),
+        style=_theme() + _packed(folder / f"{name}.css"),
+        script=_packed(folder / f"{name}.js"),
         function=function,
         data=json.dumps(data).replace("<", "\\u003c"),
     )
 
 
+_IMPORT = re.compile(r'^(?:@import|import \{[^}]*\} from) "(.*)";?\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?:default )?", re.MULTILINE)
+
+
+def _packed(path: Path) -> str:
+    """A script or a style with what it imports before it; no name may stand in both."""
+    text = path.read_text(encoding="utf-8")
+    imported = [_packed(path.parent / place) for place in _IMPORT.findall(text)]
+    return "".join([*imported, _EXPORT.sub("", _IMPORT.sub("", text))])
+
+
+_NAMES = {
+    "text-color": "textColor",
+    "background-color": "backgroundColor",
+    "secondary-background-color": "secondaryBackgroundColor",
+    "primary-color": "primaryColor",
+    "chart-categorical-colors": "chartCategoricalColors",
+    "chart-sequential-colors": "chartSequentialColors",
+}
+"""Streamlit's settings by the names under which a part finds them in its style."""
+
+
+def _theme() -> str:
+    """The app's own colours, light or dark as the reader likes it."""
+    return _THEME.format(light=_colours("light"), dark=_colours("dark"))
+
+
+def _colours(kind: str) -> str:
+    found = {name: st.get_option(f"theme.{kind}.{option}") for name, option in _NAMES.items()}
+    return " ".join(
+        f"--st-{name}: {','.join(colour) if isinstance(colour, list) else colour};"
+        for name, colour in found.items()
+        if colour
+    )
+
+
 _THEME = """
-:root {
-  --st-text-color: #0E1620; --st-background-color: #FFFFFF; --st-border-color: #C9D0D9;
-  --st-secondary-background-color: #F3F5F8; --st-primary-color: #00639C;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --st-text-color: #E8EDF3; --st-background-color: #10161F; --st-border-color: #3A4656;
-    --st-secondary-background-color: #1A2330; --st-primary-color: #56B4E9;
-    --st-chart-categorical-colors: #56B4E9,#E69F00,#009E73,#CC79A7,#D55E00,#0072B2;
-    --st-chart-sequential-colors: #16202D,#1B5A87,#62A7D8,#E8F4FC;
-  }
-}
-body { margin: 24px; background: var(--st-background-color); color: var(--st-text-color);
-  font-family: system-ui, sans-serif; }
+:root {{ {light} }}
+@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}
+:root {{
+  color-scheme: light dark;
+  --st-border-color: color-mix(in srgb, var(--st-text-color) 22%, var(--st-background-color));
+}}
+body {{ margin: 24px; background: var(--st-background-color); color: var(--st-text-color);
+  font-family: system-ui, sans-serif; }}
 """
-"""As the app's own, which such a page does not have."""
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

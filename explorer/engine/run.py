@@ -1,4 +1,4 @@
-"""A run as the server knows it: plain values only, changed by the workers' news, read by pages."""
+"""A run as the server knows it: plain values only, changed by the registry, read by pages."""
 
 import time
 from array import array
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from explorer.engine.run_state import RunState
 from tiny_llama.setup import Setup
 
 SERIES = (
@@ -49,7 +50,7 @@ class Series:
 
 @dataclass(kw_only=True)
 class Run:
-    """What the server knows of a run; the workers' news change it, pages only read."""
+    """What the server knows of a run; its registry changes it, pages only read."""
 
     id: str
     setup: Setup
@@ -61,7 +62,7 @@ class Run:
     """In seconds since 1970."""
     parent: str = ""
     """The run that this one was forked from or is a change of; empty: none."""
-    status: str = "starting"
+    status: RunState = RunState.STARTING
     message: str = ""
     """What happened to it last, in a sentence for the page."""
     step: int = 0
@@ -89,12 +90,12 @@ class Run:
     @property
     def is_live(self) -> bool:
         """Whether the run may still change."""
-        return self.status in ("starting", "running", "paused")
+        return self.status.is_live
 
     @property
     def is_moving(self) -> bool:
         """Whether the run takes turns, or soon will."""
-        return self.status in ("starting", "running")
+        return self.status.is_moving
 
     def last(self, name: str) -> float | None:
         """The latest value of a series; None where there is none yet."""
@@ -103,7 +104,7 @@ class Run:
 
     def steps_a_second(self) -> float | None:
         """How fast the run moves, its waiting for others included; None before that shows."""
-        if self.status != "running" or len(self.paces) < 2:
+        if self.status is not RunState.RUNNING or len(self.paces) < 2:
             return None
         (began, first), (now, last) = self.paces[0], self.paces[-1]
         return (last - first) / (now - began) if last > first else None

@@ -24,6 +24,7 @@ from typing import Any
 from filelock import BaseFileLock, FileLock, Timeout
 
 from explorer.engine.run import Run
+from explorer.engine.run_state import RunState
 from tiny_llama.errors import UserError
 from tiny_llama.files import read_json, write_json, write_whole, writing
 from tiny_llama.metrics import read_metrics
@@ -109,7 +110,7 @@ def read_runs(folder: Path) -> Iterator[Run]:
     """Find the runs that an earlier server left, without their history; damaged ones are left."""
     for each in folder.iterdir():
         if is_run_id(each.name) and (each / RECORD).is_file():
-            with suppress(UserError, KeyError, TypeError):
+            with suppress(UserError, KeyError, TypeError, ValueError):
                 yield _read_run(each)
 
 
@@ -211,6 +212,7 @@ def _read_run(folder: Path) -> Run:
     except UserError:  # the server ended before the run had a tokenizer
         setup = load_wanted_setup(folder)
     kept: dict[str, Any] = {name: record[name] for name in _KEPT}
+    kept["status"] = RunState(kept["status"])
     return Run(id=folder.name, setup=setup, folder=folder, measured=record["measured"], **kept)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer import content, controls, showing
+from explorer import content, controls, link, showing
 from explorer.family import diff
 from explorer.family.facts import facts_of
 from explorer.family.numbers import exact_rows
@@ -161,20 +161,10 @@ def _offer_miniature(node: Node) -> None:
         st.markdown(f":material/block: **No miniature:** {content.escaped(miniature.why_not)}")
         return
     setup = Setup(model=miniature.config)
-    link = controls.link_to(setup)
+    words = controls.link_to(setup)
     with st.container(horizontal=True):
-        st.page_link(
-            "../pages/train.py",
-            label="Train its miniature",
-            icon=":material/play_circle:",
-            query_params=link,
-        )
-        st.page_link(
-            "../pages/architecture.py",
-            label="See its architecture",
-            icon=":material/account_tree:",
-            query_params=link,
-        )
+        link.offer("train", "Train its miniature", icon=":material/play_circle:", **words)
+        link.offer("architecture", "See its architecture", icon=":material/account_tree:", **words)
     st.caption(miniature_words(miniature, setup))
 
 

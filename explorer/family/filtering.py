@@ -79,20 +79,6 @@ def _joins(edge: Edge, nodes: Mapping[str, Node]) -> bool:
     return edge.parent in nodes and edge.child in nodes
 
 
-def known(words: str, names: Mapping[str, object]) -> list[str]:
-    """The names that a link lists, each once; whatever it has besides is passed over."""
-    return [name for name in dict.fromkeys(words.split(",")) if name in names]
-
-
-def years_in(words: str) -> tuple[int, int]:
-    """The years that a link names, as 2019-2023, within those of the tree; else all of them."""
-    first, _, last = words.partition("-")
-    if not (first.isdecimal() and last.isdecimal()):
-        return FIRST_YEAR, LAST_YEAR
-    low, high = sorted(min(max(int(word), FIRST_YEAR), LAST_YEAR) for word in (first, last))
-    return low, high
-
-
 def counted(shown: Tree, whole: Tree) -> str:
     """How much is shown, in one line."""
     return (

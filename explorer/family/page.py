@@ -2,26 +2,28 @@
 
 import streamlit as st
 
-from explorer import content, showing
+from explorer import content, views
 from explorer.components.family_tree import time_line
 from explorer.family import export, widgets
 from explorer.family.card import ANCHOR, show_card
 from explorer.family.filtering import counted
 from explorer.family.listing import show_list
+from explorer.family.time_line import time_line_of
 from explorer.family.tree import Tree, family_tree
+from explorer.views import View
 
 
 def show() -> None:
     """Show the tree."""
     tree = family_tree()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        view = showing.choose_view(widgets.VIEWS)
-        lanes = widgets.choose_lanes() if view == "tree" else ""
+        view = views.choose(VIEWS)
+        lanes = widgets.choose_lanes() if view.name == "tree" else ""
         chosen = widgets.choose_node(tree)
-        chosen_filter = widgets.choose_filter()
+        wanted = widgets.choose_filter()
         st.markdown(f":material/arrow_downward: [Go to card](#{ANCHOR})", width="content")
-    shown = chosen_filter.apply(tree)
-    if not chosen_filter.is_open:
+    shown = wanted.apply(tree)
+    if not wanted.is_open:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(counted(shown, tree), width="content")
             widgets.clear_button()
@@ -30,11 +32,8 @@ def show() -> None:
             "No entry fits all of these filters; take one away or clear them all.",
             icon=":material/filter_alt_off:",
         )
-    if view == "list":
-        show_list(shown, tree, chosen)
-    else:
-        _show_time_line(shown, tree, chosen, lanes)
-    if chosen_filter.is_open:
+    view.show(shown, tree, chosen, lanes)
+    if wanted.is_open:
         st.caption(counted(shown, tree))
     with st.expander("How to read this tree", icon=":material/help:"):
         st.markdown(content.family("reading"))
@@ -43,8 +42,16 @@ def show() -> None:
 
 def _show_time_line(shown: Tree, tree: Tree, chosen: str, lanes: str) -> None:
     if shown.nodes:
-        time_line(shown, lanes=lanes, chosen=chosen, key="time_line", open_node=widgets.open_card)
+        drawing = time_line_of(shown, lanes=lanes, chosen=chosen)
+        time_line(drawing, key="time_line", open_node=widgets.open_card)
     show_card(tree, chosen)
+
+
+def _show_list(shown: Tree, tree: Tree, chosen: str, lanes: str) -> None:
+    show_list(shown, tree, chosen)
+
+
+VIEWS = (View("tree", "Time line", _show_time_line), View("list", "List", _show_list))
 
 
 def _offer_data() -> None:

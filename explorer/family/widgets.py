@@ -4,25 +4,20 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from explorer import content, session
-from explorer.components.family_tree import LANES
+from explorer import link
 from explorer.family.filtering import (
     FIRST_YEAR,
     LAST_YEAR,
     MAKER_TITLES,
     OPENNESS,
     Filter,
-    known,
-    years_in,
 )
+from explorer.family.time_line import LANES
 from explorer.family.tree import RELATIONS, ROOT, Tree
-from explorer.named import choose_named
+from explorer.widgets import choose_named
+from explorer.words import MOST_LETTERS
 
-VIEWS = {"tree": "Time line", "list": "List"}
-"""How the tree can be shown, by the word of the link."""
-MOST_LETTERS = 60
-"""Of what is searched for; no name or organisation is longer."""
-_ALL_YEARS = f"{FIRST_YEAR}-{LAST_YEAR}"
+_ALL_YEARS = (FIRST_YEAR, LAST_YEAR)
 _NODE = "node"
 
 
@@ -46,59 +41,66 @@ def clear_button() -> None:
 
 def choose_lanes() -> str:
     """Let the student choose what parts the lanes."""
-    return choose_named("Lanes by", LANES, key="lanes", usual="kind", as_buttons=True)
+    return choose_named("Lanes by", LANES, key="lanes", as_buttons=True)
 
 
 def choose_node(tree: Tree) -> str:
     """Let the student choose whose card to read; LLaMA's to begin with."""
-    asked = session.words_in_link(_NODE)
-    if asked and asked not in tree.nodes:
-        named = content.escaped(repr(asked[:MOST_LETTERS]))
-        st.warning(f"node={named} is no entry of this tree; choose one from the list.")
     titles = {name: f"{node.name} ({node.month_in_words})" for name, node in tree.nodes.items()}
     return choose_named("Card of", titles, key=_NODE, usual=ROOT)
 
 
 def open_card(node_id: str) -> None:
     """Open another card; in a callback."""
-    session.set_widgets(**{_NODE: node_id})
+    link.put(**{_NODE: node_id})
 
 
 def _search() -> str:
-    session.take_words_from_link("find", lambda words: words[:MOST_LETTERS])
-    words = st.text_input(
-        "Search",
-        key="find",
-        max_chars=MOST_LETTERS,
-        placeholder="a name or an organisation",
-        icon=":material/search:",
+    return str(
+        link.widget(
+            st.text_input,
+            "find",
+            "Search",
+            max_chars=MOST_LETTERS,
+            placeholder="a name or an organisation",
+            icon=":material/search:",
+        )
     )
-    session.put_into_link("find", words, usual="")
-    return str(words)
 
 
 def _years() -> tuple[int, int]:
-    session.take_words_from_link("years", years_in, usual=_ALL_YEARS)
-    first, last = st.slider("Years", FIRST_YEAR, LAST_YEAR, (FIRST_YEAR, LAST_YEAR), key="years")
-    session.put_into_link("years", f"{first}-{last}", usual=_ALL_YEARS)
+    first, last = link.widget(
+        st.slider,
+        "years",
+        "Years",
+        usual=_ALL_YEARS,
+        among=_Years(),
+        min_value=FIRST_YEAR,
+        max_value=LAST_YEAR,
+    )
     return first, last
+
+
+class _Years:
+    """Two years of the tree, the first of them not after the last."""
+
+    def __contains__(self, years: object) -> bool:
+        return isinstance(years, tuple) and FIRST_YEAR <= years[0] <= years[1] <= LAST_YEAR
 
 
 def _several(key: str, label: str, titles: Mapping[str, str]) -> Sequence[str]:
     """Any number of choices; none is no restriction."""
-    session.take_words_from_link(key, lambda words: known(words, titles))
-    chosen = st.pills(
+    chosen: list[str] = link.widget(
+        st.pills,
+        key,
         label,
-        list(titles),
+        options=list(titles),
         selection_mode="multi",
         format_func=lambda name: titles[name][:1].upper() + titles[name][1:],
-        key=key,
         help="Choose any number; none shows all.",
     )
-    session.put_into_link(key, ",".join(chosen), usual="")
     return chosen
 
 
 def _clear() -> None:
-    nothing: dict[str, object] = {"relation": [], "openness": [], "maker": [], "find": ""}
-    session.set_widgets(**nothing, years=(FIRST_YEAR, LAST_YEAR))
+    link.forget(("relation", "openness", "maker", "find", "years"))

@@ -7,7 +7,7 @@ import streamlit as st
 from explorer import content, showing
 from explorer.figures.published import Pair, dumbbells
 from explorer.home.tables import Duel, duels, sizes
-from explorer.named import choose_named
+from explorer.widgets import choose_named
 
 ORDERS = {
     "gap": "How far LLaMA-13B is ahead",
@@ -26,7 +26,7 @@ def show() -> None:
     st.subheader(headline(), anchor=False)
     st.markdown(in_words())
     with st.container(width=400):
-        order = choose_named("Sorted by", ORDERS, key="order", usual="gap")
+        order = choose_named("Sorted by", ORDERS, key="order")
     rows = sorted(duels(), key=_ORDER[order])  # type: ignore[arg-type]
     pairs = [Pair(label=row.test, ours=row.llama, theirs=row.gpt3) for row in rows]
     showing.draw(

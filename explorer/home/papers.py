@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from explorer import content, session
+from explorer import content, link, state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,18 +95,18 @@ def paper(name: str) -> Mapping[str, Any]:
     return {row["id"]: row for row in rows}[name]
 
 
-def take_from_link() -> None:
-    """Open the paper that the link names; on every view, so that no nonsense stays there."""
-    session.take_from_link("paper", ["", *CARDS], usual="")
-    session.put_into_link("paper", session.widget("paper"), usual="")
+def opened() -> str:
+    """The paper that is open, by its id; on every view, so that no nonsense stays in the link."""
+    return str(link.value("paper", among=["", *CARDS]))
 
 
 def show() -> None:
     """Show the cards; the one that the link names is open."""
     st.markdown(content.home("research"))
-    named = str(session.widget("paper"))
-    # Not by `expanded`: Streamlit 1.67 would make another box of it, and lose the focus.
-    session.set_widgets(**{_key(name): name == named for name in CARDS})
+    named = opened()
+    for name in CARDS:
+        # Not by `expanded`: Streamlit 1.67 would make another box of it, and lose the focus.
+        link.show(_key(name), name == named)
     names = list(CARDS)
     _rows(names[:N_MAIN])
     st.subheader("Beside them", anchor=False)
@@ -118,8 +119,7 @@ def _rows(names: list[str]) -> None:
         box = st.expander(
             f"**{card.name}** · {row['year']} · {card.organisation}",
             key=_key(name),
-            on_change=_note,
-            args=(name,),
+            on_change=link.by_hand(_key(name), partial(_note, name)),
         )
         if box.open:
             with box:
@@ -132,9 +132,7 @@ def _key(name: str) -> str:
 
 def _note(name: str) -> None:
     """Put the paper that was opened last into the link."""
-    opened = name if session.widget(_key(name)) else ""
-    session.set_widgets(paper=opened)
-    session.put_into_link("paper", opened, usual="")
+    link.put(paper=name if state.shown(_key(name)) else "")
 
 
 def _inside(name: str, card: Card, row: Mapping[str, Any]) -> None:
@@ -145,11 +143,6 @@ def _inside(name: str, card: Card, row: Mapping[str, Any]) -> None:
         f"*{content.escaped(row['title'])}*. {content.escaped(row['authors'])}, {row['year']}, "
         f"{content.escaped(row['org'])}. arXiv:{row['arxiv']}"
     )
-    st.page_link(
-        f"../pages/{card.touch.page}.py",
-        label=card.touch.label,
-        icon=":material/touch_app:",
-        query_params=dict(card.touch.link),
-    )
+    link.offer(card.touch.page, card.touch.label, icon=":material/touch_app:", **card.touch.link)
     unverified = row.get("unverified_fields", ())
     st.caption(content.cited(row["source"], row["confidence"], unverified))

@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from explorer import content, session, showing
+from explorer import content, link, showing
 from explorer.figures.published import Bar, bars
 from explorer.home.tables import FAMILIES, LLAMA, Entry, Table, tables
-from explorer.named import choose_named
+from explorer.widgets import choose_named
 
 SORTS = {"score": "Score", "size": "Size of the model", "name": "Name"}
 BETTER = {"higher": "Higher is better.", "lower": "Lower is better."}
@@ -43,27 +43,26 @@ def _choose() -> tuple[str, str, str]:
     first, second, third = st.columns(3)
     with first:
         titles = {name: f"{table.title} (Table {table.number})" for name, table in tables().items()}
-        name = choose_named("Table", titles, key="table", usual=next(iter(titles)))
+        name = choose_named("Table", titles, key="table")
     with second:
         measures = tables()[name].measures
-        measure = choose_named("Measure", measures, key="measure", usual=next(iter(measures)))
+        measure = choose_named("Measure", measures, key="measure")
     with third:
-        sort = choose_named("Sorted by", SORTS, key="sort", usual="score")
+        sort = choose_named("Sorted by", SORTS, key="sort")
     return name, measure, sort
 
 
 def _filter(table: Table) -> list[Entry]:
     """The table's rows of the families that the student wants to see; of all, if none is named."""
-    session.take_words_from_link("families", _families)
-    chosen = st.pills(
-        "Only these models", FAMILIES, selection_mode="multi", key="families", help=_ALL
+    chosen = link.widget(
+        st.pills,
+        "families",
+        "Only these models",
+        options=FAMILIES,
+        selection_mode="multi",
+        help=_ALL,
     )
-    session.put_into_link("families", ",".join(chosen), usual="")
     return [entry for entry in table.entries if not chosen or entry.family in chosen]
-
-
-def _families(words: str) -> list[str]:
-    return [family for family in FAMILIES if family in words.split(",")]
 
 
 _ALL = "Choose any number; none shows all."

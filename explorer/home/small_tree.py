@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer import content, showing
+from explorer import content, link, showing
 from explorer.family.tree import ROOT, Node, Tree, family_tree
 from explorer.figures.published import small_tree
 from explorer.home.sources import sources
@@ -44,11 +44,11 @@ def _show_links(title: str, nodes: Sequence[Node]) -> None:
     st.markdown(f"**{title}**")
     with st.container(horizontal=True, gap="small"):
         for node in nodes:
-            st.page_link(
-                "../pages/family_tree.py",
-                label=content.escaped(node.name),
-                query_params={"node": node.id},
-                help=content.escaped(f"{node.organisation}, {node.date}"),
+            link.offer(
+                "family_tree",
+                content.escaped(node.name),
+                hint=content.escaped(f"{node.organisation}, {node.date}"),
+                node=node.id,
             )
 
 

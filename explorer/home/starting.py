@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer import run_actions, tour
+from explorer import link, run_actions, tour
 from explorer.run_actions import Wanted
 from tiny_llama.errors import UserError
 from tiny_llama.setup import Setup
@@ -26,4 +26,4 @@ def _train() -> None:
     except UserError as error:
         st.error(str(error), icon=":material/error:")
     else:
-        st.switch_page("../pages/train.py")
+        link.go("train")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from explorer import content, showing
 from explorer.figures.published import Bar, Spent, Trained, bars, by_size, spending
+from explorer.widgets import choose_named
 
 Row = Mapping[str, Any]
 
@@ -58,7 +59,15 @@ MIX: Mapping[str, Amount] = {
 def _data() -> None:
     st.subheader("What they read", anchor=False)
     st.markdown(content.home("data"))
-    chosen = MIX[showing.choose_view({name: each.title for name, each in MIX.items()}, key="mix")]
+    chosen = MIX[
+        choose_named(
+            "Whose data",
+            {name: each.title for name, each in MIX.items()},
+            key="mix",
+            as_buttons=True,
+            is_labelled=False,
+        )
+    ]
     ours: Sequence[Row] = content.facts("llama_paper")["table1_pretraining_data"]
     theirs: Sequence[Row] = content.facts("gpt3_paper")["table2_2_data"]
     left, right = st.columns(2, gap="large")
@@ -179,7 +188,9 @@ def _choices() -> None:
     st.subheader("Sizes, tokens and learning rates", anchor=False)
     st.markdown(content.home("choices"))
     titles = {name: each.title for name, each in AGAINST.items()}
-    chosen = AGAINST[showing.choose_view(titles, key="against")]
+    chosen = AGAINST[
+        choose_named("Against", titles, key="against", as_buttons=True, is_labelled=False)
+    ]
     families = trained_models()
     series = {
         name: [
@@ -261,7 +272,15 @@ COSTS: Mapping[str, Cost] = {
 def _energy() -> None:
     st.subheader("What training took", anchor=False)
     st.markdown(content.home("energy"))
-    cost = COSTS[showing.choose_view({name: e.title for name, e in COSTS.items()}, key="cost")]
+    cost = COSTS[
+        choose_named(
+            "What it cost",
+            {name: e.title for name, e in COSTS.items()},
+            key="cost",
+            as_buttons=True,
+            is_labelled=False,
+        )
+    ]
     table: Sequence[Row] = content.facts("llama_paper")["table15_carbon"]
     rows = [
         Spent(

@@ -11,18 +11,20 @@ from streamlit.delta_generator import DeltaGenerator
 from explorer import content, link, session
 from explorer.components.live_chart import Line, live_chart
 from explorer.engine.run import Run, Series
+from explorer.engine.run_state import RunState
+from explorer.widgets import choose_one
 from tiny_llama.cost import count_parameters
 from tiny_llama.setup import describe_changes
 
 STATUS = {
-    "starting": "Preparing text and model",
-    "running": "Training",
-    "paused": "Paused",
-    "finished": "Finished",
-    "stopped": "Stopped",
-    "failed": "Ended",
-    "interrupted": "Interrupted",
-    "recorded": "Recorded run",
+    RunState.STARTING: "Preparing text and model",
+    RunState.RUNNING: "Training",
+    RunState.PAUSED: "Paused",
+    RunState.FINISHED: "Finished",
+    RunState.STOPPED: "Stopped",
+    RunState.FAILED: "Ended",
+    RunState.INTERRUPTED: "Interrupted",
+    RunState.RECORDED: "Recorded run",
 }
 
 
@@ -77,7 +79,7 @@ def show(run: Run, stage: Stage, progress: DeltaGenerator) -> None:
             looks then, on a phone too.
     """
     options = _curve_options()
-    seconds = None if run.status == "recorded" else _refresh_seconds(run)
+    seconds = None if run.status == RunState.RECORDED else _refresh_seconds(run)
     place = progress.empty()
     st.fragment(_live, run_every=seconds)(run.id, options, seconds, stage, place)
     _changes(run, options)
@@ -94,12 +96,10 @@ def stage_of(run: Run) -> Stage:
 
 def _curve_options() -> CurveOptions:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        curve = st.selectbox("Curve", list(CURVES), key="curve", bind="query-params", width=170)
-        axis = st.segmented_control(
-            "Against", list(AXES), default="Steps", required=True, key="axis", bind="query-params"
-        )
-        log = st.toggle("Log scale", key="log", bind="query-params")
-        earlier = st.toggle("Earlier runs", value=True, key="earlier", bind="query-params")
+        curve = link.widget(st.selectbox, "curve", "Curve", options=list(CURVES), width=170)
+        axis = choose_one("Against", list(AXES), key="axis")
+        log = link.widget(st.toggle, "log", "Log scale")
+        earlier = link.widget(st.toggle, "earlier", "Earlier runs")
     return CurveOptions(curve=str(curve), axis=str(axis), log=log, earlier=earlier)
 
 
@@ -112,7 +112,7 @@ def _live(
 ) -> None:
     run = session.engine().poll(run_id)
     if run is None or stage_of(run) != stage or _is_out_of_pace(run, seconds):
-        link.draw_anew()  # the whole page looks different now, or asks at another pace
+        st.rerun()  # the whole page looks different now, or asks at another pace
     _progress(run, place)
     _chart(run, options)
     _samples(run)
@@ -124,7 +124,7 @@ def _refresh_seconds(run: Run) -> float:
     """
     if not run.is_moving:
         return session.SLOWEST_SECONDS
-    return session.refresh_seconds() / (2 if run.status == "starting" else 1)
+    return session.refresh_seconds() / (2 if run.status == RunState.STARTING else 1)
 
 
 def _is_out_of_pace(run: Run, seconds: float | None) -> bool:
@@ -228,7 +228,7 @@ def _numbers(run: Run) -> list[tuple[str, str, str]]:
         ("Gradient norm", _last(run, "gradient_norm", "{:.2f}"), "Before clipping"),
         ("Parameters", f"{count_parameters(run.setup.model):,}", "Numbers that are learned"),
     ]
-    if run.status != "recorded":  # another machine's speed says nothing about this one
+    if run.status != RunState.RECORDED:  # another machine's speed says nothing about this one
         numbers += [
             ("Tokens a second", _tokens_a_second(run), "At its share of the worker"),
             ("Time left", _duration(run.seconds_left()), "At its present pace")

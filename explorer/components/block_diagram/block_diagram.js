@@ -7,14 +7,15 @@
 //
 // Pointing and keys say what a box computes, on this side alone; only a press goes to the server.
 
+import { button, element, readTheme, resolver, saveSvg, svgElement, svgRoot } from "../shared.js"
+
 const [LETTER, DIGIT] = [7, 5.9] // widths on a wire, a little more than they are
 const [ROOM, FONT] = [82, 11.5] // for the numbers on a wire, where three are side by side
-const SVG = "http://www.w3.org/2000/svg"
 const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }
 
 export default function blockDiagram(component) {
   const { parentElement, data, setTriggerValue } = component
-  const root = parentElement.querySelector(".diagram") ?? element("div", "diagram", parentElement)
+  const root = parentElement.querySelector(".diagram") ?? element("div", "part diagram", parentElement)
   const focused = root.querySelector("[data-box]:focus")?.dataset.box
   const left = root.querySelector(".box.open")?.dataset.box
   root.setAttribute("role", "group")
@@ -34,10 +35,9 @@ export default function blockDiagram(component) {
     drawPanel(figure, panel, tip, key => setTriggerValue("opened", key))
   }
   const buttons = element("div", "buttons", root)
-  button("Save as SVG", buttons).addEventListener("click", () => savePicture(root, data))
-  const full = button("Full size", buttons)
+  button("Save as SVG", "", buttons, () => savePicture(root, data))
+  const full = button("Full size", "", buttons, () => say())
   const say = isFull => full.setAttribute("aria-pressed", root.classList.toggle("full", isFull))
-  full.addEventListener("click", () => say())
   say(root.classList.contains("full"))
   const isOpen = root.querySelector(".box.open")
   if (isOpen) clearTimeout(waiting)
@@ -57,7 +57,7 @@ function whenFree(act) {
 
 function drawPanel(figure, panel, tip, open) {
   const size = { viewBox: `0 0 ${panel.width} ${panel.height}` }
-  const svg = shape("svg", size, figure)
+  const svg = svgElement("svg", figure, size)
   for (const wire of panel.wires) drawWire(svg, wire)
   const boxes = panel.boxes.map(box => drawBox(svg, box, panel, tip, open))
   boxes.forEach((group, at) => {
@@ -78,44 +78,44 @@ function drawPanel(figure, panel, tip, open) {
 }
 
 function drawWire(svg, { points, label, letters, numbers, start, end }) {
-  const group = shape("g", { class: "wire", "data-start": start, "data-end": end }, svg)
-  shape("polyline", { points: points.map(point => point.join()).join(" ") }, group)
+  const group = svgElement("g", svg, { class: "wire", "data-start": start, "data-end": end })
+  svgElement("polyline", group, { points: points.map(point => point.join()).join(" ") })
   const [[x, y], [toX, toY]] = [points.at(-2), points.at(-1)]
   const [dx, dy] = [Math.sign(toX - x), Math.sign(toY - y)]
   const [backX, backY] = [toX - 6 * dx, toY - 6 * dy]
   const head = [[toX, toY], [backX - 3.5 * dy, backY - 3.5 * dx], [backX + 3.5 * dy, backY + 3.5 * dx]]
-  shape("polygon", { points: head.map(point => point.join()).join(" ") }, group)
+  svgElement("polygon", group, { points: head.map(point => point.join()).join(" ") })
   if (!label) return
   const wide = DIGIT * numbers.length
   const smaller = Math.min(1, ROOM / wide)
   const width = 6 + Math.max(LETTER * letters.length, smaller * wide)
   const [left, middle] = [label[0] - width / 2, label[1]]
-  shape("rect", { class: "ground", x: left, y: middle - 11, width, height: 22 }, group)
-  const words = shape("text", { class: "shape", x: label[0], y: middle - 5 }, group)
-  shape("tspan", { class: "letters", x: label[0] }, words).textContent = letters
+  svgElement("rect", group, { class: "ground", x: left, y: middle - 11, width, height: 22 })
+  const words = svgElement("text", group, { class: "shape", x: label[0], y: middle - 5 })
+  svgElement("tspan", words, { class: "letters", x: label[0] }).textContent = letters
   const style = `font-size: ${FONT * smaller}px`
-  shape("tspan", { x: label[0], dy: 11, style }, words).textContent = numbers
+  svgElement("tspan", words, { x: label[0], dy: 11, style }).textContent = numbers
 }
 
 function drawBox(svg, box, panel, tip, open) {
-  const group = shape("g", {
+  const group = svgElement("g", svg, {
     class: `box ${box.kind}${box.weights.length ? " learns" : ""}${box.isOpen ? " open" : ""}`,
     role: "button",
     "aria-label": box.label,
     "data-box": `${panel.name}.${box.name}`,
-  }, svg)
+  })
   if (box.isOpen) group.setAttribute("aria-current", "true")
   const { x, y, width, height } = box
   const radius = { pill: height / 2, round: height / 2 }[box.kind] ?? 6
   if (box.kind === "fold") {
-    shape("rect", { x: x + 4, y: y + 4, width, height, rx: radius, class: "behind" }, group)
+    svgElement("rect", group, { x: x + 4, y: y + 4, width, height, rx: radius, class: "behind" })
   }
-  shape("rect", { x, y, width, height, rx: radius, class: "face" }, group)
+  svgElement("rect", group, { x, y, width, height, rx: radius, class: "face" })
   const lines = [[box.title, "title"], [[box.detail, box.count].filter(Boolean).join(" · "), "detail"]]
   const shown = lines.filter(([words]) => words)
   shown.forEach(([words, kind], at) => {
     const middle = y + height / 2 + (shown.length > 1 ? 14 * at - 6.5 : 0)
-    shape("text", { class: kind, x: x + width / 2, y: middle }, group).textContent = words
+    svgElement("text", group, { class: kind, x: x + width / 2, y: middle }).textContent = words
   })
   const say = () => showTip(tip, group, box)
   group.addEventListener("pointerenter", event => event.pointerType !== "touch" && say())
@@ -147,27 +147,19 @@ function savePicture(root, data) {
   const gap = 24
   const width = data.panels.reduce((sum, panel) => sum + panel.width + gap, gap)
   const height = Math.max(...data.panels.map(panel => panel.height)) + 2 * gap + 16
-  const picture = document.createElementNS(SVG, "svg")
-  for (const [name, value] of Object.entries({ xmlns: SVG, width, height })) {
-    picture.setAttribute(name, value)
-  }
-  const style = getComputedStyle(root)
-  const ground = style.getPropertyValue("--st-background-color").trim() || "#FFFFFF"
-  shape("rect", { width, height, fill: ground }, picture)
+  const picture = svgRoot(null, { width, height })
+  const { background, text } = readTheme(root)
+  svgElement("rect", picture, { width, height, fill: background })
+  const plain = resolver(root)
   let x = gap
   root.querySelectorAll("figure").forEach((figure, at) => {
-    const words = { x, y: gap, fill: style.color, "font-family": "sans-serif", "font-size": 14 }
-    shape("text", words, picture).textContent = data.panels[at].title
-    const panel = shape("g", { transform: `translate(${x}, ${gap + 16})` }, picture)
-    for (const child of figure.querySelector("svg").children) panel.append(copy(child))
+    const words = { x, y: gap, fill: text, "font-family": "sans-serif", "font-size": 14 }
+    svgElement("text", picture, words).textContent = data.panels[at].title
+    const panel = svgElement("g", picture, { transform: `translate(${x}, ${gap + 16})` })
+    for (const child of figure.querySelector("svg").children) panel.append(copy(child, plain))
     x += data.panels[at].width + gap
   })
-  const link = document.createElement("a")
-  const text = new XMLSerializer().serializeToString(picture)
-  link.href = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }))
-  link.download = "model.svg"
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000)
+  saveSvg(picture, "model.svg")
 }
 
 const LOOKS = [
@@ -176,33 +168,12 @@ const LOOKS = [
 ]
 
 // A copy that carries its looks itself, since a file has no style sheet.
-function copy(node) {
+function copy(node, plain) {
   const made = node.cloneNode(false)
   if (node.nodeType !== Node.ELEMENT_NODE) return made
   const style = getComputedStyle(node)
-  for (const name of LOOKS) made.setAttribute(name, style.getPropertyValue(name))
+  for (const name of LOOKS) made.setAttribute(name, plain(style.getPropertyValue(name)))
   for (const name of ["class", "tabindex", "role"]) made.removeAttribute(name)
-  for (const child of node.childNodes) made.append(copy(child))
-  return made
-}
-
-function shape(tag, attributes, parent) {
-  const made = document.createElementNS(SVG, tag)
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
-  parent.append(made)
-  return made
-}
-
-function button(words, parent) {
-  const made = element("button", "button", parent)
-  made.type = "button"
-  made.textContent = words
-  return made
-}
-
-function element(tag, className, parent) {
-  const made = document.createElement(tag)
-  if (className) made.className = className
-  parent.append(made)
+  for (const child of node.childNodes) made.append(copy(child, plain))
   return made
 }

@@ -6,27 +6,23 @@
 // at: place on the time line, 0 to 1; nodes are in time order
 // relation: index in `relations`; later: it holds for a later version of the child alone
 //
-// Text keeps its size at every zoom. Rows are laid out so that no names collide at the opening zoom;
-// zooming in only spreads them. Zoomed out, names that would collide are left away, the least
-// connected first, and come back when they are pointed at. Pointing, keys, zoom and pan stay on this
-// side; a press alone is sent to the server.
+// Zoomed out, names that would collide are left away, the least connected first, and come back when
+// they are pointed at. Pointing, keys, zoom and pan stay on this side; a press alone is sent to the
+// server.
+//
+// Panning is the browser's own scrolling, which fingers, keys and screen readers know, and one
+// straight line maps years to pixels: d3's zoom, scale and shape (27 kB compressed, more than twice what
+// this takes) would leave the code as long, and no scrolling.
 
-const ROW = 19 // pixels, and at least, where the window is low
-const LEAST_ROW = 15.5
-const TOP = 26 // for the years
-const LANE_HEAD = 20 // for the title of a lane
-const LEFT = 14
-const MARK = 4.5 // radius
-const GAP = 9 // between a name and the next mark
-const NARROWEST = 780 // pixels that the whole line takes at least at the opening zoom
+import {
+  button, clamp, element, mixed, onPaper, readTheme, saveSvg, scrolling, show, svgElement, svgRoot,
+} from "../shared.js"
+import { Dragging } from "./dragging.js"
+import { FONT_SIZE, LEFT, Layout, MARK, ROW, TOP } from "./layout.js"
+
 const MOST_ZOOM = 16
 const STEP = 1.4 // of the zoom, with one press
-const FONT_SIZE = 12
-const AROUND = 76 // pixels of the window's height that are left to the buttons and the app's own bar
-const LEAST_HEIGHT = 300
 const OTHER_WINDOW = 120 // a phone's own bar, which comes and goes, changes the window by less
-const OKABE_ITO = "#0072B2,#D55E00,#009E73,#CC79A7,#E69F00,#56B4E9"
-const SVG = "http://www.w3.org/2000/svg"
 
 // How a relation is drawn: which colour of the theme (null: that of faint text), dashes, width.
 const LOOKS = [
@@ -41,17 +37,8 @@ const LOOKS = [
 const LATER = "0.5 5" // dots, with round ends
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ")
 
-const views = new WeakMap() // parentElement -> View
-
 export default function familyTree(component) {
-  const { parentElement } = component
-  if (!views.has(parentElement)) views.set(parentElement, new View(parentElement))
-  views.get(parentElement).update(component.data, component.setTriggerValue)
-  return () => {
-    if (parentElement.isConnected) return
-    views.get(parentElement)?.leave()
-    views.delete(parentElement)
-  }
+  return show(View, component)
 }
 
 class View {
@@ -61,7 +48,7 @@ class View {
   pressed = null // id of the node whose card is awaited
 
   constructor(parent) {
-    this.root = element("div", "tree", parent)
+    this.root = element("div", "part tree", parent)
     this.buildBar(element("div", "bar", this.root))
     this.scroll = element("div", "scroll", this.root, { tabindex: 0, role: "group" })
     this.words = element("p", "words", this.root, { "aria-live": "polite" })
@@ -82,26 +69,22 @@ class View {
   }
 
   buildBar(bar) {
-    const add = (label, title, act) => {
-      const button = element("button", "", bar, { type: "button", title, "aria-label": title })
-      button.textContent = label
-      button.addEventListener("click", act)
-    }
+    const add = (label, title, act) => button(label, "", bar, act, { title, "aria-label": title })
     add("−", "Zoom out", () => this.zoomBy(1 / STEP))
     add("+", "Zoom in", () => this.zoomBy(STEP))
-    add("Whole", "Show the whole time line", () => this.zoomTo(this.leastZoom))
+    add("Whole", "Show the whole time line", () => this.zoomTo(this.layout.leastZoom))
     add("◀", "Earlier", () => this.panBy(-0.6))
     add("▶", "Later", () => this.panBy(0.6))
     add("LLaMA", "Go to LLaMA", () => this.goTo(this.data.root))
     element("span", "gap", bar)
-    add("Save as SVG", "Save the time line as SVG", () => saveSvg(this.svg, this.theme))
+    add("Save as SVG", "Save the time line as SVG", () => this.save())
   }
 
-  update(data, setTrigger) {
+  update({ data, setTriggerValue }) {
     const before = this.data
     this.data = data
-    this.setTrigger = setTrigger
-    this.theme = readTheme(this.root)
+    this.setTrigger = setTriggerValue
+    this.theme = themeOf(this.root)
     this.byId = new Map(data.nodes.map(node => [node.id, node]))
     const same = before && JSON.stringify(before.nodes) === JSON.stringify(data.nodes)
     if (!same) {
@@ -132,95 +115,29 @@ class View {
 
   // -- Places ------------------------------------------------------------------------------------
 
-  // How wide the whole line is at the opening zoom.
-  get base() {
-    return Math.max(this.width, NARROWEST)
-  }
-
-  // The zoom at which the whole line fits.
-  get leastZoom() {
-    return Math.min(1, this.width / this.base)
-  }
-
-  x(at, zoom = this.zoom) {
-    const span = this.base * zoom - LEFT - this.tail
-    return LEFT + at * Math.max(span, 60)
+  x(at) {
+    return this.layout.x(at, this.zoom)
   }
 
   y(node) {
-    return this.tops[node.lane] + LANE_HEAD + (node.row + 0.5) * this.rowHeight
+    return this.layout.y(node)
   }
 
-  // Give each node a row of its lane in which nothing collides at the opening zoom: the one that is
-  // nearest to its parents. A lane has hardly more rows than it needs.
+  get fullWidth() {
+    return this.layout.base * this.zoom
+  }
+
   layOut() {
-    const measure = measurer(this.theme)
-    for (const node of this.data.nodes) node.length = measure(node.name, node.id === this.data.root)
-    this.parents = new Map(this.data.nodes.map(node => [node.id, []]))
-    this.links = new Map(this.data.nodes.map(node => [node.id, 0]))
-    for (const [from, to] of this.data.edges) {
-      this.parents.get(to).push(from)
-      for (const end of [from, to]) this.links.set(end, this.links.get(end) + 1)
-    }
-    // The names of the newest ones still need their room at the right end.
-    const needs = this.data.nodes.filter(({ at }) => at > 0.5).map(({ at, length }) => {
-      const room = LEFT + MARK + GAP + length
-      return this.base - LEFT - (this.base - room) / at
-    })
-    this.tail = Math.max(LEFT, ...needs)
-    this.heights = this.data.lanes.map((_, lane) => {
-      const nodes = this.data.nodes.filter(node => node.lane === lane)
-      const fewest = this.pack(nodes, null)
-      const rows = nodes.length > 12 ? fewest + 1 : fewest
-      return this.pack(nodes, rows)
-    })
-    // Rows stand closer in a low window; what does not fit even so is reached by panning.
-    const limit = Math.max(LEAST_HEIGHT, this.window - AROUND)
-    const rows = this.heights.reduce((sum, each) => sum + each, 0)
-    const room = (limit - TOP - 6 - this.heights.length * (LANE_HEAD + 6)) / rows
-    this.rowHeight = Math.min(ROW, Math.max(LEAST_ROW, Math.floor(2 * room) / 2))
-    this.scroll.style.maxHeight = `${limit}px`
-    let top = TOP
-    this.tops = this.heights.map(rows => {
-      const here = top
-      top += LANE_HEAD + rows * this.rowHeight + 6
-      return here
-    })
-    this.height = top + 4
-  }
-
-  // Put nodes into rows; with a number of rows, into the one nearest to their parents'.
-  pack(nodes, rows) {
-    const ends = Array(rows ?? 0).fill(-Infinity) // of each row, in pixels
-    for (const node of nodes) {
-      const start = this.x(node.at, 1) - MARK - 2
-      const free = ends.map((end, row) => [row, end]).filter(([, end]) => end <= start)
-      const wish = this.wish(node, ends.length)
-      free.sort(([one], [other]) => Math.abs(one - wish) - Math.abs(other - wish))
-      const row = free.length ? free[0][0] : ends.length
-      node.row = row
-      // LLaMA's name is never left away, so it has room when the whole is shown on a phone, too.
-      const squeeze = (this.x(1, this.leastZoom) - LEFT) / (this.x(1, 1) - LEFT)
-      const room = 2 * MARK + 4 + node.length + GAP
-      ends[row] = start + (node.id === this.data.root ? room / squeeze : room)
-    }
-    return ends.length
-  }
-
-  wish(node, rows) {
-    if (node.id === this.data.root) return (rows - 1) / 2
-    const above = this.parents.get(node.id).map(id => this.byId.get(id))
-    const beside = above.filter(parent => parent.lane === node.lane).map(parent => parent.row)
-    if (beside.length) return beside.reduce((sum, row) => sum + row, 0) / beside.length
-    return above.some(parent => parent.lane > node.lane) ? rows - 1 : 0
+    this.layout = new Layout(this.data, this.width, this.window)
+    this.scroll.style.maxHeight = `${this.layout.limit}px`
   }
 
   // -- Drawing -----------------------------------------------------------------------------------
 
   draw() {
     if (!this.width) return
-    this.svg = svgElement("svg", null, {
-      xmlns: SVG, width: Math.round(this.base * this.zoom), height: this.height, role: "presentation",
+    this.svg = svgRoot(null, {
+      width: Math.round(this.fullWidth), height: this.layout.height, role: "presentation",
       "font-family": "system-ui, sans-serif", "font-size": FONT_SIZE,
     })
     this.drawLanes()
@@ -241,9 +158,8 @@ class View {
   }
 
   drawLanes() {
-    this.tops.forEach((top, lane) => {
+    this.layout.lanes.forEach(({ top, height }, lane) => {
       if (lane % 2) return
-      const height = LANE_HEAD + this.heights[lane] * this.rowHeight + 4
       svgElement("rect", this.svg, { x: 0, y: top, width: "100%", height, fill: this.theme.band })
     })
   }
@@ -251,7 +167,7 @@ class View {
   drawTitles() {
     this.titles = this.data.lanes.map((title, lane) => {
       const text = svgElement("text", this.svg, {
-        x: 8, y: this.tops[lane] + 14, fill: this.theme.text, "font-weight": 600,
+        x: 8, y: this.layout.lanes[lane].top + 14, fill: this.theme.text, "font-weight": 600,
         stroke: this.theme.background, "stroke-width": 3, "paint-order": "stroke",
       })
       text.textContent = title
@@ -263,7 +179,7 @@ class View {
     for (const [, at] of this.data.ticks) {
       const x = this.x(at)
       svgElement("line", this.svg, {
-        x1: x, x2: x, y1: TOP - 6, y2: this.height, stroke: this.theme.line,
+        x1: x, x2: x, y1: TOP - 6, y2: this.layout.height, stroke: this.theme.line,
       })
     }
   }
@@ -351,7 +267,7 @@ class View {
   // Which names are shown: those that collide with none that matters more.
   shownNames() {
     const { root, chosen } = this.data
-    const weight = node => (node.id === root ? 2000 : node.id === chosen ? 1000 : this.links.get(node.id))
+    const weight = node => (node.id === root ? 2000 : node.id === chosen ? 1000 : this.layout.links.get(node.id))
     const order = [...this.data.nodes].sort((one, other) => weight(other) - weight(one))
     const taken = new Map() // lane and row -> [from, to]
     const shown = new Set()
@@ -366,7 +282,7 @@ class View {
       const beside = taken.get(rowOf(node))
       const isFree = beside.every(([start, end, id]) => id === node.id || end < from || start > to)
       if (!isFree && node.id !== root) continue
-      if (node.id !== root && to > this.base * this.zoom) continue
+      if (node.id !== root && to > this.fullWidth) continue
       shown.add(node.id)
       beside.push([from, to, node.id])
     }
@@ -397,7 +313,7 @@ class View {
       mark.setAttribute("stroke-width", isIt || node.id === chosen ? 3 : 1.4)
       const isMarked = isIt || node.id === chosen || node.id === this.data.root
       mark.setAttribute("stroke", isMarked ? this.theme.primary : this.theme.text)
-      const overflows = this.x(node.at) + MARK + 5 + node.length > this.base * this.zoom
+      const overflows = this.x(node.at) + MARK + 5 + node.length > this.fullWidth
       text.setAttribute("text-anchor", overflows ? "end" : "start")
       text.setAttribute("x", overflows ? -MARK - 5 : MARK + 5)
     }
@@ -413,6 +329,12 @@ class View {
       copy.removeAttribute(name)
     }
     this.above.append(copy)
+  }
+
+  save() {
+    const copy = onPaper(this.svg)
+    copy.querySelector(".years").removeAttribute("transform")
+    saveSvg(copy, "family-tree.svg")
   }
 
   moveTitles() {
@@ -479,14 +401,14 @@ class View {
   // Zoom, and keep the moment at `middle`, in pixels from the left edge, where it is.
   zoomTo(zoom, middle = this.width / 2) {
     const at = (this.scroll.scrollLeft + middle - LEFT) / (this.x(1) - LEFT)
-    this.zoom = Math.min(MOST_ZOOM, Math.max(this.leastZoom, zoom))
+    this.zoom = clamp(zoom, this.layout.leastZoom, MOST_ZOOM)
     this.draw()
     this.scroll.scrollLeft = this.x(at) - middle
     this.moveTitles()
   }
 
   panBy(share) {
-    this.scroll.scrollBy({ left: share * this.width, behavior: this.behavior })
+    this.scroll.scrollBy({ left: share * this.width, behavior: scrolling() })
   }
 
   goTo(id) {
@@ -495,12 +417,8 @@ class View {
     this.scroll.scrollTo({
       left: this.x(node.at) - this.width / 3,
       top: this.y(node) - this.scroll.clientHeight / 2,
-      behavior: this.behavior,
+      behavior: scrolling(),
     })
-  }
-
-  get behavior() {
-    return matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"
   }
 
   reveal(id) {
@@ -551,7 +469,7 @@ class View {
   walk(step) {
     const ids = this.data.nodes.map(node => node.id)
     const next = this.focus ? ids.indexOf(this.focus) + step : ids.indexOf(this.stop)
-    this.moveTo(ids[Math.min(ids.length - 1, Math.max(0, next))])
+    this.moveTo(ids[clamp(next, 0, ids.length - 1)])
   }
 
   // To the nearest node above or below, which is not far to the side.
@@ -560,7 +478,7 @@ class View {
     const from = this.byId.get(this.focus)
     const cost = node => {
       const down = step * (this.y(node) - this.y(from))
-      return down <= 0 ? Infinity : 4 * down + Math.abs(this.x(node.at, 1) - this.x(from.at, 1))
+      return down <= 0 ? Infinity : 4 * down + Math.abs(this.layout.x(node.at) - this.layout.x(from.at))
     }
     const best = this.data.nodes.reduce((one, other) => (cost(other) < cost(one) ? other : one))
     if (cost(best) < Infinity) this.moveTo(best.id)
@@ -596,7 +514,7 @@ class View {
     }
     this.pressed = null
     card.style.scrollMarginTop = "35vh"
-    card.scrollIntoView({ block: "start", behavior: this.behavior })
+    card.scrollIntoView({ block: "start", behavior: scrolling() })
   }
 
   say() {
@@ -621,59 +539,6 @@ class View {
   }
 }
 
-// Panning with a held mouse, and zooming with two fingers; one finger pans by itself.
-class Dragging {
-  fingers = new Map() // pointerId -> x
-
-  constructor(view) {
-    const { scroll } = view
-    this.view = view
-    scroll.addEventListener("pointerdown", event => this.down(event))
-    scroll.addEventListener("pointermove", event => this.move(event))
-    for (const end of ["pointerup", "pointercancel", "pointerleave"]) {
-      scroll.addEventListener(end, event => this.up(event))
-    }
-  }
-
-  down(event) {
-    this.view.wasDragged = false
-    this.fingers.set(event.pointerId, event.clientX)
-    this.gap = this.spread()
-    const { scrollLeft, scrollTop } = this.view.scroll
-    this.start = { x: event.clientX, y: event.clientY, left: scrollLeft, top: scrollTop }
-  }
-
-  move(event) {
-    if (!this.fingers.has(event.pointerId)) return
-    this.fingers.set(event.pointerId, event.clientX)
-    const { view } = this
-    if (this.fingers.size === 2) {
-      const gap = this.spread()
-      const middle = [...this.fingers.values()].reduce((sum, x) => sum + x, 0) / 2
-      if (this.gap) view.zoomBy(gap / this.gap, middle - view.scroll.getBoundingClientRect().left)
-      this.gap = gap
-      view.wasDragged = true
-    } else if (event.pointerType === "mouse" && event.buttons === 1) {
-      const [right, down] = [event.clientX - this.start.x, event.clientY - this.start.y]
-      if (Math.hypot(right, down) > 4) view.wasDragged = true
-      if (!view.wasDragged) return
-      view.scroll.classList.add("dragged")
-      view.scroll.scrollTo({ left: this.start.left - right, top: this.start.top - down })
-    }
-  }
-
-  up(event) {
-    this.fingers.delete(event.pointerId)
-    this.gap = this.spread()
-    this.view.scroll.classList.remove("dragged")
-  }
-
-  spread() {
-    const [one, other] = this.fingers.values()
-    return this.fingers.size === 2 ? Math.max(10, Math.abs(one - other)) : null
-  }
-}
-
 // -- Small things --------------------------------------------------------------------------------
 
 function shape(kind, r) {
@@ -685,69 +550,16 @@ function shape(kind, r) {
   return paths[kind]
 }
 
-// How many pixels a name takes.
-function measurer() {
-  const context = document.createElement("canvas").getContext("2d")
-  return (text, isBold) => {
-    context.font = `${isBold ? 700 : 400} ${FONT_SIZE}px system-ui, sans-serif`
-    return Math.ceil(context.measureText(text).width) + 1
-  }
-}
-
-function readTheme(root) {
-  const style = getComputedStyle(root)
-  const read = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise
-  const text = read("--st-text-color", "#0E1620")
-  const background = read("--st-background-color", "#FFFFFF")
-  const named = read("--st-chart-categorical-colors", OKABE_ITO).split(",").map(each => each.trim())
-  const faint = mixed(text, background, 0.7, root)
+function themeOf(root) {
+  const theme = readTheme(root)
+  const { text, background, colours } = theme
+  const faint = mixed(text, background, 0.7)
   return {
-    text: mixed(text, background, 1, root),
-    background: mixed(background, background, 1, root),
+    ...theme,
     faint,
-    line: mixed(text, background, 0.16, root),
-    band: mixed(text, background, 0.04, root),
-    primary: mixed(read("--st-primary-color", "#00639C"), background, 1, root),
+    line: mixed(text, background, 0.16),
+    band: mixed(text, background, 0.04),
     // A little of the text's colour, so that thin lines keep a contrast of 3 to 1.
-    colours: LOOKS.map(({ colour }) => (colour === null ? faint : mixed(named[colour], text, 0.78, root))),
+    colours: LOOKS.map(({ colour }) => (colour === null ? faint : mixed(colours[colour], text, 0.78))),
   }
-}
-
-// A colour that other programs understand, too.
-function mixed(one, other, share, near) {
-  const probe = element("span", "", near)
-  probe.style.color = `color-mix(in srgb, ${one} ${100 * share}%, ${other})`
-  const context = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d")
-  context.fillStyle = getComputedStyle(probe).color
-  context.fillRect(0, 0, 1, 1)
-  probe.remove()
-  const [red, green, blue] = context.getImageData(0, 0, 1, 1).data
-  return `rgb(${red},${green},${blue})`
-}
-
-function saveSvg(svg, theme) {
-  const copy = svg.cloneNode(true)
-  copy.querySelector(".years").removeAttribute("transform")
-  copy.prepend(svgElement("rect", null, { width: "100%", height: "100%", fill: theme.background }))
-  const text = new XMLSerializer().serializeToString(copy)
-  const link = document.createElement("a")
-  link.href = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }))
-  link.download = "family-tree.svg"
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000)
-}
-
-function element(tag, className, parent, attributes = {}) {
-  const made = document.createElement(tag)
-  if (className) made.className = className
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
-  parent.append(made)
-  return made
-}
-
-function svgElement(tag, parent, attributes = {}) {
-  const made = document.createElementNS(SVG, tag)
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
-  parent?.append(made)
-  return made
 }

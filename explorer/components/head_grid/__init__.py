@@ -2,13 +2,13 @@
 
 import base64
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import streamlit as st
 
+from explorer import state
+from explorer.components.browser import part
 from explorer.components.stand_alone import stand_alone
 from tiny_llama.analyses.roles import ROLES, best_role
 
@@ -36,10 +36,12 @@ def head_grid(
     """
 
     def chosen() -> None:
-        layer, head = st.session_state[key]["chosen"]
+        layer, head = state.shown(key)["chosen"]
         open_head(int(layer), int(head))
 
-    _component()(key=key, data=grid_data(maps, roles), height="content", on_chosen_change=chosen)
+    part("head_grid")(
+        key=key, data=grid_data(maps, roles), height="content", on_chosen_change=chosen
+    )
 
 
 def grid_data(maps: np.ndarray, roles: np.ndarray) -> dict[str, Any]:
@@ -78,10 +80,3 @@ def role_title(scores: np.ndarray) -> str:
     """What a head is called."""
     role = best_role(scores)
     return ROLES[role] if role else "Mixed"
-
-
-@cache
-def _component() -> Any:
-    return st.components.v2.component(
-        "explorer.head_grid", js="head_grid.js", css="head_grid.css", html=""
-    )

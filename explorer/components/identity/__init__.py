@@ -1,23 +1,20 @@
-"""Knows a student again after a reload, by a secret that only their browser keeps."""
+"""Has the browser keep a student's secret, and says the one that it kept before."""
 
 from collections.abc import Callable
 
-import streamlit as st
+from explorer.components.browser import part
 
-_KEY = "identity"
+KEY = "identity"
 
 
-def remember_owner(owner: str, take_up: Callable[[str], None]) -> None:
-    """Hand the browser this session's secret to keep; take up the one that it kept before, if any.
+def keep_secret(secret: str, answered: Callable[[], None]) -> None:
+    """Hand the browser a secret to keep, unless it keeps one already.
 
-    The secret is in no link, so a shared link shows a run but does not let others steer it. It is
-    taken up in a callback, since the browser's answer may come with the rerun of a fragment, which
-    does not draw this component.
+    Args:
+        secret: of this tab's student.
+        answered: called once the browser has said which secret it keeps: `owner` of what the
+            component shows. In a callback, since the answer may come with the rerun of a fragment,
+            which does not draw this component.
     """
-
-    def answered() -> None:
-        if kept := st.session_state[_KEY].get("owner"):
-            take_up(kept)
-
-    mount = st.components.v2.component("explorer.identity", js="identity.js")
-    mount(key=_KEY, data={"owner": owner}, height=1, on_owner_change=answered)
+    mount = part("identity", css=False)
+    mount(key=KEY, data={"owner": secret}, height=1, on_owner_change=answered)

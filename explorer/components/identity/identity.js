@@ -1,5 +1,6 @@
 // Keeps a student's secret in this browser, so that their runs stay theirs after a reload.
 const PLACE = "tiny-llama-explorer-owner"
+const LONGEST = 15_000 // milliseconds to wait for what may never be drawn
 
 let waiting
 
@@ -16,10 +17,12 @@ export default function (component) {
 }
 
 // An answer amid a page run starts the next beside it, and Streamlit 1.67 then lets two threads
-// change what it knows of the page's widgets, by which either may fail.
-function whenQuiet(act) {
+// change what it knows of the page's widgets, by which either may fail. An answer while a widget is
+// still on the way to the screen lacks this widget's choice, and it then shows none.
+function whenQuiet(act, end = performance.now() + LONGEST) {
   const app = document.querySelector("[data-testid=stApp]")
-  if (["running", "rerunRequested"].includes(app?.dataset.testScriptState))
-    waiting = setTimeout(whenQuiet, 20, act)
+  const isRunning = ["running", "rerunRequested"].includes(app?.dataset.testScriptState)
+  const isDrawing = document.querySelector("[data-testid=stSkeleton]") && performance.now() < end
+  if (isRunning || isDrawing) waiting = setTimeout(whenQuiet, 20, act, end)
   else act()
 }

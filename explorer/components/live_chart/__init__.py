@@ -8,11 +8,12 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
-import streamlit as st
+
+from explorer import state
+from explorer.components.browser import part
 
 # Streamlit may replace an update that has not left yet by the next, so each carries the last few.
 OVERLAP = 5
@@ -76,8 +77,8 @@ def live_chart(
         numbers: label, value and perhaps a hint for each tile above the chart.
     """
     memory = f"{key}: sent"
-    sent: Sent = st.session_state.setdefault(memory, {})
-    _component()(
+    sent: Sent = state.kept(memory, dict)
+    part("live_chart", html=_PLACE)(
         key=key,
         height="content",
         data={
@@ -91,7 +92,7 @@ def live_chart(
             "maxX": max_x,
         },
         # A callback runs before the page does: with the memory gone, the page sends everything.
-        on_resync_change=lambda: st.session_state.pop(memory, None),
+        on_resync_change=lambda: state.keep(memory, {}),
     )
 
 
@@ -109,7 +110,7 @@ def updates(lines: Sequence[Line], sent: Sent, x_title: str = "") -> list[dict[s
 def moving_average(values: np.ndarray) -> np.ndarray:
     """Smooth over a window that grows with the run, as losses fall fast first and slowly later.
 
-    The browser goes on from here with the same rule (`append` in live_chart.js).
+    The browser goes on from here with the same rule (`append` in points.js).
     """
     averages, average = [], math.nan
     for index, value in enumerate(values.tolist()):
@@ -118,14 +119,6 @@ def moving_average(values: np.ndarray) -> np.ndarray:
             average = value if math.isnan(average) else average + step_size * (value - average)
         averages.append(average)
     return np.array(averages)
-
-
-@cache
-def _component() -> Any:
-    # At import it would fail wherever Streamlit does not run, as in a test of `updates`.
-    return st.components.v2.component(
-        "explorer.live_chart", html=_PLACE, js="live_chart.js", css="live_chart.css"
-    )
 
 
 def _update(line: Line, sent: deque[int]) -> dict[str, Any]:

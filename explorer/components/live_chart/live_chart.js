@@ -8,32 +8,25 @@
 // `start` to `end` of a line, some of them perhaps for the second time; `start` 0 replaces the
 // line. `dx` are distances to the one before, the first of them to 0. Other points than of the
 // x axis that xTitle names are never kept.
+//
+// Drawn by hand: uPlot 1.6 (22 kB compressed, twice what this takes) wants one x for all lines, which
+// runs along seconds have not: six of them took it three to five times as long on a phone's width. It
+// has no keys and no words for who does not see it either.
 
-const MOST_POINTS = 8000 // of a line; with more, half of them are dropped
+import { button, clamp, element, fixed, number, readTheme, setText, show, whole } from "../shared.js"
+import { scale, tickLabel, ticks, visibleValues } from "./axes.js"
+import { drawMarker, drawSample, drawSeries, fit, stroke } from "./pen.js"
+import {
+  addPoints, drawnValues, isCalm, lowerBound, nearest, newLine, range, reaches, span,
+} from "./points.js"
+
 const SUMMARY_EVERY = 10_000 // ms: a screen reader reads the summary out when it changes
 const ASK_EVERY = 2_000 // ms between requests for missing points
-const DASHES = [[7, 4], [2, 3], [10, 3, 2, 3], [14, 6], [8, 3, 2, 3, 2, 3]] // of earlier runs
-const MARKERS = ["circle", "square", "triangle", "diamond"]
-const SAMPLE = [36, 12] // pixels of a line in the legend, as in the style sheet: two dashes or more
 const TILE = 118 // the least width of a number in pixels: three in a row of a phone
-const OKABE_ITO = "#0072B2,#D55E00,#009E73,#CC79A7,#E69F00,#56B4E9" // where the theme names none
-
-const UNITS = [[1e9, "B"], [1e6, "M"], [1e3, "k"], [0, ""]]
 const EMPTY = "Nothing to show yet"
 
-const charts = new WeakMap() // parentElement -> Chart
-
-// Called when the chart appears and at every change of data or theme.
 export default function liveChart(component) {
-  const { parentElement } = component
-  if (!charts.has(parentElement)) charts.set(parentElement, new Chart(parentElement))
-  charts.get(parentElement).update(component)
-  return () => {
-    // Also called when one update overtakes another; the chart is then still on the page.
-    if (parentElement.isConnected) return
-    charts.get(parentElement)?.close()
-    charts.delete(parentElement)
-  }
+  return show(Chart, component)
 }
 
 class Chart {
@@ -46,7 +39,7 @@ class Chart {
 
   constructor(parent) {
     this.parent = parent
-    this.root = element("div", "chart", parent)
+    this.root = element("div", "part chart", parent)
     this.root.hidden = true // the style sheet shows it: never a glimpse of it without style
     this.numbers = element("dl", "numbers", this.root)
     this.legend = element("div", "legend", this.root, { role: "group", "aria-label": "Lines" })
@@ -59,8 +52,7 @@ class Chart {
     })
     this.corner = element("div", "corner", this.plot)
     this.note = element("span", "note", this.corner)
-    this.reset = element("button", "", this.corner, { type: "button" })
-    this.reset.textContent = "Reset zoom"
+    this.reset = button("Reset zoom", "", this.corner, () => { this.zoomTo(); this.slider.focus() })
     this.tooltip = element("div", "tooltip", this.plot, { "aria-hidden": true })
     this.help = element("p", "help", this.plot, { id: "help" })
     this.help.textContent = "← → Home End: move · + −: zoom · 0: everything"
@@ -73,7 +65,7 @@ class Chart {
     this.resized.observe(this.plot)
   }
 
-  close() {
+  leave() {
     this.resized.disconnect()
     clearTimeout(this.asking)
     clearTimeout(this.summarizing)
@@ -92,7 +84,7 @@ class Chart {
     this.xTitle = data.xTitle
     this.merge(data.lines)
     if (otherAxis || this.currentRun !== before) this.zoom = this.cursor = this.drag = null
-    this.theme = readTheme(this.root)
+    this.theme = themeOf(this.root)
     this.plot.style.height = `${data.height}px`
     this.legend.style.maxHeight = `${legendHeight(data.height)}px`
     this.showNumbers()
@@ -165,33 +157,33 @@ class Chart {
   }
 
   drawLegend() {
-    const buttons = new Map([...this.legend.children].map(button => [button.dataset.id, button]))
+    const buttons = new Map([...this.legend.children].map(each => [each.dataset.id, each]))
     for (const line of this.lines.values()) {
-      const button = buttons.get(line.id) ?? this.legendButton(line.id)
+      const made = buttons.get(line.id) ?? this.legendButton(line.id)
       buttons.delete(line.id)
-      setText(button.lastChild, line.title)
-      button.title = line.title // where it is cut
-      button.setAttribute("aria-pressed", !this.hidden.has(line.id))
-      drawSample(button.firstChild, line, this.theme)
+      setText(made.lastChild, line.title)
+      made.title = line.title // where it is cut
+      made.setAttribute("aria-pressed", !this.hidden.has(line.id))
+      drawSample(made.firstChild, line, this.theme)
     }
-    for (const button of buttons.values()) button.remove()
+    for (const left of buttons.values()) left.remove()
   }
 
   legendButton(id) {
-    const button = element("button", "", this.legend, { type: "button", "data-id": id })
-    element("canvas", "", button)
-    element("span", "", button)
-    button.onclick = () => {
+    const press = () => {
       if (!this.hidden.delete(id)) this.hidden.add(id)
       this.drawLegend()
       this.redraw()
     }
+    const made = button("", "", this.legend, press, { "data-id": id })
+    element("canvas", "", made)
+    element("span", "", made)
     // Among many lines, the one pointed at is picked out.
-    button.onpointerenter = event => { if (event.pointerType === "mouse") this.pickOut(id) }
-    button.onpointerleave = () => this.pickOut(null)
-    button.onfocus = () => { if (button.matches(":focus-visible")) this.pickOut(id) }
-    button.onblur = () => this.pickOut(null)
-    return button
+    made.onpointerenter = event => { if (event.pointerType === "mouse") this.pickOut(id) }
+    made.onpointerleave = () => this.pickOut(null)
+    made.onfocus = () => { if (made.matches(":focus-visible")) this.pickOut(id) }
+    made.onblur = () => this.pickOut(null)
+    return made
   }
 
   pickOut(id) {
@@ -248,7 +240,6 @@ class Chart {
     }
     slider.ondblclick = () => this.zoomTo()
     slider.onkeydown = event => this.key(event)
-    this.reset.onclick = () => { this.zoomTo(); slider.focus() }
   }
 
   key(event) {
@@ -256,7 +247,7 @@ class Chart {
     const stops = this.stops()
     const here = Math.max(0, lowerBound(stops, this.cursor ?? Infinity))
     const stride = event.shiftKey ? Math.ceil(stops.length / 20) : 1
-    const go = index => this.moveTo(stops[Math.min(Math.max(index, 0), stops.length - 1)])
+    const go = index => this.moveTo(stops[clamp(index, 0, stops.length - 1)])
     const keys = {
       ArrowLeft: () => go(here - stride),
       ArrowRight: () => go(here + stride),
@@ -496,7 +487,7 @@ class Chart {
     const [first, last] = this.range()
     const decimals = size => Math.max(0, Math.round(Math.log10((1000 * size) / (last - first))))
     if (x >= 1e6 && decimals(1e6) <= 4) return `${fixed(decimals(1e6))(x / 1e6)}M`
-    return this.isWhole() ? x.toLocaleString("en") : fixed(Math.min(decimals(1), 6))(x)
+    return this.isWhole() ? whole(x) : fixed(Math.min(decimals(1), 6))(x)
   }
 
   describeSlider(lines) {
@@ -511,57 +502,6 @@ class Chart {
   }
 }
 
-// -- Points --------------------------------------------------------------------------------------
-
-function newLine() {
-  return { end: 0, whole: true, x: [], values: [], averages: [] }
-}
-
-function addPoints(line, update) {
-  let x = 0
-  update.values.forEach((value, i) => {
-    x = update.dx ? x + update.dx[i] : update.x[i]
-    const index = update.start + i
-    if (index >= line.end) append(line, x, value, index, update.averages?.[i])
-  })
-  line.end = Math.max(line.end, update.end)
-  if (line.x.length > MOST_POINTS) thin(line)
-}
-
-// The moving average is that of `moving_average` in __init__.py.
-function append(line, x, value, index, average) {
-  if (value === null || x === null) return
-  const before = line.averages.at(-1) ?? value
-  line.whole &&= Number.isInteger(x)
-  line.x.push(x)
-  line.values.push(value)
-  line.averages.push(average ?? before + (value - before) / (2 + 0.03 * index))
-}
-
-// Keep both ends, and the lowest and highest value of many stretches of equal length.
-function thin(line) {
-  const { x, values } = line
-  const width = (x.at(-1) - x[0]) / (MOST_POINTS / 4)
-  const lowest = new Map(), highest = new Map() // stretch -> index
-  x.forEach((place, i) => {
-    const stretch = Math.floor((place - x[0]) / width)
-    if (!(values[i] >= values[lowest.get(stretch)])) lowest.set(stretch, i)
-    if (!(values[i] <= values[highest.get(stretch)])) highest.set(stretch, i)
-  })
-  const kept = new Set([0, ...lowest.values(), ...highest.values(), x.length - 1])
-  const order = [...kept].sort((a, b) => a - b)
-  for (const name of ["x", "values", "averages"]) line[name] = order.map(i => line[name][i])
-}
-
-// Whether only its average is shown: one run's noise can be looked through, that of six cannot.
-function isCalm(line) {
-  return line.smooth && line.age > 0
-}
-
-function drawnValues(line) {
-  return isCalm(line) ? line.averages : line.values
-}
-
 // A third of legend and plot at most; half a row at its end shows that there are more.
 function legendHeight(plotHeight, row = 26) {
   return (Math.floor(plotHeight / 2 / row - 0.5) + 0.5) * row
@@ -570,7 +510,7 @@ function legendHeight(plotHeight, row = 26) {
 // Where a tooltip hides nothing that it speaks of: right or left of the cursor, or, on a narrow
 // screen, over the legend, where no finger is in the way either.
 function beside(x, box, width, height) {
-  const within = left => Math.max(0, Math.min(left, box.right - width))
+  const within = left => clamp(left, 0, Math.max(0, box.right - width))
   if (box.right < 640) return [within(x - width / 2), -2 - height]
   return [within(x + 12 + width <= box.right ? x + 12 : x - 12 - width), box.top]
 }
@@ -579,221 +519,8 @@ function above({ count, high }) {
   return count ? `▲ ${count} ${count === 1 ? "point" : "points"} above ${number(high)}` : ""
 }
 
-// Whether a line says anything about a place: it may have ended before, or begun later.
-function reaches({ x }, place) {
-  const gap = (x.at(-1) - x[0]) / Math.max(x.length - 1, 1)
-  return place >= x[0] - gap && place <= x.at(-1) + gap
-}
-
-// -- Scales --------------------------------------------------------------------------------------
-
-function scale(low, high, from, to, log = false) {
-  const f = log ? Math.log10 : v => v
-  const place = value => from + ((f(value) - f(low)) / (f(high) - f(low))) * (to - from)
-  place.invert = pixel => low + ((pixel - from) / (to - from)) * (high - low) // of linear ones
-  return place
-}
-
-// The y range, and how many points lie above it. Every value in view is inside, unless one in a
-// hundred would press the others into a quarter of the height.
-function visibleValues(lines, first, last, log) {
-  const inView = lines.flatMap(line => drawnValues(line).slice(...span(line.x, first, last)))
-  const values = Float64Array.from(log ? inView.filter(value => value > 0) : inView).sort()
-  if (!values.length) return { low: log ? 0.1 : 0, high: 1, count: 0 }
-  const low = values[0]
-  let high = values.at(-1)
-  const usual = values[Math.floor(0.99 * (values.length - 1))]
-  const flat = values.length >= 50 && high - low > 4 * (usual - low)
-  if (flat && !log) high = usual + 0.1 * (usual - low)
-  const rounded = roundOutward(low, high, log)
-  return { ...rounded, count: values.filter(value => value > rounded.high).length }
-}
-
-function roundOutward(low, high, log) {
-  if (log) return { low: low / 1.1, high: high * 1.1 }
-  if (low === high) return { low: low - 0.5, high: high + 0.5 }
-  const step = niceStep(high - low, 5) / 2
-  return { low: Math.floor(low / step) * step, high: Math.ceil(high / step) * step }
-}
-
-function ticks(low, high, count, log = false) {
-  if (log && high / low > 8) {
-    const powers = range(Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)) + 1)
-    const factors = powers.length < 4 ? [1, 2, 5] : [1]
-    const all = powers.flatMap(power => factors.map(factor => factor * 10 ** power))
-    const every = Math.ceil(all.length / 8)
-    return all.filter((tick, i) => tick >= low && tick <= high && i % every === 0)
-  }
-  const step = niceStep(high - low, Math.max(count, 2))
-  const near = 1e-9 * step
-  return range(Math.ceil((low - near) / step), Math.floor((high + near) / step) + 1)
-    .map(i => Number((i * step).toPrecision(12)))
-}
-
-function niceStep(width, count) {
-  const power = 10 ** Math.floor(Math.log10(width / count))
-  return power * [1, 2, 5, 10].find(factor => factor * power * count >= width * 0.999)
-}
-
-// -- Numbers and lists ---------------------------------------------------------------------------
-
-// Four digits are enough to read; `digits` asks for zeros at the end, as 1.700 beside 1.703.
-function number(value, digits = 1) {
-  const size = Math.abs(value)
-  if (size && (size < 0.001 || size >= 1e7)) {
-    return value.toExponential(2).replace(/\.?0*e\+?/, "e") // 2.50e+12 is 2.5e12
-  }
-  if (size >= 1000 || Number.isInteger(value)) return Math.round(value).toLocaleString("en")
-  const options = { minimumSignificantDigits: digits, maximumSignificantDigits: 4 }
-  return value.toLocaleString("en", options)
-}
-
-// Labels of one axis have the same number of decimals, or are short like 500k and 1.5M.
-function tickLabel(all) {
-  if (Math.max(...all.map(Math.abs)) >= 1e5 && all.every(tick => short(tick))) return short
-  const decimals = Math.max(0, ...all.map(tick => (String(tick).split(".")[1] ?? "").length))
-  if (decimals > 6 || all.some(tick => String(tick).includes("e"))) return tick => number(tick)
-  return fixed(decimals)
-}
-
-// A number in thousands, millions or billions; nothing where that is too long or would not be true.
-function short(value) {
-  if (value === 0) return "0"
-  const [size, letter] = UNITS.find(([size]) => Math.abs(value) >= size)
-  const digits = Number((value / size).toPrecision(12))
-  return digits < 1e4 && digits === Number(digits.toFixed(4)) ? `${digits}${letter}` : ""
-}
-
-function fixed(decimals) {
-  const options = { minimumFractionDigits: decimals, maximumFractionDigits: decimals }
-  return value => value.toLocaleString("en", options)
-}
-
-function range(from, to) {
-  return Array.from({ length: Math.max(to - from, 0) }, (_, i) => from + i)
-}
-
-// The first index whose x is not below `place`.
-function lowerBound(x, place) {
-  let [from, to] = [0, x.length]
-  while (from < to) {
-    const middle = (from + to) >> 1
-    if (x[middle] < place) from = middle + 1
-    else to = middle
-  }
-  return from
-}
-
-function nearest(x, place) {
-  const after = Math.min(lowerBound(x, place), x.length - 1)
-  return after > 0 && place - x[after - 1] < x[after] - place ? after - 1 : after
-}
-
-// From the first index in view to the one after the last.
-function span(x, first, last) {
-  const near = 1e-9 * (last - first)
-  return [lowerBound(x, first - near), lowerBound(x, last + near)]
-}
-
-// -- Pen -----------------------------------------------------------------------------------------
-
-function readTheme(root) {
-  const style = getComputedStyle(root)
-  const colours = style.getPropertyValue("--st-chart-categorical-colors") || OKABE_ITO
-  const list = colours.split(",").map(colour => colour.trim())
-  return {
-    text: style.color,
-    faintText: style.getPropertyValue("--faint-text") || style.color,
-    border: style.getPropertyValue("--st-border-color") || "#ccc",
-    font: style.fontFamily,
-    colour: line => list[line.colour % list.length],
-  }
-}
-
-// A canvas with as many pixels as the screen has there, measured in CSS pixels.
-function fit(canvas, width, height) {
-  const dots = devicePixelRatio || 1
-  canvas.width = Math.round(width * dots)
-  canvas.height = Math.round(height * dots)
-  const pen = canvas.getContext("2d")
-  pen.scale(dots, dots)
-  return pen
-}
-
-function drawSample(canvas, line, theme) {
-  const [width, height] = SAMPLE
-  const pen = fit(canvas, width, height)
-  const dashes = dashesOf(line)
-  const period = dashes.reduce((sum, length) => sum + length, 0)
-  const start = (width - (dashes[0] ?? 200)) / 2 - 40 * period // a dash and a marker in the middle
-  const points = [start, width / 2, 200].map(x => [x, height / 2])
-  drawSeries(pen, line, theme, isCalm(line) ? [] : points, line.smooth && points)
-}
-
-function dashesOf(line) {
-  return line.age === 0 ? [] : DASHES[(line.age - 1) % DASHES.length]
-}
-
-// A noisy line is pale under its average; another has markers, where there is room for them and for
-// the dashes between them.
-function drawSeries(pen, line, theme, points, average) {
-  const colour = theme.colour(line)
-  const current = line.age === 0
-  const strength = line.faint ? 0.15 : current ? 1 : 0.75
-  const width = points.length && points.at(-1)[0] - points[0][0]
-  pen.strokeStyle = colour
-  pen.lineJoin = "round"
-  pen.setLineDash(dashesOf(line))
-  pen.lineWidth = average ? 1 : 1.75
-  pen.globalAlpha = strength * (!average ? 1 : points.length > 2 * width ? 0.25 : 0.4)
-  stroke(pen, points) // of earlier runs' noisy lines there are none
-  pen.globalAlpha = strength
-  if (average) {
-    pen.lineWidth = current ? 2.5 : 2
-    stroke(pen, average)
-  }
-  pen.setLineDash([])
-  const marker = MARKERS[line.colour % MARKERS.length]
-  if (!average) drawMarkers(pen, points, marker, colour, current ? 10 : 60)
-  pen.globalAlpha = 1
-}
-
-function drawMarkers(pen, points, shape, colour, room) {
-  let last = -Infinity
-  for (const [x, y] of points) {
-    if (x - last < room) continue
-    drawMarker(pen, shape, x, y, 3, colour)
-    last = x
-  }
-}
-
-function stroke(pen, points) {
-  pen.beginPath()
-  for (const point of points) pen.lineTo(...point)
-  pen.stroke()
-}
-
-function drawMarker(pen, shape, x, y, size, colour) {
-  const corners = {
-    square: [[-1, -1], [1, -1], [1, 1], [-1, 1]],
-    triangle: [[0, -1.3], [1.2, 1], [-1.2, 1]],
-    diamond: [[0, -1.4], [1.4, 0], [0, 1.4], [-1.4, 0]],
-  }[shape]
-  pen.fillStyle = colour
-  pen.beginPath()
-  if (!corners) pen.arc(x, y, size, 0, 2 * Math.PI)
-  else for (const [dx, dy] of corners) pen.lineTo(x + dx * size, y + dy * size)
-  pen.fill()
-}
-
-// A text that stays is left alone, and with it what a student has selected.
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text
-}
-
-function element(tag, className, parent, attributes = {}) {
-  const made = document.createElement(tag)
-  if (className) made.className = className
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
-  return parent.appendChild(made)
+function themeOf(root) {
+  const theme = readTheme(root)
+  const faintText = getComputedStyle(root).getPropertyValue("--faint-text") || theme.text
+  return { ...theme, faintText, colour: line => theme.colours[line.colour % theme.colours.length] }
 }

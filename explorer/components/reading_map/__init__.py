@@ -7,13 +7,12 @@ HTML file that needs nothing else.
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import streamlit as st
 
+from explorer.components.browser import part
 from explorer.components.stand_alone import stand_alone
 
 HERE = Path(__file__).parent
@@ -43,7 +42,7 @@ class Reading:
 
 def reading_map(reading: Reading, *, key: str) -> None:
     """Draw the map and the arcs."""
-    _component()(key=key, data=map_data(reading), height="content")
+    part("reading_map")(key=key, data=map_data(reading), height="content")
 
 
 def map_data(reading: Reading) -> dict[str, Any]:
@@ -81,10 +80,3 @@ def map_words(reading: Reading) -> str:
 def page(reading: Reading, title: str) -> str:
     """The view as an HTML file of its own, which opens without this app and without a network."""
     return stand_alone(HERE, "reading_map", "readingMap", title, map_data(reading))
-
-
-@cache
-def _component() -> Any:
-    return st.components.v2.component(
-        "explorer.reading_map", js="reading_map.js", css="reading_map.css", html=""
-    )

@@ -9,27 +9,20 @@
 //
 // Pointing and keys move the focus on this side alone; nothing goes to the server.
 
+import {
+  bytesOf, button, clamp, element, mixed, onPaper, percent, readTheme, savePng, saveSvg, shades, show,
+  svgElement, svgRoot, whole,
+} from "../shared.js"
+
 const CELL = 12 // pixels of a cell, so that a label fits beside it
 const ROW = 17 // pixels of a token in the columns of the arcs
 const FAINTEST = 0.02 // weights below this are not drawn as arcs, unless their token has the focus
 const PLAY_EVERY = 350 // ms a snapshot
 const FONT = "11.5px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
-const BLUES = "#F5F8FB,#98C5E1,#2173B2,#062A54" // where the theme names no scale
-const OKABE_ITO = "#0072B2,#D55E00,#009E73,#CC79A7,#E69F00,#56B4E9"
 const DASHES = ["", "6 3", "2 3", "8 3 2 3", "10 5", "4 4"] // heads differ by more than colour
-const SVG = "http://www.w3.org/2000/svg"
-
-const views = new WeakMap() // parentElement -> View
 
 export default function readingMap(component) {
-  const { parentElement } = component
-  if (!views.has(parentElement)) views.set(parentElement, new View(parentElement))
-  views.get(parentElement).update(component.data)
-  return () => {
-    if (parentElement.isConnected) return
-    views.get(parentElement)?.stop()
-    views.delete(parentElement)
-  }
+  return show(View, component)
 }
 
 class View {
@@ -39,7 +32,7 @@ class View {
   at = 0 // index of the step shown
 
   constructor(parent) {
-    this.root = element("div", "reading", parent)
+    this.root = element("div", "part reading", parent)
     this.bar = element("div", "bar", this.root)
     this.time = element("div", "time", this.root)
     this.buildTime()
@@ -52,24 +45,28 @@ class View {
     this.list.addEventListener("blur", () => this.point(null))
   }
 
+  leave() {
+    this.stop()
+  }
+
   pane(title) {
     const pane = element("figure", "pane", this.panes)
     const caption = element("figcaption", "", pane)
     element("span", "", caption).textContent = title
     const scroll = element("div", "scroll", pane, { tabindex: 0, role: "group", "aria-label": title })
     const save = element("span", "save", caption)
-    for (const kind of ["SVG", "PNG"]) {
-      const button = element("button", "", save, { type: "button" })
-      button.textContent = kind
-      button.setAttribute("aria-label", `Save “${title}” as ${kind}`)
-      button.addEventListener("click", () => savePicture(scroll.querySelector("svg"), kind))
+    const paper = () => onPaper(scroll.querySelector("svg"))
+    const kinds = {
+      SVG: () => saveSvg(paper(), "attention.svg"), PNG: () => savePng(paper(), "attention.png"),
+    }
+    for (const [kind, act] of Object.entries(kinds)) {
+      button(kind, "", save, act, { "aria-label": `Save “${title}” as ${kind}` })
     }
     return { pane, scroll }
   }
 
   buildTime() {
-    this.play = element("button", "play", this.time, { type: "button" })
-    this.play.addEventListener("click", () => (this.playing ? this.stop() : this.start()))
+    this.play = button("", "play", this.time, () => (this.playing ? this.stop() : this.start()))
     this.range = element("input", "", this.time, {
       type: "range", min: 0, step: 1, "aria-label": "Training step",
     })
@@ -80,12 +77,12 @@ class View {
     this.step = element("output", "", this.time)
   }
 
-  update(data) {
+  update({ data }) {
     const before = this.data
     this.data = data
     this.n = data.tokens.length
-    this.patterns = decode(data.patterns)
-    this.theme = readTheme(this.root)
+    this.patterns = new Uint16Array(bytesOf(data.patterns).buffer)
+    this.theme = themeOf(this.root)
     const same = before && JSON.stringify(before.tokens) === JSON.stringify(data.tokens)
     if (!same) this.focus = this.locked = null
     if (!before || before.heads.length !== data.heads.length || before.chosen !== data.chosen) {
@@ -102,7 +99,7 @@ class View {
     this.at = Math.min(at, this.data.steps.length - 1)
     this.range.value = this.at
     const step = this.data.steps[this.at]
-    this.step.textContent = `Step ${step.toLocaleString("en")}`
+    this.step.textContent = `Step ${whole(step)}`
     this.range.setAttribute("aria-valuetext", this.step.textContent)
     this.play.textContent = this.playing ? "❚❚ Pause" : "▶ Play"
     this.drawMap()
@@ -147,17 +144,17 @@ class View {
     this.bar.hidden = this.data.heads.length < 2
     element("span", "", this.bar).textContent = "Arcs of head"
     this.data.heads.forEach((head, index) => {
-      const button = element("button", "chip", this.bar, { type: "button" })
-      button.setAttribute("aria-pressed", this.shown.has(index))
-      button.style.setProperty("--colour", this.theme.colours[index % this.theme.colours.length])
-      element("span", "mark", button)
-      element("span", "", button).textContent = `${head.head}: ${head.role}`
-      button.addEventListener("click", () => {
+      const say = () => chip.setAttribute("aria-pressed", this.shown.has(index))
+      const chip = button("", "chip", this.bar, () => {
         if (!this.shown.delete(index)) this.shown.add(index)
-        button.setAttribute("aria-pressed", this.shown.has(index))
+        say()
         this.drawArcs()
         this.say()
       })
+      say()
+      chip.style.setProperty("--colour", this.theme.colours[index % this.theme.colours.length])
+      element("span", "mark", chip)
+      element("span", "", chip).textContent = `${head.head}: ${head.role}`
     })
   }
 
@@ -168,7 +165,7 @@ class View {
     const { tokens, chosen } = this.data
     const margin = labelWidth(tokens)
     const size = margin + n * CELL + 2
-    const svg = newSvg(this.mapPane.scroll, size, size, theme, this.data.alt)
+    const svg = newSvg(this.mapPane.scroll, size, size, this.data.alt)
     const hatch = svgElement("pattern", svgElement("defs", svg), {
       id: "hidden", width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)",
     })
@@ -185,7 +182,7 @@ class View {
         if (this.isHidden(reader, source)) continue
         svgElement("rect", cells, {
           x: source * CELL, y: reader * CELL, width: CELL, height: CELL,
-          fill: theme.scale(this.weight(chosen, reader, source)),
+          fill: theme.fill(this.weight(chosen, reader, source)),
         })
       }
     }
@@ -223,7 +220,7 @@ class View {
     const { tokens, first } = this.data
     const margin = labelWidth(tokens) + 34
     const width = 2 * margin + 150
-    const svg = newSvg(this.arcsPane.scroll, width, n * ROW + 4, theme, this.data.alt)
+    const svg = newSvg(this.arcsPane.scroll, width, n * ROW + 4, this.data.alt)
     this.left = margin
     this.right = width - margin
     this.arcs = svgElement("g", svg, { fill: "none" })
@@ -340,12 +337,12 @@ class View {
 
 // -- Drawing -------------------------------------------------------------------------------------
 
-function newSvg(parent, width, height, theme, alt) {
-  const svg = document.createElementNS(SVG, "svg")
-  parent.replaceChildren(svg)
-  set(svg, { xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": alt })
-  svg.style.font = FONT
-  return svg
+function newSvg(parent, width, height, alt) {
+  parent.replaceChildren()
+  return svgRoot(parent, {
+    width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": alt,
+    style: `font: ${FONT}`,
+  })
 }
 
 function label(parent, text, x, y, theme, anchor, colour = theme.text) {
@@ -369,117 +366,13 @@ function hiddenStretches(n, reader, window) {
   return stretches.filter(([from, to]) => from < to)
 }
 
-function readTheme(root) {
-  const style = getComputedStyle(root)
-  const read = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise
-  const text = read("--st-text-color", "#1B2430")
+function themeOf(root) {
+  const theme = readTheme(root)
+  const shade = shades(theme.scale)
   return {
-    text,
-    faint: `color-mix(in srgb, ${text} 55%, ${read("--st-background-color", "#FFFFFF")})`,
-    chosen: `color-mix(in srgb, ${read("--st-primary-color", "#00639C")} 25%, transparent)`,
-    background: read("--st-background-color", "#FFFFFF"),
-    colours: read("--st-chart-categorical-colors", OKABE_ITO).split(",").map(each => each.trim()),
-    scale: makeScale(read("--st-chart-sequential-colors", BLUES).split(",").map(each => each.trim())),
+    ...theme,
+    faint: mixed(theme.text, theme.background, 0.55),
+    chosen: mixed(theme.primary, "transparent", 0.25),
+    fill: weight => `rgb(${shade(weight).slice(0, 3).join(" ")})`,
   }
-}
-
-// From a weight to a colour. A square root, since most cells are faint and should still be seen.
-function makeScale(colours) {
-  const strip = document.createElement("canvas")
-  strip.width = 256
-  strip.height = 1
-  const context = strip.getContext("2d")
-  const gradient = context.createLinearGradient(0, 0, 256, 0)
-  colours.forEach((colour, at) => gradient.addColorStop(at / (colours.length - 1), colour))
-  context.fillStyle = gradient
-  context.fillRect(0, 0, 256, 1)
-  const { data } = context.getImageData(0, 0, 256, 1)
-  return weight => {
-    const at = 4 * Math.round(255 * Math.sqrt(clamp(weight, 0, 1)))
-    return `rgb(${data[at]} ${data[at + 1]} ${data[at + 2]})`
-  }
-}
-
-function savePicture(svg, kind) {
-  const copy = svg.cloneNode(true)
-  const { background } = readTheme(svg)
-  const paper = svgElement("rect", copy, { width: "100%", height: "100%", fill: resolved(background, svg) })
-  copy.prepend(paper)
-  for (const each of copy.querySelectorAll("[fill], [stroke]")) {
-    for (const name of ["fill", "stroke"]) {
-      const colour = each.getAttribute(name)
-      if (colour?.startsWith("color-mix")) each.setAttribute(name, resolved(colour, svg))
-    }
-  }
-  const text = new XMLSerializer().serializeToString(copy)
-  const url = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }))
-  if (kind === "SVG") download(url, "attention.svg")
-  else drawPicture(url, svg)
-}
-
-function drawPicture(url, svg) {
-  const image = new Image()
-  image.onload = () => {
-    const canvas = document.createElement("canvas")
-    canvas.width = 2 * svg.width.baseVal.value
-    canvas.height = 2 * svg.height.baseVal.value
-    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height)
-    canvas.toBlob(blob => download(URL.createObjectURL(blob), "attention.png"))
-    URL.revokeObjectURL(url)
-  }
-  image.src = url
-}
-
-function download(url, name) {
-  const link = document.createElement("a")
-  Object.assign(link, { href: url, download: name })
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(url), 10_000)
-}
-
-// A colour that other programs understand, too.
-function resolved(colour, near) {
-  const probe = document.createElement("span")
-  probe.style.color = colour
-  near.parentElement.append(probe)
-  const context = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d")
-  context.fillStyle = getComputedStyle(probe).color
-  context.fillRect(0, 0, 1, 1)
-  probe.remove()
-  const [red, green, blue, alpha] = context.getImageData(0, 0, 1, 1).data
-  return alpha === 255 ? `rgb(${red},${green},${blue})` : `rgba(${red},${green},${blue},${(alpha / 255).toFixed(3)})`
-}
-
-// -- Small things --------------------------------------------------------------------------------
-
-function decode(base64) {
-  const bytes = Uint8Array.from(atob(base64), letter => letter.charCodeAt(0))
-  return new Uint16Array(bytes.buffer)
-}
-
-function element(tag, className, parent, attributes = {}) {
-  const made = document.createElement(tag)
-  if (className) made.className = className
-  set(made, attributes)
-  parent.append(made)
-  return made
-}
-
-function svgElement(tag, parent, attributes = {}) {
-  const made = document.createElementNS(SVG, tag)
-  set(made, attributes)
-  parent.append(made)
-  return made
-}
-
-function set(made, attributes) {
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value)
-}
-
-function percent(share) {
-  return `${Math.round(100 * share)}%`
-}
-
-function clamp(value, least, most) {
-  return Math.min(most, Math.max(least, value))
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-import streamlit as st
+from explorer.components.browser import part
 
 
 def show_subject(stop: int, subject: Sequence[str]) -> None:
@@ -13,7 +13,5 @@ def show_subject(stop: int, subject: Sequence[str]) -> None:
         subject: keys of the elements that the stop speaks of, from the top down; where the screen
             has no room for all of them, the last ones are shown.
     """
-    mount = st.components.v2.component(
-        "explorer.tour", js="tour.js", css="tour.css", isolate_styles=False
-    )
+    mount = part("tour", isolate_styles=False)
     mount(key="tour_subject", data={"stop": stop, "subject": list(subject)}, height=1)

@@ -5,6 +5,8 @@
 // Only when the stop is a new one, and again where what stands above is still being drawn; from the
 // first key, press or turn of the wheel on, the page is the student's. The focus stays where it is.
 
+import { readTheme, scrolling } from "../shared.js"
+
 const BOX = ".st-key-tour"
 const HANDS = ["keydown", "pointerdown", "touchmove", "wheel"]
 const [LOOK, LONGEST] = [100, 60_000] // milliseconds: between two looks, and until the last
@@ -15,8 +17,8 @@ let owner // whose box is on the screen: on another page it may come before the 
 let letGo = () => {}
 
 export default function tour({ data, parentElement }) {
-  const ground = getComputedStyle(parentElement).getPropertyValue("--st-background-color")
-  document.querySelector(BOX)?.style.setProperty("--ground", ground)
+  const { background } = readTheme(parentElement)
+  document.querySelector(BOX)?.style.setProperty("--ground", background)
   owner = parentElement
   if (data.stop !== shown) {
     shown = data.stop
@@ -66,6 +68,5 @@ function move(main, found) {
   const last = found.at(-1)
   const middle = topOf(last) + last.offsetHeight / 2
   const first = found.find(each => middle - topOf(each) < main.clientHeight - covered) ?? last
-  const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches
-  first.scrollIntoView({ block: "start", behavior: isStill ? "instant" : "smooth" })
+  first.scrollIntoView({ block: "start", behavior: scrolling() })
 }

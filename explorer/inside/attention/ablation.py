@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from explorer import showing
-from explorer.engine.answers import Answer
+from explorer import link, showing
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures import attention as figures
 from explorer.inspection import Inspection
+from explorer.widgets import choose_one
 
 N_WRITTEN = 60
 """Tokens to write on with some heads off: enough to see a difference, a third of a second."""
@@ -15,27 +16,20 @@ def show(inspection: Inspection) -> None:
     """Show the loss, what comes next and what is written without some heads."""
     showing.introduce("attention", "ablate")
     model = inspection.run.setup.model
-    by = st.segmented_control(
-        "Put in a head's place",
-        ["zero", "mean"],
-        default="zero",
-        required=True,
-        key="by",
-        bind="query-params",
-    )
+    by = choose_one("Put in a head's place", ["zero", "mean"], key="by")
     names = {
         f"{layer}.{head}": [layer, head]
         for layer in range(model.n_layers)
         for head in range(model.n_heads)
     }
-    off = st.pills(
+    off = link.widget(
+        st.pills,
+        "off",
         "Heads to switch off (layer.head)",
-        list(names),
+        options=list(names),
         selection_mode="multi",
-        key="off",
-        bind="query-params",
     )
-    heads = sorted(names[name] for name in off or [] if name in names)
+    heads = sorted(names[name] for name in off)
     answer = inspection.analyse("ablate", text=inspection.text, heads=heads, by=by)
     _losses(answer, bool(heads))
     left, right = st.columns(2)

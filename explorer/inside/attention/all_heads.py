@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer import session, showing
+from explorer import link, session, showing
 from explorer.components import head_grid
 from explorer.inside.attention.shared import explain, offer_page
 from explorer.inspection import Inspection
@@ -26,4 +26,4 @@ def show(inspection: Inspection) -> None:
 
 
 def _open(layer: int, head: int) -> None:
-    session.set_widgets(layer=layer, head=head, view="head")
+    link.put(layer=layer, head=head, view="head")

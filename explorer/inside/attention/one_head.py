@@ -3,16 +3,16 @@
 from explorer import showing
 from explorer.components import reading_map
 from explorer.components.head_grid import role_title
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible_all
 from explorer.inside.attention.shared import choose_window, explain, offer_page
-from explorer.inspection import Inspection
+from explorer.inspection import Inspection, choose_head
 
 
 def show(inspection: Inspection) -> None:
     """Show where every token reads from, in one head."""
     showing.introduce("attention", "head")
-    layer, head = showing.choose_head(inspection.run.setup.model)
+    layer, head = choose_head(inspection.run.setup.model)
     first = choose_window(inspection)
     answer = inspection.analyse(
         "layer", text=inspection.text, layer=layer, first=first, most=reading_map.MOST_TOKENS

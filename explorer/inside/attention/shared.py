@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from explorer import session, showing
+from explorer import link, showing
 from explorer.components import reading_map
 from explorer.inspection import Inspection
 
@@ -15,11 +15,8 @@ def choose_window(inspection: Inspection) -> int:
     if n_tokens <= most:
         return 0
     last = n_tokens - most
-    session.keep_between("first", 0, last)
-    first = st.slider(
-        f"First of the {most} tokens shown", 0, last, key="first", bind="query-params"
-    )
-    return int(first)
+    label = f"First of the {most} tokens shown"
+    return int(link.widget(st.slider, "first", label, min_value=0, max_value=last))
 
 
 def offer_page(make_page: Callable[[], str]) -> None:

@@ -2,27 +2,31 @@
 
 import streamlit as st
 
-from explorer import session, showing
+from explorer import showing
 from explorer.figures import attention as figures
 from explorer.figures.labels import visible_all
 from explorer.inside import worked_formulas
-from explorer.inspection import Inspection
+from explorer.inspection import Inspection, choose_head
+from explorer.widgets import choose_place
 
 
 def show(inspection: Inspection) -> None:
     """Show the numbers of one token that reads, from products to shares of 1."""
     showing.introduce("attention", "stages")
-    layer, head = showing.choose_head(inspection.run.setup.model)
+    layer, head = choose_head(inspection.run.setup.model)
     tokens = inspection.reading["tokens"]
-    reader = showing.choose_place("reader", "The token that reads", tokens)
+    reader = choose_place("reader", "The token that reads", tokens)
     answer = inspection.analyse(
         "stages", text=inspection.text, layer=layer, head=head, reader=reader
     )
     strongest = int(answer["pattern"].argmax())
-    session.suggest(
-        "source", strongest, because=(inspection.run.id, layer, head, reader, inspection.text)
+    source = choose_place(
+        "source",
+        "The token that is read from",
+        tokens,
+        usual=strongest,
+        because=(inspection.run.id, layer, head, reader, inspection.text),
     )
-    source = showing.choose_place("source", "The token that is read from", tokens)
     shown = {
         "q · k": answer["products"],
         f"divided by √{answer['d_head']}": answer["scaled"],

@@ -1,7 +1,6 @@
 """The time machine: how a head formed while the model trained."""
 
 import numpy as np
-import streamlit as st
 
 from explorer import showing
 from explorer.components import reading_map
@@ -9,14 +8,15 @@ from explorer.components.head_grid import role_title
 from explorer.figures import attention as figures
 from explorer.figures.labels import visible_all
 from explorer.inside.attention.shared import choose_window, offer_page
-from explorer.inspection import Inspection
+from explorer.inspection import Inspection, choose_head
+from explorer.widgets import choose_one
 from tiny_llama.analyses.roles import ROLES
 
 
 def show(inspection: Inspection) -> None:
     """Show a head at every step that was kept, and its score beside the loss."""
     showing.introduce("attention", "time")
-    layer, head = showing.choose_head(inspection.run.setup.model)
+    layer, head = choose_head(inspection.run.setup.model)
     answer = inspection.analyse(
         "history",
         text=inspection.text,
@@ -36,16 +36,7 @@ def show(inspection: Inspection) -> None:
     )
     reading_map.reading_map(reading, key="time")
     offer_page(lambda: reading_map.page(reading, f"How layer {layer}, head {head} formed"))
-    role = str(
-        st.segmented_control(
-            "Score",
-            list(ROLES),
-            default="induction",
-            required=True,
-            key="role",
-            bind="query-params",
-        )
-    )
+    role = choose_one("Score", list(ROLES), key="role", usual="induction")
     at, steps, losses = list(ROLES).index(role), answer["steps"], answer["losses"]
     showing.draw(
         figures.formation(

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from explorer import showing
-from explorer.engine.answers import Answer
+from explorer import link, showing, state
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.amounts import in_bytes
 from explorer.figures.kv_cache import CacheSizes, cache_growth, cache_sizes, token_times
 from explorer.inspection import Inspection
@@ -19,6 +19,7 @@ from tiny_llama.cost import (
     kv_cache_bytes_per_token,
     next_token_flops,
 )
+from tiny_llama.menu import POSITION
 from tiny_llama.presets import PRESETS
 
 REAL = (
@@ -34,6 +35,7 @@ REAL = (
 )
 LENGTHS = [512, 2048, 4096, 8192, 32_768, 131_072]
 USUAL_LENGTH = 8192
+_TURN = "measuring of the cache"
 HALF = 2
 """Bytes of a number in half precision, in which real models usually run."""
 
@@ -71,7 +73,7 @@ def _stored(answer: Answer, config: ModelConfig) -> str:
     """What the cache holds after the text, measured, beside the formula."""
     n, (g, s, e) = answer["n_tokens"], answer["keys"].shape
     a_token = kv_cache_bytes_per_token(config)
-    turned = ", turned by their positions," if config.position == "rope" else ""
+    turned = ", turned by their positions," if POSITION[config.position].turns else ""
     return (
         f"After the {n:,} tokens of the text, each of the {answer['n_layers']} layers keeps its "
         f"keys{turned} and its values: two tensors `g s e` = {g} × {s:,} × {e}, "
@@ -92,8 +94,12 @@ def head_counts(n_heads: int) -> list[int]:
 
 def _real_models() -> None:
     st.subheader("Real models", anchor=False)
-    length = st.select_slider(
-        "Tokens of the text", LENGTHS, USUAL_LENGTH, key="cache_length", bind="query-params"
+    length = link.widget(
+        st.select_slider,
+        "cache_length",
+        "Tokens of the text",
+        usual=USUAL_LENGTH,
+        options=LENGTHS,
     )
     rows = [real_sizes(name, length) for name in REAL]
     showing.draw(cache_sizes(rows, n_tokens=length), key="cache_sizes")
@@ -150,11 +156,11 @@ def real_table(length: int) -> str:
 
 def _speed(inspection: Inspection, config: ModelConfig) -> None:
     st.subheader("What it saves", anchor=False)
-    turn = "cache_speed_turn"
-    st.session_state.setdefault(turn, 0)
+    turn = state.kept(_TURN, int)
     if st.button("Measure again", icon=":material/timer:", key="measure_speed"):
-        st.session_state[turn] += 1
-    answer = inspection.analyse("cache_speed", turn=st.session_state[turn])
+        turn += 1
+        state.keep(_TURN, turn)
+    answer = inspection.analyse("cache_speed", turn=turn)
     slow, fast = np.median(answer["without_cache"]), np.median(answer["with_cache"])
     n = config.context
     every, one = (sum(count(config, n).values()) for count in (forward_flops, next_token_flops))

@@ -3,13 +3,13 @@
 import numpy as np
 import streamlit as st
 
-from explorer import content, session, showing
-from explorer.engine.answers import Answer
+from explorer import content, showing
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
 from explorer.figures.logit_lens import SHADES, by_layer, lens_map, row_names
 from explorer.figures.next_token import percent
-from explorer.inside.stretch import choose_stretch, room_for
 from explorer.inspection import Inspection
+from explorer.widgets import choose_number, choose_one, choose_stretch, room_for
 
 
 def show(inspection: Inspection) -> None:
@@ -37,15 +37,8 @@ def show(inspection: Inspection) -> None:
 
 
 def _map(answer: Answer) -> None:
-    colour = st.segmented_control(
-        "Colour",
-        list(SHADES),
-        default=next(iter(SHADES)),
-        required=True,
-        key="lens_colour",
-        bind="query-params",
-    )
-    shade = SHADES[str(colour)]
+    colour = choose_one("Colour", list(SHADES), key="lens_colour")
+    shade = SHADES[colour]
     values = answer[shade.name]
     if values.ndim == 3:  # of the three likeliest, the likeliest
         values = values[..., 0]
@@ -70,9 +63,7 @@ def _place(answer: Answer) -> int:
     n = len(answer["tokens"])
     if n == 1:
         return 0
-    session.keep_between("lens_at", 1, n, otherwise=n)
-    at = st.slider("After token", 1, n, n, key="lens_at", bind="query-params")
-    return int(at) - 1
+    return choose_number("lens_at", "After token", n, n, least=1) - 1
 
 
 def _one_place(answer: Answer, place: int) -> None:

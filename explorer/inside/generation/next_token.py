@@ -9,12 +9,13 @@ from itertools import groupby
 import numpy as np
 import streamlit as st
 
-from explorer import content, session, showing
-from explorer.engine.answers import Answer
+from explorer import content, link, showing
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
 from explorer.figures.next_token import STAGES, next_tokens, percent
 from explorer.inside.generation import sampling
 from explorer.inspection import Inspection
+from explorer.words import MOST_ADDED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,14 +29,13 @@ class Added:
 
 WHO = {"d": "drawn", "l": "likeliest", "h": "by hand"}
 _LINES = {"d": "solid", "l": "double", "h": "dashed"}
-MOST_ADDED = 200
 
 
 def show(inspection: Inspection) -> None:
     """Show the text so far, the next token's probabilities, and the ways to go on."""
     showing.introduce("generation", "next")
     added = read_word(
-        session.written(f"{inspection.run.id}: {inspection.text}"),
+        link.value("written", because=(inspection.run.id, inspection.text)),
         inspection.run.setup.model.vocab_size,
     )
     settings = sampling.settings()
@@ -55,7 +55,7 @@ def show(inspection: Inspection) -> None:
     with choose:
         if _ways_on(answer, added):
             drawn = inspection.analyse("write_on", **asked)["drawn"]
-            session.write(as_word([*added, *(Added(token=token, who="d") for token in drawn)]))
+            link.put(written=as_word([*added, *(Added(token=token, who="d") for token in drawn)]))
             st.rerun()
     with picture:
         showing.draw(
@@ -182,7 +182,7 @@ def _button(
         key=key,
         icon=icon,
         disabled=disabled,
-        on_click=partial(session.write, as_word(then)),
+        on_click=partial(link.put, written=as_word(then)),
     )
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from explorer import showing
-from explorer.engine.answers import Answer
+from explorer import link, showing
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.samples import sample_surprise
 from explorer.inside.generation import sampling
 from explorer.inspection import Inspection
@@ -48,18 +48,16 @@ def _sizes() -> tuple[list[int], int]:
     first, number, length = st.columns(3)
     with first:
         seed = sampling.seed("Seed of the first text")
-    n_samples = number.slider(
-        "Texts", 1, _MOST_SAMPLES, 3, key="n_samples", bind="query-params", persist_state="session"
+    n_samples = link.widget(
+        number.slider, "n_samples", "Texts", min_value=1, max_value=_MOST_SAMPLES
     )
-    n_tokens = length.slider(
+    n_tokens = link.widget(
+        length.slider,
+        "sample_length",
         "Tokens of each",
-        10,
-        _MOST_TOKENS,
-        60,
-        10,
-        key="sample_length",
-        bind="query-params",
-        persist_state="session",
+        min_value=10,
+        max_value=_MOST_TOKENS,
+        step=10,
     )
     return [(seed + number) % 2**32 for number in range(n_samples)], n_tokens
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer import link
 from tiny_llama.sample_config import SampleConfig
 
 SEED = "sample_seed"
@@ -14,61 +15,60 @@ _MOST_K = 50
 
 def settings() -> dict[str, Any]:
     """Let the student choose temperature and filters; all of it is in the link."""
-    shared: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
     temperature, top_k, top_p, min_p = st.columns(4)
     return {
-        "temperature": temperature.slider(
+        "temperature": link.widget(
+            temperature.slider,
+            "temperature",
             "1 Temperature",
-            0.0,
-            2.0,
-            _USUAL.temperature,
-            0.05,
-            key="temperature",
+            usual=_USUAL.temperature,
+            min_value=0.0,
+            max_value=2.0,
+            step=0.05,
             help="Divides the logits: below 1 bolder, above 1 wilder; 0: always the likeliest.",
-            **shared,
         ),
-        "top_k": top_k.slider(
+        "top_k": link.widget(
+            top_k.slider,
+            "top_k",
             "2 Top-k (0: all)",
-            0,
-            _MOST_K,
-            _USUAL.top_k,
-            key="top_k",
+            usual=_USUAL.top_k,
+            min_value=0,
+            max_value=_MOST_K,
             help="Keeps only the k likeliest tokens.",
-            **shared,
         ),
-        "top_p": top_p.slider(
+        "top_p": link.widget(
+            top_p.slider,
+            "top_p",
             "3 Top-p (1: all)",
-            0.0,
-            1.0,
-            _USUAL.top_p,
-            0.01,
-            key="top_p",
+            usual=_USUAL.top_p,
+            min_value=0.0,
+            max_value=1.0,
+            step=0.01,
             help="Keeps the fewest tokens that reach this share together.",
-            **shared,
         ),
-        "min_p": min_p.slider(
+        "min_p": link.widget(
+            min_p.slider,
+            "min_p",
             "4 Min-p (0: all)",
-            0.0,
-            1.0,
-            _USUAL.min_p,
-            0.01,
-            key="min_p",
+            usual=_USUAL.min_p,
+            min_value=0.0,
+            max_value=1.0,
+            step=0.01,
             help="Keeps tokens at least this fraction as likely as the likeliest.",
-            **shared,
         ),
     }
 
 
 def seed(label: str = "Seed of the draws") -> int:
     """Let the student choose the seed."""
-    chosen = st.number_input(
-        label,
-        0,
-        2**32 - 1,
-        _USUAL.seed,
-        key=SEED,
-        bind="query-params",
-        persist_state="session",
-        help="The same seed draws the same tokens again.",
+    return int(
+        link.widget(
+            st.number_input,
+            SEED,
+            label,
+            usual=_USUAL.seed,
+            min_value=0,
+            max_value=2**32 - 1,
+            help="The same seed draws the same tokens again.",
+        )
     )
-    return int(chosen)

@@ -7,11 +7,11 @@ import numpy as np
 import streamlit as st
 
 from explorer import content, showing
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
 from explorer.figures.surprise import token_losses
-from explorer.inside.stretch import choose_stretch, room_for
 from explorer.inspection import Inspection
+from explorer.widgets import choose_stretch, room_for
 
 N_WORST = 8
 MOST_COLOURED = 512

@@ -3,11 +3,11 @@
 import numpy as np
 import streamlit as st
 
-from explorer import showing
-from explorer.engine.answers import Answer
+from explorer import link, showing
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.feed_forward import activation_curves, product_map
 from explorer.inspection import Inspection, analyse
-from explorer.named import choose_named
+from explorer.widgets import choose_named
 from tiny_llama.menu import FEED_FORWARD
 
 CURVES = {
@@ -30,7 +30,7 @@ def show(inspection: Inspection) -> None:
     showing.introduce("norm_and_swiglu", "activations")
     answer = analyse("activations")
     z = answer["z"]
-    at = st.slider("z", -WIDEST, WIDEST, -1.0, 0.05, key="z", bind="query-params")
+    at = link.widget(st.slider, "z", "z", min_value=-WIDEST, max_value=WIDEST, step=0.05)
     chosen = int(np.abs(z - at).argmin())
     inside = np.flatnonzero(np.abs(z) <= WIDEST + 1e-9)
     left, right = st.columns(2)
@@ -79,7 +79,7 @@ def activation_table(answer: Answer, chosen: int) -> str:
 def _product(answer: Answer, chosen: int) -> None:
     st.markdown("**A gated unit: the activation of z times up**")
     titles = {name: FEED_FORWARD[name].title for name in GATED}
-    name = choose_named("Gate", titles, key="gated", usual="swiglu", as_buttons=True)
+    name = choose_named("Gate", titles, key="gated", as_buttons=True)
     values, slopes = _row(answer, name, "values"), _row(answer, name, "slopes")
     picture, words = st.columns([3, 2])
     with picture:

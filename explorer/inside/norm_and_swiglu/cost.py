@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from explorer import showing
+from explorer import link, showing
 from explorer.figures.norms import norm_operations as operations_picture
 from explorer.inspection import Inspection, analyse
-from explorer.named import choose_named
+from explorer.widgets import choose_named
 from tiny_llama.analyses.norm_cost import n_norms, norm_operations
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import count_parameters, forward_flops, parameters_by_component
@@ -23,7 +23,7 @@ def show(inspection: Inspection) -> None:
     showing.introduce("norm_and_swiglu", "cost")
     configs = {"this": inspection.run.setup.model} | {name: PRESETS[name].config for name in REAL}
     titles = {"this": "This model"} | {name: PRESETS[name].title for name in REAL}
-    name = choose_named("Sizes of", titles, key="sizes", usual="this", as_buttons=True)
+    name = choose_named("Sizes of", titles, key="sizes", as_buttons=True)
     config = configs[name]
     operations = {NORM[norm].title: norm_operations(norm, config.d_model) for norm in COMPARED}
     st.markdown(f"**Operations for one vector of {config.d_model:,} numbers**")
@@ -62,7 +62,7 @@ def cost_table(config: ModelConfig) -> str:
 
 def _times(config: ModelConfig) -> None:
     """Measure both, where the student asks for it."""
-    if not st.toggle("Measure the time on this server", key="timed", bind="query-params"):
+    if not link.widget(st.toggle, "timed", "Measure the time on this server"):
         return
     n_tokens = max(1, min(1024, MOST_TIMED // config.d_model))
     answer = analyse("norm_times", width=config.d_model, n_tokens=n_tokens)

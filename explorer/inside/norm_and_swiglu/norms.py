@@ -3,8 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from explorer import content, showing
-from explorer.engine.answers import Answer
+from explorer import content, link, showing
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
 from explorer.figures.norms import (
     NORMS,
@@ -12,9 +12,8 @@ from explorer.figures.norms import (
     norm_statistics,
     two_results,
 )
-from explorer.inside.stretch import choose_stretch, room_for
 from explorer.inspection import Inspection
-from explorer.named import choose_named
+from explorer.widgets import choose_named, choose_place, choose_stretch, room_for
 from tiny_llama.analyses.places import FACTORS, SHIFTS, norm_places
 from tiny_llama.menu import NORM
 
@@ -24,9 +23,7 @@ BROKEN = (
     "choose an earlier step or another model."
 )
 EXPONENTS = range(-6, 7)
-RMS_NORM, LAYER_NORM = (
-    f"tiny_llama.parts.norms.{name}" for name in ("rms:RMSNorm", "layer:LayerNorm")
-)
+RMS_NORM = NORM["rmsnorm"].where
 
 
 def show(inspection: Inspection) -> None:
@@ -37,19 +34,23 @@ def show(inspection: Inspection) -> None:
     if not places:
         showing.stop("This model has no place for a norm: it has no layers and is post-norm.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        place = choose_named("Norm to look at", places, key="norm_at", usual=next(iter(places)))
-        exponent = st.select_slider(
+        place = choose_named("Norm to look at", places, key="norm_at")
+        exponent = link.widget(
+            st.select_slider,
+            "times",
             "Multiply all by c",
-            list(EXPONENTS),
-            value=1,
-            key="times",
+            options=list(EXPONENTS),
             format_func=lambda power: f"{10.0**power:g}",
-            bind="query-params",
         )
-        shift = st.slider(
-            "Add c times the rms to all", -3.0, 3.0, 1.0, 0.25, key="plus", bind="query-params"
+        shift = link.widget(
+            st.slider,
+            "plus",
+            "Add c times the rms to all",
+            min_value=-3.0,
+            max_value=3.0,
+            step=0.25,
         )
-    token = showing.choose_place("token", "Token", inspection.reading["tokens"])
+    token = choose_place("token", "Token", inspection.reading["tokens"])
     answer = inspection.analyse(
         "norms",
         text=inspection.text,
@@ -67,14 +68,14 @@ def show(inspection: Inspection) -> None:
     showing.explain(
         PAGE,
         "norms",
-        code=LAYER_NORM if NORM[config.norm].n_statistics == 2 else RMS_NORM,
+        code=NORM[config.norm].where if NORM[config.norm].is_present else RMS_NORM,
         tensor=showing.LiveTensor(path="what this norm reads", axes="t d", values=answer["read"]),
     )
 
 
 def _own_norm(norm: str, answer: Answer) -> str:
     gain = answer["gain"]
-    if norm == "none":
+    if not NORM[norm].is_present:
         return "This model has no norms; shown is what they would do to what they would read."
     learned = (
         f" Here it has learned gains from {gain.min():.2f} to {gain.max():.2f}; the pictures leave "

@@ -3,14 +3,14 @@
 import numpy as np
 import streamlit as st
 
-from explorer import session, showing
-from explorer.engine.answers import Answer
+from explorer import link, session, showing
 from explorer.engine.run import Run
-from explorer.engine.shipped import SHIPPED
+from explorer.engine.server.answer_cache import Answer
+from explorer.engine.server.pretrained import PRETRAINED
 from explorer.figures.feed_forward import gate_density, near_zero
 from explorer.inside.norm_and_swiglu.hidden_layer import config_with_hidden_layer, forward_code
 from explorer.inspection import Inspection, analyse
-from explorer.named import choose_named
+from explorer.widgets import choose_layer, choose_named
 from tiny_llama.analyses.places import THRESHOLDS
 from tiny_llama.config import ModelConfig
 from tiny_llama.menu import FEED_FORWARD
@@ -24,17 +24,14 @@ def show(inspection: Inspection) -> None:
     config = config_with_hidden_layer(inspection)
     other = _other(inspection)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        layer = showing.choose_layer(config.n_layers)
-        threshold = float(
-            st.select_slider(
-                "Near zero: below this share of the layer's rms",
-                [0.01, 0.03, 0.1, 0.3, 1.0],
-                value=0.1,
-                key="threshold",
-                bind="query-params",
-            )
+        layer = choose_layer(config.n_layers)
+        threshold = link.widget(
+            st.select_slider,
+            "threshold",
+            "Near zero: below this share of the layer's rms",
+            options=[0.01, 0.03, 0.1, 0.3, 1.0],
         )
-        names = {name: name for name in SHIPPED if name != inspection.run.id}
+        names = {name: name for name in PRETRAINED if name != inspection.run.id}
         beside = choose_named("Beside", names, key="beside", usual=other)
     answer = inspection.analyse("openings", text=inspection.text, layer=layer)
     run = session.engine().poll(beside)
@@ -64,10 +61,12 @@ def show(inspection: Inspection) -> None:
 
 
 def _other(inspection: Inspection) -> str:
-    """A shipped model of the other kind: without a gate, or with one."""
+    """A pretrained model of the other kind: without a gate, or with one."""
     usual = "tales-llama" if not inspection.run.setup.model.has_gate else "tales-gpt3"
     return (
-        usual if usual in SHIPPED else next(name for name in SHIPPED if name != inspection.run.id)
+        usual
+        if usual in PRETRAINED
+        else next(name for name in PRETRAINED if name != inspection.run.id)
     )
 
 

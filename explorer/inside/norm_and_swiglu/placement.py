@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer import showing
+from explorer import link, showing
 from explorer.figures.stream import gradients_by_layer, last_gradients
 from explorer.inspection import Inspection
 
@@ -18,29 +18,28 @@ def show(inspection: Inspection) -> None:
         showing.stop("The text has one token; a loss needs at least two: write a longer one.")
     stds = sorted({*STDS, config.init_std})
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
-        std = st.select_slider(
+        std = link.widget(
+            st.select_slider,
+            "start_std",
             "Standard deviation of the starting weights",
-            stds,
-            value=config.init_std,
-            key="start_std",
-            bind="query-params",
+            usual=config.init_std,
+            options=stds,
         )
-        scaled = st.toggle(
+        scaled = link.widget(
+            st.toggle,
+            "start_scaled",
             "Start smaller the deeper the model is (GPT-2)",
-            value=False,
-            key="start_scaled",
-            bind="query-params",
             help="What writes into the residual stream starts smaller by 1/√(2 n_layers).",
         )
     answer = inspection.analyse("placement", text=inspection.text, std=float(std), scaled=scaled)
     depths = answer["depths"]
-    depth = st.segmented_control(
+    depth = link.widget(
+        st.segmented_control,
+        "depth",
         "Number of layers",
-        depths.tolist(),
-        default=int(depths[-1]),
+        usual=int(depths[-1]),
+        options=depths.tolist(),
         required=True,
-        key="depth",
-        bind="query-params",
     )
     row = depths.tolist().index(depth)
     left, right = st.columns(2)

@@ -4,11 +4,11 @@ import numpy as np
 import streamlit as st
 
 from explorer import showing
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.stream import parts_added, stream_map
 from explorer.inside.norm_and_swiglu.norms import BROKEN, PAGE
-from explorer.inside.stretch import choose_stretch, room_for
 from explorer.inspection import Inspection
+from explorer.widgets import choose_stretch, room_for
 
 
 def show(inspection: Inspection) -> None:

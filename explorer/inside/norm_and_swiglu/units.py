@@ -5,14 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from explorer import content, session, showing
-from explorer.engine.answers import Answer
+from explorer import content, link, showing
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.feed_forward import top_units, unit_map
 from explorer.figures.labels import visible
 from explorer.inside.norm_and_swiglu.hidden_layer import config_with_hidden_layer, forward_code
-from explorer.inside.stretch import choose_stretch, room_for
 from explorer.inspection import Inspection
-from explorer.named import choose_named
+from explorer.widgets import choose_layer, choose_named, choose_place, choose_stretch, room_for
 from tiny_llama.config import ModelConfig
 from tiny_llama.menu import FEED_FORWARD
 
@@ -30,10 +29,10 @@ def show(inspection: Inspection) -> None:
     config = config_with_hidden_layer(inspection)
     words = GATED if config.has_gate else PLAIN
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        layer = showing.choose_layer(config.n_layers)
-        what = choose_named("Shown", words, key="part", usual="hidden", as_buttons=True)
+        layer = choose_layer(config.n_layers)
+        what = choose_named("Shown", words, key="part", as_buttons=True)
         unit = _unit(config)
-    token = showing.choose_place("token", "Token", inspection.reading["tokens"])
+    token = choose_place("token", "Token", inspection.reading["tokens"])
     answer = inspection.analyse(
         "units", text=inspection.text, layer=layer, what=what, unit=unit, token=token
     )
@@ -68,16 +67,15 @@ def show(inspection: Inspection) -> None:
 def _unit(config: ModelConfig) -> int | None:
     """One hidden unit; none chosen: the busiest."""
     last = config.hidden_width - 1
-    if (chosen := st.session_state.get("unit")) is not None and not 0 <= chosen <= last:
-        session.set_widgets(unit=None)
-    unit = st.number_input(
+    unit = link.widget(
+        st.number_input,
+        "unit",
         f"Unit, 0 to {last}",
+        nearest=False,
         min_value=0,
         max_value=last,
         value=None,
         step=1,
-        key="unit",
-        bind="query-params",
         placeholder="the busiest",
     )
     return None if unit is None else int(unit)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from explorer import showing
+from explorer import link, showing
 from explorer.figures.feed_forward import width_lines
 from explorer.inspection import Inspection
-from explorer.named import choose_named
+from explorer.widgets import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import parameters_by_component
 from tiny_llama.menu import FEED_FORWARD
@@ -35,12 +35,13 @@ def show(inspection: Inspection) -> None:
     configs = {"this": inspection.run.setup.model} | {name: PRESETS[name].config for name in REAL}
     titles = {"this": "This model"} | {name: PRESETS[name].title for name in REAL}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        config = configs[choose_named("Sizes of", titles, key="sizes_of", usual="this")]
-        word = st.select_slider(
+        config = configs[choose_named("Sizes of", titles, key="sizes_of")]
+        word = link.widget(
+            st.select_slider,
+            "multiple",
             "Round up to a multiple of",
-            [OWN, *map(str, MULTIPLES)],
-            key="multiple",
-            bind="query-params",
+            usual=OWN,
+            options=[OWN, *map(str, MULTIPLES)],
             help=f"This model's own is {config.hidden_multiple}.",
         )
         multiple = config.hidden_multiple if word == OWN else int(word)

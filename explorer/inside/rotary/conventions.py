@@ -5,14 +5,14 @@ import streamlit as st
 from explorer import showing
 from explorer.figures import rotary as figures
 from explorer.inside.rotary import turning
-from explorer.inspection import Inspection
+from explorer.inspection import Inspection, choose_head
 
 
 def show(inspection: Inspection) -> None:
     """Show both layouts on a head of the model, and what mixing them up does."""
     showing.introduce("rotary", "conventions")
-    turning.needs_turning(inspection, "conventions")
-    layer, head = showing.choose_head(inspection.run.setup.model)
+    turning.needs_turning(inspection)
+    layer, head = choose_head(inspection.run.setup.model)
     answer = inspection.analyse("conventions", text=inspection.text, layer=layer, head=head)
     st.caption("Where each coordinate of a query stands in both layouts")
     showing.draw(figures.layouts(answer["order"]), key="layouts")

@@ -7,7 +7,7 @@ from explorer import showing
 from explorer.figures import positions as figures
 from explorer.figures.picture import Picture
 from explorer.inside.rotary import turning
-from explorer.inspection import Inspection
+from explorer.inspection import Inspection, choose_head
 from tiny_llama.analyses.rotary_theory import average_scores, frequencies, score_bound
 from tiny_llama.config import ModelConfig
 
@@ -25,8 +25,8 @@ def show(inspection: Inspection) -> None:
         f"distribution; theta {config.rope_theta:,.0f}"
     )
     showing.draw(random_picture(config), key="random_decay")
-    turning.needs_turning(inspection, "decay")
-    layer, head = showing.choose_head(config)
+    turning.needs_turning(inspection)
+    layer, head = choose_head(config)
     answer = inspection.analyse("decay", text=inspection.text, layer=layer, head=head)
     st.caption(
         f"Real vectors: {answer['n_tokens']} queries and keys of layer {layer}, head {head}. "

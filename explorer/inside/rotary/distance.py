@@ -3,14 +3,14 @@
 import numpy as np
 import streamlit as st
 
-from explorer import content, session, showing
-from explorer.engine.answers import Answer
+from explorer import content, showing
 from explorer.engine.run import Run
-from explorer.engine.shipped import shipped_run
+from explorer.engine.server.answer_cache import Answer
+from explorer.engine.server.pretrained import pretrained_run
 from explorer.figures import positions as figures
 from explorer.figures.labels import visible
-from explorer.inside.rotary import turning
 from explorer.inspection import Inspection, analyse
+from explorer.widgets import choose_index, choose_number, choose_one, choose_place
 from tiny_llama.menu import POSITION
 
 SCHEMES = {
@@ -20,7 +20,7 @@ SCHEMES = {
     "alibi": "tales-alibi",
     "none": "tales-no-positions",
 }
-"""A shipped model for each; same size, same text, same steps."""
+"""A pretrained model for each; same size, same text, same steps."""
 CURRENT = "this model"
 ROUNDING = 1e-5
 """What is less than this part of all differences is rounding: float32 has seven digits."""
@@ -33,14 +33,7 @@ def show(inspection: Inspection) -> None:
     answers = {
         name: _ask(run, inspection, query, key, head) for name, run in _runs(inspection).items()
     }
-    scheme = st.segmented_control(
-        "Position scheme",
-        list(answers),
-        default=next(iter(answers)),
-        required=True,
-        key="scheme",
-        bind="query-params",
-    )
+    scheme = choose_one("Position scheme", list(answers), key="scheme")
     m, n, by = _choose_places(min(len(answer["scores"]) for answer in answers.values()))
     answer = answers[str(scheme)]
     _numbers(answer["scores"], m, n, by)
@@ -97,8 +90,8 @@ def _verdict(along: float, overall: float) -> str:
 
 
 def _runs(inspection: Inspection) -> dict[str, Run]:
-    """The shipped models by scheme, and the current one if it is another."""
-    runs = {scheme: shipped_run(name) for scheme, name in SCHEMES.items()}
+    """The pretrained models by scheme, and the current one if it is another."""
+    runs = {scheme: pretrained_run(name) for scheme, name in SCHEMES.items()}
     model = inspection.run.setup.model
     if inspection.run.id not in SCHEMES.values() and model.has_attention and model.n_layers:
         return {CURRENT: inspection.run, **runs}
@@ -118,12 +111,17 @@ def _choose_tokens(inspection: Inspection) -> tuple[str, str, int]:
     last = len(tokens) - 1
     left, middle, right = st.columns(3)
     with left:
-        query = showing.choose_place("reader", "The token that asks", tokens)
+        query = choose_place("reader", "The token that asks", tokens)
     with middle:
-        session.suggest("asked", max(0, last - 1), because=inspection.text)
-        key = showing.choose_place("asked", "The token that is asked", tokens)
+        key = choose_place(
+            "asked",
+            "The token that is asked",
+            tokens,
+            usual=max(0, last - 1),
+            because=inspection.text,
+        )
     with right:
-        head = showing.choose_index("head", "Head of layer 0", inspection.run.setup.model.n_heads)
+        head = choose_index("head", "Head of layer 0", inspection.run.setup.model.n_heads)
     return tokens[query], tokens[key], head
 
 
@@ -132,12 +130,12 @@ def _choose_places(n_places: int) -> tuple[int, int, int]:
     half = max(1, n_places // 2 - 1)
     left, middle, right = st.columns(3)
     with left:
-        m = turning.choose_number("m", "Query at position m", half, 20)
+        m = choose_number("m", "Query at position m", half, 20)
     with middle:
-        n = turning.choose_number("n", "Key at position n", half, 12)
+        n = choose_number("n", "Key at position n", half, 12)
     with right:
         most = max(0, n_places - 1 - max(m, n))
-        by = turning.choose_number("moved_by", "Move both by", most, 25)
+        by = choose_number("moved_by", "Move both by", most, 25)
     return m, n, by
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content, session, showing
-from explorer.engine.answers import Answer
+from explorer import content, link, session, showing
 from explorer.engine.run import Run
-from explorer.engine.shipped import DEFAULT, shipped_run
+from explorer.engine.server.answer_cache import Answer
+from explorer.engine.server.pretrained import DEFAULT, pretrained_run
 from explorer.figures.positions import Curve, losses_by_position
 from explorer.inside.rotary.distance import SCHEMES
 from explorer.inspection import Inspection
@@ -41,7 +41,7 @@ class Reader:
 
 
 def show(inspection: Inspection) -> None:
-    """Show the loss by position of the shipped models, stretched ones and the current one."""
+    """Show the loss by position of the pretrained models, stretched ones and the current one."""
     showing.introduce("rotary", "longer")
     readers = _choose(inspection)
     answers, refused = _ask(readers)
@@ -90,36 +90,36 @@ def table(answers: Sequence[tuple[Reader, Answer]]) -> str:
 
 
 def _choose(inspection: Inspection) -> list[Reader]:
-    """The models to read, by choice: shipped, stretched, and the current one if it is another."""
-    schemes = st.pills(
+    """The models to read, by choice: pretrained, stretched, and the current one if it is new."""
+    schemes = link.widget(
+        st.pills,
+        "schemes",
         "Models as trained",
-        list(SCHEMES),
-        default=list(SCHEMES),
+        usual=list(SCHEMES),
+        options=list(SCHEMES),
         selection_mode="multi",
-        key="schemes",
-        bind="query-params",
     )
     base = _stretchable(inspection)
     left, right = st.columns([2, 1])
     with left:
-        stretches = st.pills(
+        stretches = link.widget(
+            st.pills,
+            "stretch",
             f"Switched on after training, in {session.run_name(base.run)}",
-            list(STRETCHES),
+            options=list(STRETCHES),
             selection_mode="multi",
-            key="stretch",
-            bind="query-params",
             help="; ".join(f"{name}: {each.title}" for name, each in STRETCHES.items()),
         )
     with right:
-        factor = st.select_slider("Factor s", FACTORS, "4", key="factor", bind="query-params")
+        factor = link.widget(st.select_slider, "factor", "Factor s", options=FACTORS)
     readers = [
         Reader(
             name=_named(scheme),
-            run=shipped_run(name),
+            run=pretrained_run(name),
             step=inspection.step if inspection.run.id == name else None,
         )
         for scheme, name in SCHEMES.items()
-        if scheme in (schemes or [])
+        if scheme in schemes
     ]
     if inspection.run.id not in SCHEMES.values():
         name = f"{session.run_name(inspection.run)} (this model)"
@@ -133,17 +133,17 @@ def _choose(inspection: Inspection) -> list[Reader]:
             factor=float(factor),
         )
         for each in STRETCHES
-        if each in (stretches or [])
+        if each in stretches
     ]
 
 
 def _stretchable(inspection: Inspection) -> Reader:
-    """The current model if it turns and has learned a text, else the shipped one."""
+    """The current model if it turns and has learned a text, else the pretrained one."""
     model = inspection.run.setup.model
     is_text = not isinstance(CORPORA.get(inspection.run.setup.corpus), Task)
-    if model.position == "rope" and is_text:
+    if POSITION[model.position].turns and is_text:
         return Reader(name="", run=inspection.run, step=inspection.step)
-    return Reader(name="", run=shipped_run(DEFAULT), step=None)
+    return Reader(name="", run=pretrained_run(DEFAULT), step=None)
 
 
 def _ask(readers: Sequence[Reader]) -> tuple[list[tuple[Reader, Answer]], list[str]]:

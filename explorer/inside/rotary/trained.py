@@ -3,10 +3,11 @@
 import numpy as np
 import streamlit as st
 
-from explorer import session, showing
+from explorer import link, showing
 from explorer.figures import rotary_pairs as figures
 from explorer.inside.rotary import turning
-from explorer.inspection import Inspection
+from explorer.inspection import Inspection, choose_head
+from explorer.widgets import choose_number
 from tiny_llama.analyses.rotary_theory import wavelengths
 
 SHOWN = ("added", "share")
@@ -15,13 +16,18 @@ SHOWN = ("added", "share")
 def show(inspection: Inspection) -> None:
     """Show what each pair of a head adds to its scores."""
     showing.introduce("rotary", "model")
-    turning.needs_turning(inspection, "model")
-    layer, head = showing.choose_head(inspection.run.setup.model)
+    turning.needs_turning(inspection)
+    layer, head = choose_head(inspection.run.setup.model)
     answer = inspection.analyse("pair_shares", text=inspection.text, layer=layer, head=head)
     lengths = wavelengths(answer["frequencies"])
     strongest = int(np.nan_to_num(answer["differences"], nan=-1.0).argmax())
-    session.suggest("pair", strongest, because=(inspection.run.id, layer, head, inspection.text))
-    pair = turning.choose_number("pair", "Pair (its planes are below)", len(lengths) - 1, strongest)
+    pair = choose_number(
+        "pair",
+        "Pair (its planes are below)",
+        len(lengths) - 1,
+        strongest,
+        because=(inspection.run.id, layer, head, inspection.text),
+    )
     n = len(answer["tokens"])
     st.caption(f"Which pairs carry the scores of layer {layer}, head {head}, over {n} tokens")
     bars = figures.pair_bars(answer["shares"], answer["differences"], lengths, chosen=pair)
@@ -53,13 +59,13 @@ def show(inspection: Inspection) -> None:
 
 
 def _distances(added: np.ndarray, sizes: np.ndarray, lengths: np.ndarray) -> None:
-    shown = st.segmented_control(
+    shown = link.widget(
+        st.segmented_control,
+        "pair_shown",
         "At each distance",
-        SHOWN,
-        default=SHOWN[0],
+        usual=SHOWN[0],
+        options=SHOWN,
         required=True,
-        key="pair_shown",
-        bind="query-params",
         help="added: mean of what a pair adds to scores of that distance, signed; share: its part "
         "of the sizes of what all pairs add.",
     )

@@ -8,7 +8,7 @@ import streamlit as st
 
 from explorer import content, session, showing
 from explorer.engine.run import Run
-from explorer.engine.shipped import SHIPPED, shipped_run
+from explorer.engine.server.pretrained import PRETRAINED, pretrained_run
 from explorer.inside.tokens.tokenizer_setup import TokenizerSetup
 from explorer.inspection import analyse, current_run
 from tiny_llama.corpora import CORPORA, Task
@@ -22,7 +22,7 @@ def show(setup: TokenizerSetup) -> None:
     """Show the current model's loss on the text in both units, and those of all runs."""
     showing.introduce("tokens", "bits_per_byte")
     run = current_run()
-    answer = analyse("surprise", run=run, step=session.looked_at_step(run), text=setup.text)
+    answer = analyse("surprise", run=run, step=session.inspected_step(run), text=setup.text)
     losses, n_bytes = answer["losses"].astype(np.float64), int(answer["n_bytes"].sum())
     bits = bits_per_byte(losses, n_bytes)
     _numbers(losses, n_bytes, bits)
@@ -88,9 +88,9 @@ def _equal_table(setup: TokenizerSetup, bits: float) -> str:
 
 
 def _runs(current: Run) -> Iterator[Run]:
-    """The current run, the student's own, newest first, and the shipped ones; each once."""
+    """The current run, the student's own, newest first, and the pretrained ones; each once."""
     own = [session.engine().poll(run.id) for run in session.own_runs()[:MOST_OWN]]
-    every = [current, *own, *map(shipped_run, SHIPPED)]
+    every = [current, *own, *map(pretrained_run, PRETRAINED)]
     yield from {run.id: run for run in every if run is not None}.values()
 
 

@@ -11,6 +11,7 @@ from explorer.figures.tokens import language_bars
 from explorer.inside.tokens.pieces import token_row
 from explorer.inside.tokens.tokenizer_setup import Cut, TokenizerSetup
 from explorer.inspection import analyse
+from explorer.widgets import choose_named
 from tiny_llama.setup import OWN_TEXT
 from tiny_llama.tokenizers import TOKENIZERS
 
@@ -35,7 +36,7 @@ def show(setup: TokenizerSetup) -> None:
     """Show what each tokenizer takes for each language, relative to English."""
     showing.introduce("tokens", "languages")
     cuts = _cuts(setup)
-    kind = showing.choose_view(TITLES, key="cut_by")
+    kind = choose_named("Cut by", TITLES, key="cut_by", as_buttons=True, is_labelled=False)
     languages = [name for name in sentences() if name != EMOJI]
     showing.draw(
         language_bars(languages, ratios([cuts[name][kind] for name in languages]), TITLES[kind]),
@@ -96,9 +97,8 @@ def _lost(cuts: dict[str, dict[str, Cut]], kind: str) -> None:
 
 
 def _one(cuts: dict[str, dict[str, Cut]], kind: str) -> None:
-    language = str(
-        st.selectbox("Show the tokens of", list(cuts), key="language", bind="query-params")
-    )
+    languages = {name: name for name in cuts}
+    language = choose_named("Show the tokens of", languages, key="language")
     cut, text = cuts[language][kind], sentences()[language]
     st.html(
         token_row(

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from explorer import session, showing
-from explorer.engine.answers import Answer
+from explorer import link, showing
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
 from explorer.figures.tokens import merge_counts
 from explorer.inside.tokens.pieces import token_row
@@ -50,15 +50,14 @@ def show(setup: TokenizerSetup) -> None:
 
 def _choose(n: int) -> int:
     """How many merges; a link or a larger vocabulary may say more than there are."""
-    session.keep_between("n_merges", 0, n)
     return int(
-        st.slider(
+        link.widget(
+            st.slider,
+            "n_merges",
             "Merges made",
-            0,
-            n,
-            min(USUAL, n),
-            key="n_merges",
-            bind="query-params",
+            usual=min(USUAL, n),
+            min_value=0,
+            max_value=n,
             help="The arrow keys go one by one.",
         )
     )

@@ -6,8 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content, controls, session, showing
-from explorer.engine.answers import Answer
+from explorer import content, controls, link, session, showing
+from explorer.engine.server.answer_cache import Answer
 from explorer.inspection import analyse, example_text, text_box
 from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.errors import UserError
@@ -75,15 +75,10 @@ def offer_training(setup: TokenizerSetup, kind: str) -> None:
     """Offer the Train page with a tokenizer, where it can be used there."""
     if setup.is_task and kind != Setup.tokenizer:
         return
-    link = {"corpus": setup.corpus, "tokenizer": kind}
+    words = {"corpus": setup.corpus, "tokenizer": kind}
     if setup.vocab_size is not None and TOKENIZERS[kind].vocab_size_bounds:
-        link["vocab_size"] = str(setup.vocab_size)
-    st.page_link(
-        "../pages/train.py",
-        label="Train a model with this tokenizer",
-        icon=":material/play_circle:",
-        query_params=link,
-    )
+        words["vocab_size"] = str(setup.vocab_size)
+    link.offer("train", "Train a model with this tokenizer", icon=":material/play_circle:", **words)
 
 
 def _example() -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from explorer import content, showing
-from explorer.engine.answers import Answer
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures.tokens import Priced, vocabulary_trade
 from explorer.inside.tokens.tokenizer_setup import TokenizerSetup
 from explorer.inspection import analyse, current_run

@@ -1,0 +1,1 @@
+"""What runs in the web server: plain values and arrays only, never PyTorch."""

@@ -1,0 +1,167 @@
+"""Between runs and workers: sends runs to workers, steers them there, and takes what they tell."""
+
+import sys
+import time
+
+from explorer.engine.messages import (
+    Action,
+    AlreadyDone,
+    Control,
+    Measured,
+    Message,
+    News,
+    Refused,
+    Start,
+    Started,
+)
+from explorer.engine.run import Run
+from explorer.engine.run_state import RunState
+from explorer.engine.server.admission import Admission
+from explorer.engine.server.errors import EngineError
+from explorer.engine.server.pool import Pool
+from explorer.engine.server.process import WorkerProcess
+from explorer.engine.server.registry import Registry
+
+DEATH_SECONDS = 120
+"""A run in whose turn the worker ends twice within this is not taken up again by itself."""
+
+
+class Dispatch:
+    """Brings runs to workers, and what workers tell to the registry.
+
+    Args:
+        registry: the runs.
+        admission: whether one more fits into memory.
+    """
+
+    def __init__(self, registry: Registry, admission: Admission) -> None:
+        self._registry, self._admission = registry, admission
+        self.pool = Pool(self._take, self.note_death)
+
+    def launch(self, run: Run, *, state: RunState = RunState.RUNNING, note: str = "") -> None:
+        """Send a run to a worker, new or from its last checkpoint, without waiting for it.
+
+        Nothing happens where the run may not start as it stands.
+
+        Args:
+            run: the run.
+            state: how it stands when it is ready: running or paused.
+            note: what to say of it then, where it goes on from a checkpoint.
+
+        Raises:
+            EngineError: if no worker can be started.
+        """
+        with self._registry.lock:
+            worker = self.pool.idlest([other.worker for other in self._registry.moving()])
+            if self._registry.launch(run, worker):
+                start = Start(run=run.id, folder=str(run.folder), state=state)
+                worker.ask(start, lambda answer: self._note_start(run, worker, answer, note))
+
+    def revive(self, run: Run) -> None:
+        """Let a run go on that trained when an earlier server ended; once."""
+        with self._registry.lock:
+            if not run.revives:
+                return
+            run.revives = False
+            try:
+                self.launch(run, note="The server was started anew.")
+            except EngineError as error:
+                self._registry.say(run, f"{error} {_TRY_AGAIN}")
+
+    def steer(self, run: Run, action: Action) -> None:
+        """Pause, resume, single-step or stop a run, wherever it is.
+
+        Raises:
+            EngineError: if the worker refuses, or there is no memory for it to come back.
+        """
+        worker = run.worker
+        if worker is not None or (worker := self._steer_from_folder(run, action)):
+            self.pool.ask(Control(run=run.id, action=action), worker)
+
+    def _steer_from_folder(self, run: Run, action: Action) -> WorkerProcess | None:
+        """Steer a run of which only the folder is left; return the worker that has to do the rest.
+
+        A run that is finished, or that another tab has just sent off, stays as it is.
+        """
+        with self._registry.lock:
+            if action == "stop":
+                self._registry.move(run, RunState.STOPPED, "")
+            elif action in ("resume", "step") and run.status.can_go_on:
+                self._admission.check_memory(run.setup)
+                then = RunState.RUNNING if action == "resume" else RunState.PAUSED
+                self.launch(run, state=then)
+                return run.worker if action == "step" else None
+        return None
+
+    # What workers tell: these run in the threads that listen to them.
+
+    def _note_start(
+        self,
+        run: Run,
+        worker: WorkerProcess,
+        answer: Started | AlreadyDone | Refused,
+        note: str,
+    ) -> None:
+        with self._registry.lock:
+            if run.worker is not worker:
+                return
+            if isinstance(answer, Started):
+                message = _what_happened(note, answer)
+                self._registry.take_start(run, worker, answer, message)
+            elif isinstance(answer, AlreadyDone):
+                self._registry.move(run, RunState.FINISHED, "")
+            elif not answer.died:  # else whoever notes the death knows what to do
+                self._registry.move(run, RunState.FAILED, answer.sentence)
+
+    def _take(self, worker: WorkerProcess, message: Message) -> None:
+        if isinstance(message, News):
+            self._registry.take_news(worker, message)
+        elif isinstance(message, Measured):
+            self._registry.take_measure(worker, message.run, dict(message.measured))
+        else:
+            sys.stderr.write(f"engine: {message}\n")
+
+    def note_death(self, worker: WorkerProcess) -> None:
+        """Take up the runs of a worker that has ended, except one that may be the cause."""
+        with self._registry.lock:
+            for run in self._registry.lose(worker):
+                why = self._why_not_again(run, worker)
+                if not run.is_moving:
+                    continue  # a paused run has its checkpoint
+                try:
+                    if not why:
+                        self.launch(run, note="The worker process ended unexpectedly.")
+                except EngineError as error:
+                    why = f"{error} {_TRY_AGAIN}"
+                if why:
+                    self._registry.move(run, RunState.INTERRUPTED, why)
+
+    def _why_not_again(self, run: Run, worker: WorkerProcess) -> str:
+        """Why a run is not taken up again by itself; empty: it is."""
+        is_suspect = run.id == worker.turn or run.status is RunState.STARTING
+        now, died_before = time.monotonic(), run.died_at
+        if is_suspect:
+            run.died_at = now
+        if not worker.is_ready:
+            return _NO_START
+        return _DIED_TWICE if is_suspect and now - died_before < DEATH_SECONDS else ""
+
+
+_DIED_TWICE = (
+    "The worker process ended twice while this run had its turn, so it does not go on by itself; "
+    "press Go on to try from its last checkpoint, or start a smaller one."
+)
+_NO_START = (
+    "The worker process could not start, which the server's log explains; press Go on to try again "
+    "from the last checkpoint."
+)
+_TRY_AGAIN = "Press Go on to try again from the last checkpoint."
+
+
+def _what_happened(note: str, started: Started) -> str:
+    """Say why a run is where it is; nothing where nothing happened to it."""
+    if not (note or started.note):
+        return ""
+    step = started.next_step - 1
+    place = f"from its last checkpoint, step {step:,}" if step > 0 else "from step 0"
+    return " ".join(filter(None, [note, started.note, f"This run went on {place}."]))

@@ -1,0 +1,275 @@
+"""The engine as pages see it: plain values in, plain values and numpy arrays out.
+
+Behind it stand worker processes on this machine; a cluster, or the student's own browser, can
+stand behind the same face.
+"""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from explorer.engine import store
+from explorer.engine.limits import check_setup, check_text, limits
+from explorer.engine.messages import Action, Checkpoint, Forget
+from explorer.engine.run import Run
+from explorer.engine.run_state import RunState
+from explorer.engine.server.admission import Admission
+from explorer.engine.server.answer_cache import Answer
+from explorer.engine.server.caretaker import Caretaker
+from explorer.engine.server.dispatch import Dispatch
+from explorer.engine.server.errors import EngineError
+from explorer.engine.server.exports import Export, Exports
+from explorer.engine.server.pretrained import PRETRAINED, pretrained_run
+from explorer.engine.server.questions import Questions
+from explorer.engine.server.registry import Registry, Share
+from tiny_llama.analyses import ANALYSES
+from tiny_llama.errors import UserError
+from tiny_llama.sample_config import SampleConfig
+from tiny_llama.setup import TEXT, Setup, snapshot_steps
+
+
+class Engine:
+    """Starts, steers and keeps runs, and answers questions about models, in worker processes.
+
+    Every method returns at once or within the time that a worker takes for one slice of
+    training, and may be called from any thread.
+
+    Args:
+        folder: where run folders are; those that an earlier server left there are found again.
+            None: where this app usually has them.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder, allowed = folder or store.runs_folder(), limits()
+        self.registry = Registry(store.read_runs(self.folder))
+        self.admission = Admission(self.registry, allowed)
+        self._dispatch = Dispatch(self.registry, self.admission)
+        self._pool = self._dispatch.pool
+        self._questions = Questions(self._pool, allowed.answer_bytes)
+        self._exports = Exports(self._pool, self.folder)
+        self.caretaker = Caretaker(
+            self.registry, self._dispatch, folder=self.folder, limits=allowed
+        )
+
+    # Runs: starting, looking at, steering, ending.
+
+    def start(
+        self, setup: Setup, *, owner: str, text: str | None = None, parent: str | None = None
+    ) -> str:
+        """Start a run and return its id; it reports itself as `starting` until it trains.
+
+        Args:
+            setup: what to run.
+            owner: the secret of the student who starts it.
+            text: the student's own text, where that is the corpus.
+            parent: the run that this one is a change of, if any.
+
+        Raises:
+            UserError: if the setup is over the limits of this app, there is no room for one more
+                run, or the disk is full.
+        """
+        check_setup(setup)
+        if text is not None:
+            check_text(text)
+        run = self._admit(setup, owner, parent)
+        try:
+            store.write_record(run)
+            if text is not None:
+                store.write_text(run, text)
+            self._dispatch.launch(run)
+        except UserError:
+            self.caretaker.delete(run)
+            raise
+        return run.id
+
+    def fork(self, run_id: str, *, owner: str, steps: int | None = None) -> str:
+        """Start a copy of anybody's run that goes on by itself from where that one is now.
+
+        Args:
+            run_id: the run to copy; it goes on as if nothing had happened.
+            owner: the secret of the student who starts the copy.
+            steps: a new number of steps in all; None: as many as the run has.
+
+        Raises:
+            UserError: if the run has not begun, there is no room for one more, or the disk is full.
+        """
+        source = self._ready(run_id)
+        if source.worker is not None:
+            self._pool.ask(Checkpoint(run=run_id), source.worker)
+        training = replace(source.setup.training, steps=steps or source.setup.training.steps)
+        setup = replace(source.setup, training=training)
+        check_setup(setup)
+        run = self._admit(setup, owner, source.id)
+        run.measured = source.measured
+        try:
+            store.copy_run(source.folder, run.folder, setup)
+            store.write_record(run)
+            store.read_history(run)
+            self._dispatch.launch(run)
+        except UserError:
+            self.caretaker.delete(run)
+            raise
+        return run.id
+
+    def poll(self, run_id: str) -> Run | None:
+        """Look at a run or a pretrained model; None if there is none of that id.
+
+        A run that somebody looks at goes on; one that trained when the server ended is taken up.
+        """
+        if run_id in PRETRAINED:
+            return pretrained_run(run_id)
+        run = self.registry.find(run_id)
+        if run is not None:
+            run.seen_at = time.monotonic()
+            self.registry.remember(run)
+            self._dispatch.revive(run)
+        return run
+
+    def runs_of(self, owner: str) -> list[Run]:
+        """The runs of a student, newest first; without series and samples for which to `poll`."""
+        mark = store.fingerprint(owner)
+        own = [run for run in self.registry.all() if run.owner == mark]
+        return sorted(own, key=lambda run: run.created, reverse=True)
+
+    def text_of(self, run_id: str, *, owner: str) -> str:
+        """The student's own text that a run of theirs was started with.
+
+        Raises:
+            EngineError: if the run is another student's, or has no text of its own.
+        """
+        run = self._own(run_id, owner)
+        try:
+            return (run.folder / TEXT).read_text(encoding="utf-8")
+        except OSError:
+            raise EngineError("The text of this run is missing; paste it again.") from None
+
+    def is_owner(self, run: Run, owner: str) -> bool:
+        """Whether a student may steer a run."""
+        return store.is_owner(run, owner)
+
+    def share(self, run: Run) -> Share:
+        """How many runs take turns where this one does."""
+        return self.registry.share(run)
+
+    def control(self, run_id: str, action: Action, *, owner: str) -> None:
+        """Pause, resume, single-step or stop a run; one that has left the memory comes back.
+
+        Raises:
+            EngineError: if the run is another student's, or the worker refuses.
+        """
+        run = self._own(run_id, owner)
+        if action == "resume":
+            self.admission.check_turns(run.owner)
+            self.registry.say(run, "")
+        self._dispatch.steer(run, action)
+
+    def delete(self, run_id: str, *, owner: str) -> None:
+        """Delete a run and all that it has learned.
+
+        Raises:
+            EngineError: if the run is another student's.
+        """
+        run = self._own(run_id, owner)
+        if run.worker is not None:
+            self._pool.ask(Forget(run=run_id), run.worker)
+        self.caretaker.delete(run)
+
+    # Questions.
+
+    def generate(self, run_id: str, prompt: str, settings: SampleConfig) -> str:
+        """Let the model of a run, as it stands, write on from a prompt.
+
+        Raises:
+            EngineError: if the prompt cannot be used.
+        """
+        return self._questions.generate(self._ready(run_id), prompt, settings)
+
+    def analyse(
+        self, run_id: str, analysis: str, *, step: int | None = None, **values: Any
+    ) -> Answer:
+        """Find out what `tiny_llama.analyses.ANALYSES` can tell of a run's model.
+
+        Args:
+            run_id: anybody's run, or a pretrained model; not used by an analysis that needs none.
+            analysis: its name.
+            step: the model after this step, if it can still be had, as `Answer.step` then says:
+                the step of an earlier answer, or one of `snapshot_steps`. None: as it stands.
+            values: what it wants to know, in plain values.
+
+        Raises:
+            EngineError: if the text or another value cannot be used.
+        """
+        run = self._ready(run_id) if ANALYSES[analysis].needs_model else None
+        return self._questions.analyse(run, analysis, values, step)
+
+    def snapshot_steps(self, run: Run) -> list[int]:
+        """The steps at which a run's model can be looked at again, in order."""
+        return snapshot_steps(run.folder)
+
+    def export(self, run_id: str, form: Export) -> bytes:
+        """Pack what a run has learned and logged so far.
+
+        Args:
+            run_id: anybody's run, or a pretrained model.
+            form: `folder`: a zip file of the run folder, which the command line resumes, without
+                snapshots where they would make it too large;
+                `hugging_face`: a zip file of a folder that `transformers` opens; `metrics`: every
+                step as a line of comma-separated values.
+
+        Raises:
+            EngineError: if there is nothing yet, or Hugging Face has no class for the model.
+        """
+        return self._exports.pack(self._ready(run_id), form)
+
+    # Workers.
+
+    def warm_up(self) -> None:
+        """Start a worker now, so that nobody waits for PyTorch to be imported."""
+        self._pool.idlest()
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The process ids of the workers."""
+        return self._pool.pids
+
+    def close(self) -> None:
+        """End the workers; runs keep their checkpoints."""
+        self.caretaker.retire()
+        self._pool.close()
+        self.caretaker.close()
+
+    def _admit(self, setup: Setup, owner: str, parent: str | None) -> Run:
+        """Take in one more run, of which there is no folder yet.
+
+        Raises:
+            EngineError: if there is no room.
+        """
+        run_id = store.new_run_id()
+        run = Run(
+            id=run_id,
+            setup=setup,
+            owner=store.fingerprint(owner),
+            folder=self.folder / run_id,
+            parent=parent or "",
+            has_history=True,
+        )
+        self.admission.admit(run)
+        return run
+
+    def _known(self, run_id: str) -> Run:
+        if (run := self.poll(run_id)) is None:
+            raise EngineError("This run is not on this server any more; start one of your own.")
+        return run
+
+    def _own(self, run_id: str, owner: str) -> Run:
+        run = self._known(run_id)
+        if not store.is_owner(run, owner):
+            raise EngineError("This run belongs to another student; start your own to steer it.")
+        return run
+
+    def _ready(self, run_id: str) -> Run:
+        run = self._known(run_id)
+        if run.status is RunState.STARTING:
+            raise EngineError("This run is still being prepared; try again in a moment.")
+        return run

@@ -1,0 +1,72 @@
+"""What students take home: a run's folder, its model for `transformers`, its metrics."""
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from explorer.engine import store
+from explorer.engine.limits import MOST_PACKED_BYTES
+from explorer.engine.messages import Checkpoint, WriteHuggingFace
+from explorer.engine.run import Run
+from explorer.engine.server.errors import EngineError
+from explorer.engine.server.pool import Pool
+from explorer.engine.server.questions import place_of
+from tiny_llama.metrics import read_metrics
+
+Export = Literal["folder", "hugging_face", "metrics"]
+
+
+class Exports:
+    """Packs what a run has learned and logged so far.
+
+    Args:
+        pool: who has it in memory.
+        folder: where there is room for what is packed.
+    """
+
+    def __init__(self, pool: Pool, folder: Path) -> None:
+        self._pool, self._folder = pool, folder
+        self._forms: Mapping[Export, Callable[[Run], bytes]] = {
+            "folder": self._as_folder,
+            "hugging_face": self._for_hugging_face,
+            "metrics": self._as_table,
+        }
+
+    def pack(self, run: Run, form: Export) -> bytes:
+        """Pack a run in one of these forms.
+
+        Raises:
+            EngineError: if there is nothing yet, or Hugging Face has no class for the model.
+        """
+        return self._forms[form](run)
+
+    def _as_folder(self, run: Run) -> bytes:
+        """A zip file of the run folder, without snapshots where they would make it too large."""
+        self._bring_up_to_date(run)
+        return store.zip_folder(run.folder, most_bytes=MOST_PACKED_BYTES)
+
+    def _for_hugging_face(self, run: Run) -> bytes:
+        """A zip file of a folder that `transformers` opens."""
+        with TemporaryDirectory(dir=self._folder) as target:
+            self._pool.ask(WriteHuggingFace(**place_of(run), target=target), run.worker)
+            return store.zip_folder(Path(target), most_bytes=MOST_PACKED_BYTES)
+
+    def _as_table(self, run: Run) -> bytes:
+        """Every step as comma-separated values, a column for each name that occurs."""
+        self._bring_up_to_date(run)
+        rows = read_metrics(run.folder)
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, names)
+        writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue().encode()
+
+    def _bring_up_to_date(self, run: Run) -> None:
+        if run.worker is not None:
+            with suppress(EngineError):  # where nothing more can be written, take what there is
+                self._pool.ask(Checkpoint(run=run.id), run.worker)

@@ -1,0 +1,72 @@
+"""What pages ask of models: passed on to a worker, unless the same was asked before."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from explorer.engine.messages import Analyse, AnalyseInOnePiece, Generate
+from explorer.engine.run import Run
+from explorer.engine.server.answer_cache import Answer, AnswerCache, key_of
+from explorer.engine.server.pool import Pool
+from tiny_llama.analyses import ANALYSES
+from tiny_llama.sample_config import SampleConfig
+
+NO_MODEL: Mapping[str, Any] = {"run": "", "folder": "", "step": 0}
+"""Where the model is of an analysis that needs none."""
+
+
+class Questions:
+    """Answers what pages ask of models.
+
+    Args:
+        pool: who knows the models.
+        most_bytes: of answers that are kept.
+    """
+
+    def __init__(self, pool: Pool, most_bytes: int) -> None:
+        self._pool = pool
+        self._answers = AnswerCache(most_bytes)
+
+    def generate(self, run: Run, prompt: str, settings: SampleConfig) -> str:
+        """Let the model of a run, as it stands, write on from a prompt.
+
+        Raises:
+            EngineError: if the prompt cannot be used.
+        """
+        request = Generate(**place_of(run), prompt=prompt, settings=asdict(settings))
+        return self._pool.ask(request, run.worker).text
+
+    def analyse(
+        self, run: Run | None, analysis: str, values: Mapping[str, Any], step: int | None = None
+    ) -> Answer:
+        """The answer of a worker, or the same one as before.
+
+        Args:
+            run: whose model it is about; None: of none.
+            analysis: its name in the library's table.
+            values: what it wants to know.
+            step: the model after this step, if it can still be had; None: as it stands.
+
+        Raises:
+            EngineError: if the text or another value cannot be used.
+        """
+        place = place_of(run, step) if run else NO_MODEL
+        if place["step"] is not None:
+            kept = self._answers.find(key_of(place["run"], place["step"], analysis, values))
+            if kept is not None:
+                return kept
+        kind = AnalyseInOnePiece if ANALYSES[analysis].is_one_piece else Analyse
+        request = kind(**place, analysis=analysis, values=values)
+        found = self._pool.ask(request, run.worker if run else None)
+        for array in found.arrays.values():
+            array.flags.writeable = False
+        answer = Answer(step=found.step, found={**found.values, **found.arrays})
+        self._answers.keep(key_of(place["run"], answer.step, analysis, values), answer)
+        return answer
+
+
+def place_of(run: Run, step: int | None = None) -> dict[str, Any]:
+    """Where a worker finds the model of a run, after a step or as it stands."""
+    if step is None and not run.is_moving:
+        step = run.step
+    return {"run": run.id, "folder": str(run.folder), "step": step}

@@ -1,0 +1,96 @@
+"""Texts and tokenizers of runs, prepared beside training and shared by the runs that have the same.
+
+Part of the worker process: what it makes lives there.
+"""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from cachetools import LRUCache
+
+from explorer.engine.store import load_wanted_setup
+from tiny_llama.checkpoint import folder_corpus, has_checkpoint
+from tiny_llama.corpora import Corpus
+from tiny_llama.data import TokenizedCorpus, tokenize
+from tiny_llama.setup import OWN_TEXT, Setup, load_setup
+from tiny_llama.tokenizers import Tokenizer, load_tokenizer
+
+Key = tuple[str, str, int | None]
+
+MOST_KEPT = 6
+"""Built-in texts in tokens that stay, the tales' four megabytes being the largest; own texts stay
+only as long as their run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What a run needs before its model can be built."""
+
+    setup: Setup
+    corpus: Corpus
+    tokens: TokenizedCorpus
+    is_new: bool
+    """Whether the run starts; otherwise its folder holds a checkpoint to go on from."""
+
+
+class Library:
+    """Prepares texts and keeps the built-in ones; may be asked by several threads."""
+
+    def __init__(self) -> None:
+        self._kept: LRUCache[Key, TokenizedCorpus] = LRUCache(MOST_KEPT)
+        self._lock = threading.Lock()
+
+    def prepare(self, folder: Path) -> Prepared:
+        """Get text and tokenizer of a run ready: the slow part of starting it.
+
+        Args:
+            folder: where the server has noted how the run is to be started.
+
+        Raises:
+            UserError: if the text or the tokenizer cannot be had as wanted.
+        """
+        is_new = not has_checkpoint(folder)
+        setup = load_wanted_setup(folder) if is_new else load_setup(folder)
+        corpus = folder_corpus(folder, setup)
+        if is_new:
+            tokens = self._fresh(setup, corpus)
+        else:
+            tokens = self._again(setup, corpus, load_tokenizer(folder))
+        return Prepared(setup=setup, corpus=corpus, tokens=tokens, is_new=is_new)
+
+    def _fresh(self, setup: Setup, corpus: Corpus) -> TokenizedCorpus:
+        """The text with a tokenizer trained on it."""
+        if (kept := self._find(setup)) is not None:
+            return kept
+        tokens = tokenize(corpus, setup.tokenizer, vocab_size=setup.vocab_size)
+        return self._keep(setup, tokens)
+
+    def _again(self, setup: Setup, corpus: Corpus, tokenizer: Tokenizer) -> TokenizedCorpus:
+        """The text with the tokenizer that a run was started with."""
+        kept = self._find(setup)
+        if kept is not None and _are_alike(kept.tokenizer, tokenizer):
+            return kept
+        tokens = tokenize(corpus, tokenizer)
+        return tokens if kept is not None else self._keep(setup, tokens)
+
+    def _find(self, setup: Setup) -> TokenizedCorpus | None:
+        with self._lock:
+            return self._kept.get(_key(setup))
+
+    def _keep(self, setup: Setup, tokens: TokenizedCorpus) -> TokenizedCorpus:
+        if setup.corpus == OWN_TEXT:
+            return tokens
+        with self._lock:  # where two prepared the same at once, both have the first one's
+            return self._kept.setdefault(_key(setup), tokens)
+
+
+def _key(setup: Setup) -> Key:
+    return setup.corpus, setup.tokenizer, setup.vocab_size
+
+
+def _are_alike(one: Tokenizer, other: Tokenizer) -> bool:
+    """Whether two tokenizers of one text and size have the same tokens under the same ids."""
+    return one.vocab_size == other.vocab_size and all(
+        one.token_text(token) == other.token_text(token) for token in range(one.vocab_size)
+    )

@@ -1,0 +1,100 @@
+"""What pages want to know of models, and take home: answered out of copies that nobody trains."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from explorer.engine.limits import MOST_GENERATED, MOST_PROMPT_CHARACTERS, limits
+from explorer.engine.messages import (
+    Analyse,
+    AnalyseInOnePiece,
+    Done,
+    Found,
+    Generate,
+    ModelRequest,
+    WriteHuggingFace,
+    Written,
+)
+from explorer.engine.worker.live_runs import LiveRuns
+from explorer.engine.worker.model_cache import ModelCache
+from tiny_llama.analyses import ANALYSES
+from tiny_llama.analyses.subject import Subject
+from tiny_llama.errors import TextError
+from tiny_llama.generation import generate
+from tiny_llama.hugging_face import write_hugging_face
+from tiny_llama.sample_config import SampleConfig
+
+
+class Questions:
+    """Answers questions about models.
+
+    Args:
+        runs: where models train.
+    """
+
+    def __init__(self, runs: LiveRuns) -> None:
+        self._runs = runs
+        self._models = ModelCache(limits().looked_at_bytes)
+        self._one_at_a_time = threading.Lock()
+
+    def generate(self, request: Generate) -> Iterator[Written | None]:
+        """Write on from a prompt, a token at a time."""
+        settings = SampleConfig(**request.settings)
+        if settings.n_tokens > MOST_GENERATED:
+            raise TextError(
+                f"n_tokens={settings.n_tokens} must be at most {MOST_GENERATED}; ask for fewer."
+            )
+        found = self._subject(request)
+        prompt = found.tokenizer.encode(_checked_prompt(request.prompt))
+        said = []
+        for next_token in generate(found.model, prompt, settings):
+            said.append(next_token.token)
+            yield None
+        yield Written(text=found.tokenizer.decode([*prompt, *said]))
+
+    def analyse(self, request: Analyse) -> Iterator[Found | None]:
+        """Make an analysis, in as many pieces as it has."""
+        analysis = ANALYSES[request.analysis]
+        if "text" in request.values:
+            _checked_prompt(request.values["text"])
+        subject = [self._subject(request)] if analysis.needs_model else []
+        found = analysis.load()(*subject, **request.values)
+        step = subject[0].step if subject else 0
+        for piece in [found] if isinstance(found, dict) else found:
+            yield piece if piece is None else _found(piece, step)
+
+    def analyse_in_one_piece(self, request: AnalyseInOnePiece) -> Callable[[], Found]:
+        """Make such an analysis; one at a time, as it may want much memory."""
+        with self._one_at_a_time:
+            *_, found = self.analyse(request)
+        assert found is not None
+        return lambda: found
+
+    def write_hugging_face(self, request: WriteHuggingFace) -> Done:
+        """Write the model as it stands for `transformers`, into a new folder."""
+        found = self._subject(request)
+        write_hugging_face(found.model, found.tokenizer, Path(request.target))
+        return Done()
+
+    def _subject(self, request: ModelRequest[Any]) -> Subject:
+        trainer = self._runs.trainer_of(request.run)
+        return self._models.find(request.run, Path(request.folder), request.step, trainer)
+
+
+def _found(piece: dict[str, Any], step: int) -> Found:
+    """What an analysis found, arrays apart from plain values."""
+    arrays = {name: value for name, value in piece.items() if isinstance(value, np.ndarray)}
+    rest = {name: value for name, value in piece.items() if name not in arrays}
+    return Found(step=step, values=rest, arrays=arrays)
+
+
+def _checked_prompt(prompt: str) -> str:
+    if not 0 < len(prompt) <= MOST_PROMPT_CHARACTERS:
+        raise TextError(
+            f"The prompt has {len(prompt):,} characters; it must have between 1 and "
+            f"{MOST_PROMPT_CHARACTERS:,}: change it and try again."
+        )
+    return prompt

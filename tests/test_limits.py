@@ -1,0 +1,63 @@
+"""What one run may take, and where."""
+
+from dataclasses import replace
+
+import pytest
+from tiny_runs import SETUP
+
+from explorer.engine import limits as limits_module
+from explorer.engine.limits import OWN, SHARED, check_setup, held_bytes, limits
+from tiny_llama.config import ModelConfig
+from tiny_llama.errors import ConfigError
+from tiny_llama.presets import PRESETS
+from tiny_llama.setup import Setup
+from tiny_llama.train_config import TrainConfig
+
+
+@pytest.mark.parametrize(
+    ("setup", "words"),
+    [
+        (replace(SETUP, model=ModelConfig(d_model=4096, n_heads=1)), f"{OWN.parameters:,}"),
+        (replace(SETUP, model=ModelConfig(n_layers=10_000, d_model=8)), "n_layers=10,000"),
+        (
+            replace(SETUP, model=ModelConfig(feed_forward="moe_swiglu", n_experts=65)),
+            "n_experts=65 are 260 experts",
+        ),
+        (replace(SETUP, model=ModelConfig(context=1024)), "context=1,024"),
+        (replace(SETUP, training=TrainConfig(batch_size=20_000)), "MB of activations"),
+        (replace(SETUP, model=ModelConfig(d_model=256, context=512)), "billion operations"),
+        (replace(SETUP, model=ModelConfig(dropout=0.1, context=512, n_heads=32)), "MB of act"),
+        (replace(SETUP, training=TrainConfig(steps=60_000)), "steps=60,000"),
+        (replace(SETUP, training=TrainConfig(n_snapshots=101)), "n_snapshots=101"),
+    ],
+)
+def test_runs_over_the_limits_are_refused_before_anything_is_built(setup, words):
+    with pytest.raises(ConfigError, match="too large to train") as caught:
+        check_setup(setup)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "n_bytes", "wanted"),
+    [
+        ("shared", 16_000_000_000, SHARED),
+        ("own", 1_000_000_000, OWN),
+        ("", 1_000_000_000, SHARED),
+        ("", 690_000_000, SHARED),
+        ("", 16_000_000_000, OWN),
+    ],
+)
+def test_a_small_container_gets_smaller_limits(monkeypatch, word, n_bytes, wanted):
+    monkeypatch.setenv("TINY_LLAMA_LIMITS", word)
+    monkeypatch.setattr(limits_module, "memory_bytes", lambda: n_bytes)
+    here = limits.__wrapped__()  # an engine beside this test may ask, too, and be answered first
+    assert replace(here, training_bytes=wanted.training_bytes) == wanted
+    if wanted is SHARED:
+        assert 10 * held_bytes(Setup()) < here.training_bytes < n_bytes / 3
+
+
+def test_every_tiny_preset_fits_the_smallest_place(monkeypatch):
+    monkeypatch.setattr(limits_module, "limits", lambda: SHARED)
+    for preset in PRESETS.values():
+        if preset.is_tiny:
+            check_setup(Setup(model=preset.config))
