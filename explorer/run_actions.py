@@ -13,10 +13,10 @@ from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.exports import Export
 from tiny_llama.cost import count_parameters
-from tiny_llama.errors import CheckpointError, UserError
+from tiny_llama.errors import UserError
 from tiny_llama.hugging_face_layouts import layout_for
 from tiny_llama.sample_config import SampleConfig
-from tiny_llama.script import write_script
+from tiny_llama.script import check_pieces, write_script
 from tiny_llama.setup import OWN_TEXT, Setup, changes
 
 
@@ -194,6 +194,8 @@ def downloads(run: Run) -> None:
     if run.status == RunState.STARTING:
         return
     st.subheader("Take it home", anchor=False)
+    why_no_layout = _why_not(lambda: layout_for(run.setup.model))
+    why_no_script = _why_not(lambda: check_pieces(run.setup))
     with st.container(horizontal=True):
         _download(run, "Run folder (zip)", "folder", f"{run.id}.zip", _RUN_HINT)
         _download(
@@ -201,8 +203,8 @@ def downloads(run: Run) -> None:
             "For transformers (zip)",
             "hugging_face",
             f"{run.id}-hugging-face.zip",
-            _no_hugging_face(run) or _HUGGING_FACE_HINT,
-            disabled=bool(_no_hugging_face(run)),
+            why_no_layout or _HUGGING_FACE_HINT,
+            disabled=bool(why_no_layout),
         )
         _download(run, "Metrics (CSV)", "metrics", f"{run.id}.csv", "Every step as a line.")
         st.download_button(
@@ -213,12 +215,14 @@ def downloads(run: Run) -> None:
             icon=":material/download:",
             key="download_script",
             on_click="ignore",
-            help="This setup as one file of PyTorch that needs nothing of this app.",
+            disabled=bool(why_no_script),
+            help=why_no_script or _SCRIPT_HINT,
         )
 
 
 _RUN_HINT = "Weights, tokenizer, setup and log; `python -m tiny_llama train --resume` goes on."
 _HUGGING_FACE_HINT = "A folder that `AutoModelForCausalLM.from_pretrained` opens."
+_SCRIPT_HINT = "This setup as one file of PyTorch that needs nothing of this app."
 
 
 def _download(
@@ -236,10 +240,10 @@ def _download(
     )
 
 
-def _no_hugging_face(run: Run) -> str:
-    """Why Hugging Face has no class for this model; empty where it has one."""
+def _why_not(ask: Callable[[], object]) -> str:
+    """Why something cannot be made of a run; empty where it can."""
     try:
-        layout_for(run.setup.model)
-    except CheckpointError as error:
+        ask()
+    except UserError as error:
         return str(error)
     return ""

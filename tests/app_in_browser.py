@@ -11,15 +11,27 @@ import sys
 import time
 import urllib.request
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, Protocol, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
+from weakref import WeakKeyDictionary
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    WebSocket,
+    expect,
+    sync_playwright,
+)
 
+from explorer.views import View
 from tiny_llama.metrics import read_metrics
 
 CHROMIUM = shutil.which("chromium")
@@ -97,12 +109,12 @@ class Server:
     def printed(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def record(self, run_id: str) -> dict:
-        return json.loads((self.runs / run_id / "run.json").read_text())
+    def record(self, run_id: str) -> dict[str, Any]:
+        return cast(dict[str, Any], json.loads((self.runs / run_id / "run.json").read_text()))
 
-    def rows(self, run_id: str) -> list[dict]:
+    def rows(self, run_id: str) -> list[dict[str, Any]]:
         """What a run has logged: a row for each step, in order, from step 0."""
-        rows = read_metrics(self.runs / run_id)
+        rows: list[dict[str, Any]] = read_metrics(self.runs / run_id)
         assert [row["step"] for row in rows] == list(range(len(rows)))
         return rows
 
@@ -121,6 +133,14 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+class Come(Protocol):
+    """Lets a student come to a link, in a browser of their own or in one more tab of another's."""
+
+    came: list["Student"]
+
+    def __call__(self, link: str, *, beside: "Student | None" = None) -> "Student": ...
+
+
 class Student:
     """A tab of a student's browser, in the words of who looks at it; notes whatever goes wrong."""
 
@@ -137,7 +157,7 @@ class Student:
         if not re.match(rf"(http|ws)://{urlsplit(self.server.address).netloc}/|data:|blob:", url):
             self.troubles.append(f"asked for {url}")
 
-    def _note_console(self, message) -> None:
+    def _note_console(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not PROBES.search(message.location["url"]):
             self.troubles.append(f"console: {message.text} {message.location['url']}")
 
@@ -192,6 +212,7 @@ class Student:
         """Draw a zoom from one part of the chart's width to another."""
         self.chart.scroll_into_view_if_needed()
         box = self.chart.bounding_box()
+        assert box
         self.page.mouse.move(box["x"] + start * box["width"], box["y"] + box["height"] / 2)
         self.page.mouse.down()
         self.page.mouse.move(box["x"] + end * box["width"], box["y"] + box["height"] / 2)
@@ -216,7 +237,7 @@ class Student:
         """Wait until the run stands like this, at this step or a later one; return the step."""
         pattern = rf"^(?:{status}): step ([\d,]+) of"
         found = self.page.wait_for_function(FIND_STEP, arg=[pattern, since], polling=100)
-        return found.json_value()[0]
+        return int(found.json_value()[0])
 
     def draw(self) -> None:
         """Let the browser draw, by which it has scrolled and the chart is up to date."""
@@ -236,7 +257,7 @@ class Student:
 
     def sidebar_step(self) -> int:
         words = self.sidebar.get_by_text(re.compile(r", step [\d,]+")).inner_text()
-        return int(re.search(r", step ([\d,]+)", words)[1].replace(",", ""))
+        return int(found_in(words, r", step ([\d,]+)").replace(",", ""))
 
     @property
     def numbers(self) -> Locator:
@@ -266,6 +287,8 @@ class Student:
         """From where to where the x axis goes."""
         self.draw()
         low, high = (self.chart.get_attribute(f"aria-value{end}") for end in ("min", "max"))
+        assert low
+        assert high
         return float(low), float(high)
 
     def reading(self, key: str) -> float:
@@ -273,7 +296,7 @@ class Student:
         self.chart.press(key)
         expect(self.chart).to_have_attribute("aria-valuetext", re.compile("Training: "))
         words = self.chart.get_attribute("aria-valuetext")
-        return float(re.search(r"Training: ([\d.]+)", words)[1])
+        return float(found_in(words or "", r"Training: ([\d.]+)"))
 
     @property
     def samples(self) -> Locator:
@@ -315,35 +338,59 @@ class Student:
         self.page.close()
 
 
+def found_in(words: str, pattern: str) -> str:
+    """What the pattern's group stands for in these words."""
+    found = re.search(pattern, words)
+    assert found, words
+    return found[1]
+
+
 @contextmanager
-def students(browser: Browser, server: Server) -> Iterator[Callable[..., Student]]:
+def students(browser: Browser, server: Server, screen: str = "usual") -> Iterator[Come]:
     """Students who each open a link; when they have left, nothing may have gone wrong."""
     came: list[Student] = []
+    before = len(server.printed())
 
-    def come(link: str, *, beside: Student | None = None) -> Student:
-        """Open a link in a browser of one's own, or in one more tab beside another."""
-        came.append(Student(beside.context if beside else free_context(browser), server))
+    def open_link(link: str, *, beside: Student | None = None) -> Student:
+        came.append(Student(beside.context if beside else free_context(browser, screen), server))
         came[-1].open(link)
         return came[-1]
 
+    come = cast(Come, open_link)
     come.came = came
     yield come
     for student in came:
         student.leave()
     troubles = [trouble for student in came for trouble in student.troubles]
     assert not troubles, troubles
-    assert "Traceback" not in server.printed(), server.printed()
+    printed = server.printed()[before:]
+    assert "Traceback" not in printed, printed
 
 
-def free_context(browser: Browser) -> BrowserContext:
+SCREENS = {"light and wide": ("light", 1280), "dark and narrow": ("dark", 390)}
+_screens: WeakKeyDictionary[BrowserContext, str] = WeakKeyDictionary()
+
+
+def free_context(browser: Browser, screen: str) -> BrowserContext:
     """A browser of which all tabs are closed, as it has the app's scripts already, or a new one."""
-    free = [context for context in browser.contexts if not context.pages]
-    return free[0] if free else browser.new_context()
+    for context in browser.contexts:
+        if not context.pages and _screens.get(context) == screen:
+            return context
+    context = browser.new_context(**_settings(screen))
+    _screens[context] = screen
+    return context
+
+
+def _settings(screen: str) -> dict[str, Any]:
+    if screen not in SCREENS:
+        return {}
+    scheme, width = SCREENS[screen]
+    size = {"width": width, "height": 900}
+    return {"color_scheme": scheme, "viewport": size, "reduced_motion": "reduce"}
 
 
 # What holds for every view of every page.
 
-SCREENS = {"light and wide": ("light", 1280), "dark and narrow": ("dark", 390)}
 NOT_OURS = "[data-testid=stSidebarNavItems]"
 """Streamlit's own list of pages has no proper list markup."""
 WIDTH = """() => {
@@ -355,19 +402,39 @@ WIDTH = """() => {
 RULES = {"resultTypes": ["violations"]}
 
 
-def settle(student):
+def settle(student: Student) -> None:
     """Wait until the page has answered and drawn."""
     student.page.wait_for_timeout(100)
     student.rest()
     student.draw()
 
 
-def choose(student, title):
+def choose(student: Student, title: str) -> None:
+    """Choose a view of the page."""
     student.page.get_by_role("radio", name=title, exact=True).click()
     settle(student)
 
 
-def findings(page):
+def frames_sent(student: Student, ready: Locator) -> list[str | bytes]:
+    """What the page sends to the server from now on, after a reload and once it is quiet."""
+    sent: list[str | bytes] = []
+
+    def note(frame: str | bytes) -> None:
+        sent.append(frame)
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framesent", note)
+
+    student.page.on("websocket", listen)
+    student.page.reload()
+    expect(ready).to_be_visible()
+    while sent:
+        sent.clear()
+        student.page.wait_for_timeout(500)
+    return sent
+
+
+def findings(page: Page) -> list[str]:
     """What a scan for accessibility holds for serious, in a line each."""
     found = Axe().run(page, context={"exclude": [[NOT_OURS]]}, options=RULES).response["violations"]
     return [
@@ -378,23 +445,11 @@ def findings(page):
     ]
 
 
-def student_with(browser: Browser, server: Server, screen: str, link: str) -> Student:
-    """A student with one of `SCREENS`, who has opened a link."""
-    scheme, width = SCREENS[screen]
-    context = browser.new_context(
-        color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
-    )
-    student = Student(context, server)
-    student.open(link)
-    settle(student)
-    return student
-
-
 def check_views(
     browser: Browser,
     server: Server,
     page: str,
-    views: Mapping[str, str],
+    views: Iterable[View[Any]],
     screen: str,
     *,
     ready: str = "",
@@ -405,25 +460,23 @@ def check_views(
         browser: a real one.
         server: the app.
         page: its name in the link, and what else the link has.
-        views: titles by name.
+        views: those of the page.
         screen: one of `SCREENS`.
         ready: key of what is on the page once a view is, with {} for the view; empty: nothing.
     """
     _, width = SCREENS[screen]
-    student = student_with(browser, server, screen, f"/{page}")
     troubles = {}
-    for view, title in views.items():
-        choose(student, title)
-        if ready:
-            expect(student.page.locator(f".st-key-{ready.format(view)}")).to_be_visible()
-        settle(student)
-        expect(student.page.get_by_test_id("stException")).to_have_count(0)
-        expect(student.page.get_by_test_id("stAlert").filter(has_text="not")).to_have_count(0)
-        wide = student.page.evaluate(WIDTH)
-        found = [*findings(student.page), *([f"{wide} pixels wide"] if wide > width else [])]
-        if found:
-            troubles[view] = found
-    assert not troubles, troubles
-    student.leave()
-    student.context.close()
-    assert not student.troubles, student.troubles
+    with students(browser, server, screen) as come:
+        student = come(f"/{page}")
+        for view in views:
+            choose(student, view.title)
+            if ready:
+                expect(student.page.locator(f".st-key-{ready.format(view.name)}")).to_be_visible()
+            settle(student)
+            expect(student.page.get_by_test_id("stException")).to_have_count(0)
+            expect(student.page.get_by_test_id("stAlert").filter(has_text="not")).to_have_count(0)
+            wide = student.page.evaluate(WIDTH)
+            found = [*findings(student.page), *([f"{wide} pixels wide"] if wide > width else [])]
+            if found:
+                troubles[view.name] = found
+        assert not troubles, troubles

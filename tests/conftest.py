@@ -1,10 +1,12 @@
-"""Quiet, offline, on one thread: what every test can rely on."""
+"""Quiet, offline, on one thread, in two tiers: what every test can rely on."""
 
 import os
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 from unittest.mock import patch
 from urllib.parse import parse_qs
 
@@ -13,12 +15,21 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import pytest
 import torch
+from _pytest.mark import ParameterSet
+from streamlit.components.v2 import manifest_scanner
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest, local_script_runner
 
 from explorer import session
+from explorer.engine.run import Run
 from explorer.engine.server.engine import Engine
 from tiny_llama.config import ModelConfig
 from tiny_llama.menu import CHOICES, MENU
+from tiny_llama.setup import Setup
+
+if TYPE_CHECKING:
+    from app_in_browser import Come, Server
+    from playwright.sync_api import Browser
 
 EVERY_OPTION = [(slot, option) for slot, options in MENU.items() for option in options]
 EVERY_CHOICE = EVERY_OPTION + [(slot, word) for slot, words in CHOICES.items() for word in words]
@@ -35,10 +46,70 @@ ODD_MODELS = [
 ]
 """Settings, and combinations of them, that no single choice brings about."""
 
+ODD_TEXTS = {
+    "one character": "O",
+    "signs": "😀 שלום \u200b\t\n",
+    "markup": "<b>Gus</b> **a** $x$ | `y` [d](e) ~~f~~ &amp;\n\n# g",
+    "long": "The duck sat. " * 142,
+    "blank lines": "a\n\n\nb",
+}
+"""Texts that students may give a model to read."""
+
+QUICK = {"sample_tokens": "10", "evaluate_texts": "4", "batch_size": "2"}
+"""Settings of a run of which only the model matters."""
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 
 torch.set_num_threads(1)
+
+
+# Two tiers.
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="run the second tier, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the second tier out, unless it or one test is asked for."""
+    is_one = any("::" in argument for argument in config.args)
+    if config.option.all or config.option.markexpr or is_one:
+        return
+    kept: list[pytest.Item] = []
+    slow: list[pytest.Item] = []
+    for item in items:
+        (slow if item.get_closest_marker("slow") else kept).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=slow)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return "tiers: both" if config.option.all else "tiers: the first, unless --all or -m slow"
+
+
+def across(
+    ones: Iterable[object], others: Iterable[object], *, mainly: object = None
+) -> list[ParameterSet]:
+    """Each of these with each of those, as parameters.
+
+    The second tier has the product. The first has the first of the ones with every other, and
+    every one with the first of the others, or with the one that the tests are mainly for.
+    """
+    ones, others = list(ones), list(others)
+    first, main = ones[0], others[0] if mainly is None else mainly
+    assert main in others
+    return [
+        pytest.param(one, other, marks=() if one == first or other == main else SLOW)
+        for one in ones
+        for other in others
+    ]
+
+
+SLOW = pytest.mark.slow
+
+
+# Models.
 
 
 @pytest.fixture
@@ -55,16 +126,51 @@ def until(condition: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    """An engine with its worker, for the tests of one file."""
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """An engine with its worker, for all pages that are tested in this process."""
     engine = Engine(tmp_path_factory.mktemp("runs"))
     yield engine
     engine.close()
 
 
+def trained(engine: Engine, setups: Mapping[str, Setup]) -> dict[str, str]:
+    """Train a model by each setup, each for an owner of that name; return their ids."""
+    ids = {name: engine.start(setup, owner=name) for name, setup in setups.items()}
+    until(lambda: all(found(engine, run_id).status == "finished" for run_id in ids.values()))
+    return ids
+
+
+@contextmanager
+def training(engine: Engine, setup: Setup, *, text: str | None = None) -> Iterator[str]:
+    """A run that goes on all the while, of an owner called "me"."""
+    run_id = engine.start(setup, owner="me", text=text)
+    until(lambda: found(engine, run_id).step)
+    yield run_id
+    engine.control(run_id, "stop", owner="me")
+
+
+def found(engine: Engine, run_id: str) -> Run:
+    """A run that must be there."""
+    run = engine.poll(run_id)
+    assert run is not None
+    return run
+
+
+# Pages.
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_scan() -> Iterator[None]:
+    """Look through the installed packages for components once; AppTest would for every app."""
+    found = cache(manifest_scanner.scan_component_manifests)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", found)
+        yield
+
+
 @pytest.fixture
-def app_engine(engine, monkeypatch):
+def app_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """Pages and tests look at the same runs."""
     monkeypatch.setattr(session, "engine", lambda: engine)
     return engine
@@ -85,7 +191,7 @@ def open_page(name: str, *, owner: str | None = None, **link: str | list[str]) -
 def go_back(app: AppTest, **link: str) -> AppTest:
     """Let the browser go back, or forward, to another link of the page that is open."""
     app.query_params = dict(link)
-    again = partial(local_script_runner.RerunData, is_history_navigation=True)
+    again = partial(RerunData, is_history_navigation=True)
     with patch.object(local_script_runner, "RerunData", again):
         app.run()
     assert not app.exception
@@ -102,18 +208,21 @@ def walk(app: AppTest, name: str) -> AppTest:
     return app
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """The app on a port of its own, for the tests of one file."""
+# A browser.
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Server]":
+    """The app on a port of its own, for all that is tested in a browser in this process."""
     from app_in_browser import Server  # skips where there is no browser
 
     with Server(tmp_path_factory.mktemp("app")) as server:
         yield server
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """A real browser, for the tests of one file."""
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """A real browser, for all that is tested in it in this process."""
     from app_in_browser import chromium
 
     with chromium() as browser:
@@ -121,7 +230,7 @@ def browser():
 
 
 @pytest.fixture
-def come(browser, server):
+def come(browser: "Browser", server: "Server") -> "Iterator[Come]":
     """Lets students come, each to a link."""
     from app_in_browser import students
 
@@ -130,10 +239,13 @@ def come(browser, server):
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
+def pytest_runtest_makereport(
+    item: pytest.Function, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where a test in the browser fails, add what its students see to what is printed of it."""
     report = yield
     if report.when == "call" and report.failed and "come" in item.funcargs:
-        for number, student in enumerate(item.funcargs["come"].came, start=1):
+        come = cast("Come", item.funcargs["come"])
+        for number, student in enumerate(come.came, start=1):
             report.sections.append((f"student {number} sees", student.sees()))
     return report

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 
 import pytest
-from conftest import open_page
+from conftest import across, open_page
 
 from explorer.architecture.components import SLOTS, is_taken, titles, value_of
 from explorer.architecture.numbers import NUMBERS, most_even_groups, slowest_turn, users
@@ -31,8 +31,7 @@ def picture(app):
     return json.loads(found.proto.json)
 
 
-@pytest.mark.parametrize("name", SOME)
-@pytest.mark.parametrize("view", [view.name for view in VIEWS])
+@pytest.mark.parametrize(("name", "view"), across(SOME, [view.name for view in VIEWS]))
 def test_every_view_opens_for_tiny_and_real_models(view, name):
     app = open_page("architecture", view=view, preset=name)
     assert not app.error

@@ -14,6 +14,7 @@ from tiny_llama.checkpoint import load_model
 from tiny_llama.cost import count_parameters
 from tiny_llama.setup import Setup, changes, load_setup
 
+pytestmark = pytest.mark.slow
 RECORDED = "trained by this project's own script"
 
 

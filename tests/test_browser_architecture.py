@@ -8,17 +8,12 @@ from playwright.sync_api import expect
 
 from explorer.architecture.views import VIEWS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("screen", list(SCREENS))
 def test_every_view_is_drawn_and_can_be_used_by_everybody(browser, server, screen):
-    check_views(
-        browser,
-        server,
-        "architecture",
-        {view.name: view.title for view in VIEWS},
-        screen,
-        ready="view_{}",
-    )
+    check_views(browser, server, "architecture", VIEWS, screen, ready="view_{}")
 
 
 def test_the_picture_is_read_by_pointer_and_keys_and_a_press_opens_a_part(come, tmp_path):

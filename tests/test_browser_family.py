@@ -3,12 +3,14 @@
 import re
 
 import pytest
-from app_in_browser import SCREENS, WIDTH, findings, settle, student_with
+from app_in_browser import SCREENS, WIDTH, findings, frames_sent, settle, students
 from conftest import until
 from playwright.sync_api import expect
 
 from tiny_llama.miniatures import MINIATURES
 from tiny_llama.setup import Setup, changes, setting_word
+
+pytestmark = pytest.mark.slow
 
 NAMES = """nodes => nodes.map(node => {
   const text = node.querySelector("text")
@@ -53,7 +55,11 @@ def collisions(boxes):
 
 @pytest.mark.parametrize("screen", list(SCREENS))
 def test_no_names_collide_at_any_zoom_and_all_are_shown_at_first(browser, server, screen):
-    student = student_with(browser, server, screen, "/family_tree")
+    with students(browser, server, screen) as come:
+        check_names(come("/family_tree"))
+
+
+def check_names(student):
     expect(nodes(student)).to_have_count(92)
     shown = names(student)
     assert len(shown) == 92
@@ -72,9 +78,6 @@ def test_no_names_collide_at_any_zoom_and_all_are_shown_at_first(browser, server
     student.press("Zoom in")
     student.press("Zoom in")
     assert len(names(student)) == 92
-    student.leave()
-    student.context.close()
-    assert not student.troubles
 
 
 @pytest.mark.parametrize(("wide", "high"), [(1280, 720), (1280, 1080), (390, 800)])
@@ -102,30 +105,19 @@ def test_the_drawing_fits_into_the_window_and_llama_is_on_the_first_screen(come,
 @pytest.mark.parametrize("view", ["tree", "list"])
 @pytest.mark.parametrize("screen", list(SCREENS))
 def test_the_page_can_be_used_by_everybody(browser, server, screen, view):
-    student = student_with(browser, server, screen, f"/family_tree?view={view}&node=gpt-j")
-    expect(student.page.get_by_role("heading", name="GPT-J-6B")).to_be_visible()
-    assert findings(student.page) == []
-    until(lambda: student.page.evaluate(WIDTH) <= SCREENS[screen][1])  # once all is laid out
-    student.leave()
-    student.context.close()
-    assert not student.troubles
+    with students(browser, server, screen) as come:
+        student = come(f"/family_tree?view={view}&node=gpt-j")
+        settle(student)
+        expect(student.page.get_by_role("heading", name="GPT-J-6B")).to_be_visible()
+        assert findings(student.page) == []
+        until(lambda: student.page.evaluate(WIDTH) <= SCREENS[screen][1])  # once all is laid out
 
 
 def test_pointing_and_keys_ask_nobody_and_a_press_opens_the_card(come, tmp_path):
     student = come("/family_tree")
     expect(nodes(student)).to_have_count(92)
     words = student.page.locator(".words")
-    sent = []
-
-    def listen(socket):
-        socket.on("framesent", lambda frame: sent.append(frame))  # noqa: PLW0108
-
-    student.page.on("websocket", listen)
-    student.page.reload()
-    expect(nodes(student)).to_have_count(92)
-    settle(student)
-    student.page.wait_for_timeout(1_000)
-    sent.clear()
+    sent = frames_sent(student, nodes(student).last)
 
     node(student, "Llama 2").hover()
     expect(words).to_contain_text("Llama 2, Meta, July 2023, open weight; 2 parents, 11 children")

@@ -4,32 +4,18 @@ import re
 from importlib import import_module
 
 import pytest
-from app_in_browser import LONG, SCREENS, check_views, choose, link, settle
+from app_in_browser import LONG, SCREENS, check_views, choose, frames_sent, link, settle
 from conftest import PAGES, ROOT
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.slow
 INSIDE = [name for name in PAGES if (ROOT / "explorer" / "inside" / name).is_dir()]
-
-
-def frames_sent(student):
-    """What the page sends to the server from now on, after a reload."""
-    sent = []
-
-    def listen(socket):
-        socket.on("framesent", lambda frame: sent.append(frame))  # noqa: PLW0108
-
-    student.page.on("websocket", listen)
-    student.page.reload()
-    expect(student.page.get_by_role("listbox")).to_be_visible()
-    student.page.wait_for_timeout(1_000)
-    sent.clear()
-    return sent
 
 
 @pytest.mark.parametrize("screen", list(SCREENS))
 @pytest.mark.parametrize("name", INSIDE)
 def test_every_view_is_drawn_and_can_be_used_by_everybody(browser, server, name, screen):
-    views = {view.name: view.title for view in import_module(f"explorer.inside.{name}").VIEWS}
+    views = import_module(f"explorer.inside.{name}").VIEWS
     check_views(browser, server, name, views, screen, ready="explain_{}")
 
 
@@ -57,7 +43,7 @@ def test_a_head_is_opened_by_a_press_and_read_by_pointer_and_keys(come):
     words = student.page.locator(".words")
     arcs = student.page.get_by_role("listbox")
     expect(arcs).to_be_visible()
-    sent = frames_sent(student)
+    sent = frames_sent(student, arcs)
     arcs.focus()
     arcs.press("ArrowDown")
     arcs.press("ArrowDown")

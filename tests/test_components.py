@@ -1,6 +1,5 @@
 """The browser-side parts: what they share stands once, nothing is fetched, all fits together."""
 
-import ast
 import re
 import tomllib
 from pathlib import Path
@@ -14,8 +13,6 @@ SCRIPTS = sorted(FOLDER.rglob("*.js"))
 STYLES = sorted(FOLDER.rglob("*.css"))
 PARTS = sorted(path.stem for path in SCRIPTS if path.stem == path.parent.name)
 MODULES = sorted(FOLDER.rglob("*.py"))
-LOWER_ROOMS = ("explorer.components", "explorer.content", "explorer.figures.amounts", "tiny_llama")
-"""What a part may import of ours: it is given plain data, and knows no page."""
 EVERY_SCRIPT = pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 EVERY_FILE = pytest.mark.parametrize("path", SCRIPTS + STYLES, ids=lambda path: path.name)
 
@@ -115,15 +112,3 @@ def test_nothing_is_asked_of_anybody(path):
     places = re.findall(r'(?:@import|from) "([^"]*)"', text)
     assert all((path.parent / place).is_file() for place in places)
     assert len(places) == len(re.findall(r"^(?:@import|import)\b", text, re.M))
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(FOLDER)))
-def test_a_part_knows_no_room_above_it(path):
-    nodes = list(ast.walk(ast.parse(read(path))))
-    names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
-    names |= {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
-    ours = {name for name in names if name.split(".")[0] in ("explorer", "pages", "tiny_llama")}
-    assert [
-        name for name in ours if not f"{name}.".startswith(tuple(f"{r}." for r in LOWER_ROOMS))
-    ] == []
-    assert "plotly" not in names

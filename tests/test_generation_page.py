@@ -6,7 +6,7 @@ from math import log
 
 import numpy as np
 import pytest
-from conftest import open_page, until
+from conftest import ODD_TEXTS, across, open_page, trained
 from explorer.inside.stretch import room_for
 
 from explorer import session
@@ -41,13 +41,7 @@ ODD = {
     "sentencepiece": ModelConfig(n_layers=1, d_model=16, context=16),
     "bytes": ModelConfig(n_layers=1, d_model=16, context=16),
 }
-TEXTS = {
-    "one character": "T",
-    "emoji": "🦙🦆 ok",
-    "markup": "<b>x</b> **a** $1$ | `c` [d](e) ~~f~~ &amp;\n\n# g",
-    "long": "The duck sat. " * 142,
-    "blank lines": "a\n\n\nb",
-}
+VIEW_NAMES = [view.name for view in VIEWS]
 
 
 def pictures(app):
@@ -59,8 +53,7 @@ def all_text(app):
     return "\n".join(str(each.value) for each in [*app.markdown, *app.caption])
 
 
-@pytest.mark.parametrize("view", [view.name for view in VIEWS])
-@pytest.mark.parametrize("run", MODELS)
+@pytest.mark.parametrize(("run", "view"), across(MODELS, VIEW_NAMES, mainly="surprise"))
 def test_every_view_opens_for_the_pretrained_models(run, view):
     app = open_page("generation", view=view, run=run)
     assert not app.error
@@ -71,18 +64,16 @@ def test_every_view_opens_for_the_pretrained_models(run, view):
 @pytest.fixture(scope="module")
 def odd_runs(engine):
     """An id for each odd model, trained for a step."""
-    training = TrainConfig(steps=1, batch_size=2, warmup_steps=0, evaluate_every=1)
-    runs = {}
-    for name, config in ODD.items():
-        tokenizer = name if name in TOKENIZERS else "characters"
-        setup = Setup(model=config, training=training, tokenizer=tokenizer)
-        runs[name] = engine.start(setup, owner="me")
-        until(lambda name=name: engine.poll(runs[name]).status == "finished")
-    return runs
+    training = TrainConfig(steps=1, batch_size=2, evaluate_texts=4, sample_tokens=10)
+    kinds = {name: name if name in TOKENIZERS else "characters" for name in ODD}
+    setups = {
+        name: Setup(model=config, training=training, tokenizer=kinds[name])
+        for name, config in ODD.items()
+    }
+    return trained(engine, setups)
 
 
-@pytest.mark.parametrize("view", [view.name for view in VIEWS])
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize(("name", "view"), across(ODD, VIEW_NAMES))
 def test_every_view_opens_for_odd_models(odd_runs, name, view):
     app = open_page("generation", view=view, run=odd_runs[name], text="The duck sat.")
     assert not app.error
@@ -90,12 +81,11 @@ def test_every_view_opens_for_odd_models(odd_runs, name, view):
         assert "keeps nothing" in app.info[0].value
 
 
-@pytest.mark.parametrize("view", [view.name for view in VIEWS])
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize(("name", "view"), across(ODD_TEXTS, VIEW_NAMES, mainly="surprise"))
 def test_every_view_opens_for_odd_texts(name, view):
-    app = open_page("generation", view=view, text=TEXTS[name])
+    app = open_page("generation", view=view, text=ODD_TEXTS[name])
     assert not app.error
-    assert app.text_area(key="text").value == TEXTS[name]
+    assert app.text_area(key="text").value == ODD_TEXTS[name]
 
 
 def test_an_untrained_model_is_shown_through_its_snapshot():

@@ -28,7 +28,9 @@ from transformers.utils.logging import disable_progress_bar
 
 from tiny_llama.config import ModelConfig
 from tiny_llama.errors import CheckpointError
-from tiny_llama.hugging_face import layout_for, read_hugging_face, write_hugging_face
+from tiny_llama.hugging_face import read_hugging_face, write_hugging_face
+from tiny_llama.hugging_face_layouts import layout_for
+from tiny_llama.hugging_face_weights import renamed
 from tiny_llama.model import TinyLlama
 from tiny_llama.presets import PRESETS
 from tiny_llama.tokenizers import train_tokenizer
@@ -146,12 +148,12 @@ def test_transformers_gives_the_same_loss_and_gradients(pair: Pair) -> None:
     loss = F.cross_entropy(pair.ours(tokens)[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
     their_loss = pair.theirs(tokens, labels=tokens).loss
     assert distance(loss, their_loss) < ALMOST_EXACT
-    gradients = layout_for(pair.ours.config).rename(
-        pair.ours.config, dict(zip(*gradients_of(loss, pair.ours), strict=True))
-    )
-    names, their_gradients = gradients_of(their_loss, pair.theirs)
-    assert gradients.keys() == set(names)
-    for name, gradient in zip(names, their_gradients, strict=True):
+    names = layout_for(pair.ours.config).weights
+    ours = dict(zip(*gradients_of(loss, pair.ours), strict=True))
+    gradients = renamed(names, pair.ours.config, ours)
+    their_names, their_gradients = gradients_of(their_loss, pair.theirs)
+    assert gradients.keys() == set(their_names)
+    for name, gradient in zip(their_names, their_gradients, strict=True):
         assert distance(gradients[name], gradient) < ALMOST_EXACT, name
 
 
@@ -160,6 +162,9 @@ def gradients_of(loss: Tensor, model: torch.nn.Module) -> tuple[list[str], tuple
     return list(parameters), torch.autograd.grad(loss, list(parameters.values()))
 
 
+@pytest.mark.parametrize(
+    "pair", [SETUPS[name] for name in ("LLaMA", "multi-query", "GPT-3, dense")], indirect=True
+)
 def test_transformers_writes_the_same_tokens_with_its_cache(pair: Pair) -> None:
     written = prompt = text(pair.ours.config, 4)[:1]
     with torch.no_grad():
@@ -266,7 +271,7 @@ def test_half_precision_is_widened_without_loss(
 ) -> None:
     theirs = save(name, tmp_path, dtype=dtype)
     ours, _ = read_hugging_face(tmp_path)
-    weights = layout_for(ours.config).rename(ours.config, dict(ours.named_parameters()))
+    weights = renamed(layout_for(ours.config).weights, ours.config, dict(ours.named_parameters()))
     for path, weight in theirs.named_parameters():
         assert torch.equal(weights[path], weight.float()), path
 

@@ -1,7 +1,5 @@
 import json
 import math
-import os
-import shutil
 import subprocess
 import sys
 from array import array
@@ -9,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.testing.v1 import AppTest
 
 from explorer.components.live_chart import MOST_POINTS, OVERLAP, Line, moving_average, updates
 
 FOLDER = Path(__file__).parent.parent / "explorer" / "components"
-CHROMIUM = shutil.which("chromium")
 
 
 def line(n, name="loss", run="", smooth=False, value=float, scale=1, title=None):
@@ -259,7 +256,7 @@ def chart(app):
 
 @pytest.fixture
 def app():
-    return AppTest.from_string(PAGE).run()
+    return AppTest.from_string(PAGE, default_timeout=60).run()
 
 
 def test_the_page_sends_files_by_address_and_the_words_as_data(app):
@@ -393,18 +390,10 @@ class Browser:
         return self.page.locator(selector).bounding_box()["height"]
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    if CHROMIUM is None and not os.environ.get("CI"):
-        pytest.skip("needs a `chromium` on the path")
-    assert CHROMIUM, "CI must have a chromium"
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-
-
 @pytest.fixture
-def browser(chromium):
-    page = chromium.new_page(viewport={"width": 390, "height": 800})
+def browser(browser):
+    """A page of the browser that all tests share."""
+    page = browser.new_page(viewport={"width": 390, "height": 800})
     troubles = []
     page.on("pageerror", lambda error: troubles.append(str(error)))
     yield Browser(page)

@@ -146,6 +146,7 @@ def tales():
     return tokenize(own_text(CORPORA["tales"].text()[:20_000]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(ONCE.values()))
 def test_the_loss_of_a_miniature_falls(tales, name):
     config = replace(POSSIBLE[name], vocab_size=tales.tokenizer.vocab_size, context=48)

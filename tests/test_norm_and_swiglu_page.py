@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import open_page, until
+from conftest import ODD_TEXTS, QUICK, across, open_page, trained
 
 from explorer.figures.feed_forward import (
     activation_curves,
@@ -37,7 +37,9 @@ from tiny_llama.setup import Setup
 pytestmark = pytest.mark.usefixtures("app_engine")
 
 MODELS = ("tales-llama", "tales-gpt3", "repeat-llama")
-TINY = {"n_layers": "2", "d_model": "16", "n_heads": "2", "context": "16", "batch_size": "2"}
+VIEW_NAMES = [view.name for view in VIEWS]
+TINY = QUICK | {"steps": "1", "n_layers": "2", "d_model": "16", "n_heads": "2", "context": "16"}
+TEXTS = ODD_TEXTS | {"one unknown sign": "🦆"}
 ODD = {
     "post": {"norm_placement": "post"},
     "no norm": {"norm": "none"},
@@ -62,8 +64,7 @@ def alts(app):
     return [each.proto.alt for each in app.get("plotly_chart")]
 
 
-@pytest.mark.parametrize("run", MODELS)
-@pytest.mark.parametrize("view", [view.name for view in VIEWS])
+@pytest.mark.parametrize(("run", "view"), across(MODELS, VIEW_NAMES, mainly="gate"))
 def test_every_view_opens_on_every_kind_of_model(view, run):
     app = page(view, run=run)
     assert not app.error
@@ -71,11 +72,10 @@ def test_every_view_opens_on_every_kind_of_model(view, run):
     assert all(len(alt) > 40 and "nan" not in alt for alt in alts(app))
 
 
-@pytest.mark.parametrize("text", ["O", "🦆", "<b>x</b> $y$ `z` | *a*", "Ab. " * 500])
-@pytest.mark.parametrize("view", [view.name for view in VIEWS])
-def test_odd_texts_are_shown_or_refused_in_a_sentence(view, text):
-    app = page(view, text=text)
-    if len(text) == 1 and view == "placement":
+@pytest.mark.parametrize(("name", "view"), across(TEXTS, VIEW_NAMES, mainly="placement"))
+def test_odd_texts_are_shown_or_refused_in_a_sentence(view, name):
+    app = page(view, text=TEXTS[name])
+    if len(TEXTS[name]) == 1 and view == "placement":
         assert "at least two" in app.error[0].value
     else:
         assert not app.error
@@ -84,12 +84,8 @@ def test_odd_texts_are_shown_or_refused_in_a_sentence(view, text):
 
 @pytest.fixture(scope="module")
 def odd_runs(engine):
-    runs = {}
-    for name, values in ODD.items():
-        setup = Setup(corpus="tales").with_values({**TINY, "steps": "1", **values})
-        runs[name] = engine.start(setup, owner="somebody", text=None, parent=None)
-        until(lambda run_id=runs[name]: engine.poll(run_id).status == "finished")
-    return runs
+    """An id for each odd model, trained for a step."""
+    return trained(engine, {name: Setup().with_values(TINY | ODD[name]) for name in ODD})
 
 
 REFUSED = {
@@ -105,8 +101,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", ODD)
-@pytest.mark.parametrize("view", [view.name for view in VIEWS])
+@pytest.mark.parametrize(("name", "view"), across(ODD, VIEW_NAMES, mainly="gate"))
 def test_models_that_lack_a_part_say_so_and_never_fail(view, name, odd_runs):
     app = page(view, run=odd_runs[name], text="Once there")
     if (name, view) in REFUSED:

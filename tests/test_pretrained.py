@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import tiny_llama
-from tiny_llama.__main__ import _parser, _setup
+from tiny_llama.__main__ import read_words
 from tiny_llama.checkpoint import (
     MODEL,
     build_model,
@@ -17,6 +17,7 @@ from tiny_llama.checkpoint import (
     load_tensors,
     new_trainer,
 )
+from tiny_llama.commands.train import setup_of
 from tiny_llama.corpora import CORPORA
 from tiny_llama.generation import generate
 from tiny_llama.menu import POSITION
@@ -45,7 +46,7 @@ def test_together_they_are_small():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_line_says_what_its_model_was_made_with(name):
-    found, said = load_model(FOLDER / name).setup, _setup(_parser().parse_args(LINES[name]))
+    found, said = load_model(FOLDER / name).setup, setup_of(read_words(LINES[name]))
     assert found.training == said.training
     assert found.corpus == said.corpus
     wanted = {**said.as_dict()["model"], "vocab_size": found.model.vocab_size}

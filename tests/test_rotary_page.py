@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import open_page, until
+from conftest import ODD_TEXTS, QUICK, across, open_page, trained, training
 
 from explorer.engine.server.pretrained import pretrained_run
 from explorer.figures import positions, rotary, rotary_pairs
@@ -17,14 +17,34 @@ from tiny_llama.setup import Setup
 pytestmark = pytest.mark.usefixtures("app_engine")
 TURNING = ("tales-llama", "repeat-llama")
 OTHERS = ("tales-gpt3", "tales-alibi", "tales-no-positions")
+MODELS = (*TURNING, *OTHERS)
 NEEDS_TURNING = {"decay", "model", "conventions"}
-TINY = {"steps": "1", "n_layers": "2", "d_model": "16", "context": "32", "batch_size": "4"}
+TINY = QUICK | {"steps": "1", "n_layers": "2", "d_model": "16", "context": "32"}
+VIEW_NAMES = [view.name for view in VIEWS]
+ODD = {
+    "sliding": {"attention": "sliding", "n_kv_heads": "1", "window": "5", "qk_norm": "head"},
+    "narrow": {"d_head": "2", "n_heads": "2", "rope_theta": "1", "attention_softcap": "5"},
+    "no attention": {"attention": "none"},
+    "no layers": {"n_layers": "0"},
+    "turned in part": {"d_model": "32", "n_heads": "2", "rope_fraction": "0.5"},
+    "never turned": {"nope_every": "1"},
+    "a theta for windows": {"attention": "sliding", "rope_theta_local": "1000"},
+    "usual": {"corpus": "tales"},
+}
 
 
-def start(engine, *, text=None, **values):
-    run_id = engine.start(Setup().with_values(TINY | values), owner="me", text=text)
-    until(lambda: engine.poll(run_id).status != "starting")
-    return run_id
+@pytest.fixture(scope="module")
+def odd_runs(engine):
+    """An id for each odd model, trained for a step."""
+    return trained(engine, {name: Setup().with_values(TINY | ODD[name]) for name in ODD})
+
+
+@pytest.fixture
+def running(engine):
+    """A model that trains on a text of its owner's all the while."""
+    setup = Setup().with_values(TINY | {"steps": "50000", "corpus": "own-text"})
+    with training(engine, setup, text="The duck sat. " * 80) as run_id:
+        yield run_id
 
 
 def pictures(app):
@@ -37,8 +57,7 @@ def said(app):
     return "\n".join(str(each.value) for kind in kinds for each in kind)
 
 
-@pytest.mark.parametrize("view", [view.name for view in VIEWS])
-@pytest.mark.parametrize("run", [*TURNING, *OTHERS])
+@pytest.mark.parametrize(("run", "view"), across(MODELS, VIEW_NAMES, mainly="model"))
 def test_every_view_opens_for_every_kind_of_model(view, run):
     app = open_page("rotary", view=view, run=run)
     assert not app.error
@@ -50,64 +69,54 @@ def test_every_view_opens_for_every_kind_of_model(view, run):
         assert any("Formula" in each.label for each in app.expander)
 
 
-@pytest.mark.parametrize("view", [view.name for view in VIEWS])
-@pytest.mark.parametrize(
-    "text", ["O", "<b>Gus</b> $x$ `y`", "😀 שלום \u200b\t\n", "Gus " * 400], ids=range(4)
-)
-def test_odd_texts_are_shown(view, text):
-    app = open_page("rotary", view=view, text=text)
-    if text == "O" and view in ("model", "conventions"):
+@pytest.mark.parametrize(("name", "view"), across(ODD_TEXTS, VIEW_NAMES, mainly="model"))
+def test_odd_texts_are_shown(view, name):
+    app = open_page("rotary", view=view, text=ODD_TEXTS[name])
+    if name == "one character" and view in ("model", "conventions"):
         assert "at least 2" in app.error[0].value
     else:
         assert not app.error
     assert "<b>Gus</b>" not in said(app)
 
 
-@pytest.mark.parametrize("view", [view.name for view in VIEWS])
-def test_untrained_and_odd_models_are_looked_at_or_refused_in_a_sentence(view, engine):
-    odd = start(engine, attention="sliding", n_kv_heads="1", window="5", qk_norm="head")
-    narrow = start(engine, d_head="2", n_heads="2", rope_theta="1", attention_softcap="5")
-    bare = [start(engine, attention="none"), start(engine, n_layers="0")]
-    for run in (odd, narrow):
-        app = open_page("rotary", view=view, run=run, stretch="yarn-by-pair")
-        assert not app.error
-        assert pictures(app)
-    for run in bare:
-        app = open_page("rotary", view=view, run=run)
-        assert bool(app.error) == (view in NEEDS_TURNING)
-        if app.error:
-            assert "has no attention to look at" in app.error[0].value
+@pytest.mark.parametrize(("name", "view"), across(["sliding", "narrow"], VIEW_NAMES))
+def test_odd_models_are_looked_at(view, name, odd_runs):
+    app = open_page("rotary", view=view, run=odd_runs[name], stretch="yarn-by-pair")
+    assert not app.error
+    assert pictures(app)
 
 
-@pytest.mark.parametrize("view", ["rotation", *sorted(NEEDS_TURNING - {"rotation"})])
-def test_heads_that_turn_in_part_or_not_at_all_are_refused_in_a_sentence(view, engine):
-    partly = start(engine, d_model="32", n_heads="2", rope_fraction="0.5")
-    app = open_page("rotary", view=view, run=partly)
+@pytest.mark.parametrize(("name", "view"), across(["no attention", "no layers"], VIEW_NAMES))
+def test_models_without_attention_are_refused_in_a_sentence(view, name, odd_runs):
+    app = open_page("rotary", view=view, run=odd_runs[name])
+    assert bool(app.error) == (view in NEEDS_TURNING)
+    if app.error:
+        assert "has no attention to look at" in app.error[0].value
+
+
+@pytest.mark.parametrize("view", ["rotation", *sorted(NEEDS_TURNING)])
+def test_heads_that_turn_in_part_or_not_at_all_are_refused_in_a_sentence(view, odd_runs):
+    app = open_page("rotary", view=view, run=odd_runs["turned in part"])
     assert "Only the first 8 of the 16 coordinates" in app.error[0].value
-    seldom = start(engine, nope_every="1")
-    assert "Nothing turns in layer 0" in open_page("rotary", view=view, run=seldom).error[0].value
+    app = open_page("rotary", view=view, run=odd_runs["never turned"])
+    assert "Nothing turns in layer 0" in app.error[0].value
 
 
-def test_a_layer_with_a_theta_of_its_own_is_turned_by_that(engine):
-    local = start(engine, attention="sliding", rope_theta_local="1000")
-    app = open_page("rotary", view="rotation", run=local)
+def test_a_layer_with_a_theta_of_its_own_is_turned_by_that(odd_runs):
+    app = open_page("rotary", view="rotation", run=odd_runs["a theta for windows"])
     assert app.select_slider(key="theta").value == "1000"
     assert "tried out" not in said(app)
 
 
-@pytest.mark.parametrize("view", [view.name for view in VIEWS])
-def test_a_model_in_training_is_looked_at(view, engine):
-    running = start(engine, steps="20000", corpus="own-text", text="The duck sat. " * 80)
-    try:
-        app = open_page("rotary", owner="me", view=view, run=running)
-        assert not app.error
-        assert pictures(app)
-        assert "too few" not in said(app)
-    finally:
-        engine.control(running, "stop", owner="me")
+@pytest.mark.parametrize("view", VIEW_NAMES)
+def test_a_model_in_training_is_looked_at(view, running):
+    app = open_page("rotary", owner="me", view=view, run=running)
+    assert not app.error
+    assert pictures(app)
+    assert "too few" not in said(app)
 
 
-@pytest.mark.parametrize("view", [view.name for view in VIEWS])
+@pytest.mark.parametrize("view", VIEW_NAMES)
 def test_what_a_link_says_wrongly_falls_back(view):
     link = {"layer": "9", "head": "x", "turned_to": "9999", "pair": "-1", "theta": "7"}
     link |= {"m": "999", "scheme": "magic", "schemes": "magic", "stretch": "magic", "factor": "0"}
@@ -147,11 +156,9 @@ def test_learned_positions_say_where_they_end_and_a_task_says_why_it_is_not_read
     assert "64 held-out windows of 512" in said(app)
 
 
-def test_stretches_are_laid_over_the_models_and_a_run_of_ones_own_too(engine):
-    mine = start(engine, corpus="tales")
-    app = open_page(
-        "rotary", owner="me", view="longer", run=mine, schemes="alibi", stretch="ntk", factor="2"
-    )
+def test_stretches_are_laid_over_the_models_and_a_run_of_ones_own_too(odd_runs):
+    link = {"run": odd_runs["usual"], "schemes": "alibi", "stretch": "ntk", "factor": "2"}
+    app = open_page("rotary", owner="usual", view="longer", **link)
     (words,) = pictures(app)
     assert "NTK-aware, s = 2:" in words
     assert "(this model):" in words

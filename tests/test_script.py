@@ -17,6 +17,7 @@ from explorer import content
 from explorer.architecture import sizes
 from explorer.architecture.take_code import as_published, corpus_text
 from tiny_llama import __main__ as command_line
+from tiny_llama.commands.train import setup_of
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA
 from tiny_llama.cost import count_parameters
@@ -144,23 +145,35 @@ def test_a_script_says_what_the_library_says_from_the_same_weights(config):
 
 
 @pytest.mark.parametrize("setup", EVERY_SETUP, ids=lambda setup: setup.model.norm)
-def test_a_script_is_short_and_imports_nothing_but_pytorch(setup):
+def test_a_script_is_short_needs_only_pytorch_and_holds_nothing_that_it_does_not_use(setup):
     code = write_script(setup)
+    check_layout(code)
+    tree = ast.parse(code)
+    check_imports(tree)
+    check_everything_is_used(tree)
+    if "from this very file" in " ".join(ast.get_docstring(tree).split()):
+        assert len(code) >= 2 * setup.model.context + 2
+    else:
+        assert setup.model.context > 2048
+
+
+def check_layout(code: str) -> None:
     assert code.count("\n") < 250
     assert max(map(len, code.splitlines())) <= 100
     assert not set("$") & set(code)
     assert "#?" not in code
-    imports = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Import)]
-    froms = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
+
+
+def check_imports(tree: ast.Module) -> None:
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     modules = {alias.name for node in imports for alias in node.names}
     modules |= {str(node.module) for node in froms}
     outside = {name.split(".")[0] for name in modules} - set(sys.stdlib_module_names)
     assert outside == {"torch"}
 
 
-@pytest.mark.parametrize("setup", EVERY_SETUP, ids=lambda setup: setup.model.norm)
-def test_a_script_holds_nothing_that_it_does_not_use(setup):
-    tree = ast.parse(write_script(setup))
+def check_everything_is_used(tree: ast.Module) -> None:
     defined = [name for node in tree.body for name in names_bound_by(node)]
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     assert set(defined) <= {name.id for name in names if isinstance(name.ctx, ast.Load)}
@@ -253,9 +266,8 @@ def check_printed(printed: str, begins: str) -> None:
     assert len(written) >= 30
 
 
-@pytest.mark.parametrize("preset", ["tiny-llama", "tiny-gpt3"])
-def test_a_script_runs_alone_its_loss_falls_and_it_writes(tmp_path, preset):
-    setup = Setup(model=PRESETS[preset].config).with_values(QUICK)
+def test_a_script_runs_alone_its_loss_falls_and_it_writes(tmp_path):
+    setup = Setup().with_values(QUICK)
     (tmp_path / "my_model.py").write_text(write_script(setup), encoding="utf-8")
     (tmp_path / "song.txt").write_text(SONG, encoding="utf-8")
     run = subprocess.run(
@@ -279,6 +291,7 @@ def test_a_script_runs_alone_its_loss_falls_and_it_writes(tmp_path, preset):
         {"dropout": "0.1", "label_smoothing": "0.1", "schedule": "linear"},
         {"feed_forward": "moe_swiglu", "qk_norm": "all", "block": "parallel"},
         {"gradient_clip": "0", "n_layers": "0", "optimizer": "muon"},
+        {"norm": "layernorm", "position": "learned", "feed_forward": "gelu", "bias": "all"},
     ],
     ids=str,
 )
@@ -355,25 +368,16 @@ def test_a_script_with_another_vocabulary_does_not_say_that_its_weights_start_al
     assert "first values and batches are others" in docstring_of(setup)
 
 
-@pytest.mark.parametrize("setup", EVERY_SETUP, ids=lambda setup: setup.model.norm)
-def test_a_script_that_says_it_learns_from_itself_is_long_enough(setup):
-    if "from this very file" in docstring_of(setup):
-        assert len(write_script(setup)) >= 2 * setup.model.context + 2
-    else:
-        assert setup.model.context > 2048
-
-
 TINYS = "Not as published, but as for a tiny model: "
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_real_models_script_says_that_it_is_trained_as_a_tiny_one(name):
-    config = PRESETS[name].config
-    is_tiny = count_parameters(replace(config, vocab_size=256)) < 5_000_000
-    said = docstring_of(Setup(model=config))
-    names = "STEPS, BATCH_SIZE, LEARNING_RATE, WARMUP_STEPS"
-    assert (f"{TINYS}{names}." in said) == (not is_tiny)
-    assert is_tiny or not PRESETS[name].is_tiny
+def test_a_real_models_script_says_that_it_is_trained_as_a_tiny_one():
+    for name, preset in PRESETS.items():
+        is_tiny = count_parameters(replace(preset.config, vocab_size=256)) < 5_000_000
+        said = docstring_of(Setup(model=preset.config))
+        names = "STEPS, BATCH_SIZE, LEARNING_RATE, WARMUP_STEPS"
+        assert (f"{TINYS}{names}." in said) == (not is_tiny), name
+        assert is_tiny or not preset.is_tiny, name
 
 
 def test_a_setting_that_was_chosen_is_not_said_to_be_a_tiny_models():
@@ -401,17 +405,17 @@ def parsed(command: str) -> Setup:
     """The setup that the command line makes of a line, by its own parser."""
     python, dash_m, name, *words = shlex.split(command)
     assert (python, dash_m, name) == ("python", "-m", "tiny_llama")
-    options = command_line._parser().parse_args(words)
+    options = command_line.read_words(words)
     assert options.out == Path("my-run")
-    assert options.run == command_line._train
-    return command_line._setup(options)
+    assert options.command == "train"
+    return setup_of(options)
 
 
-@pytest.mark.parametrize("model", EVERY_MODEL, ids=changed)
-def test_the_line_for_a_terminal_makes_the_same_setup(model):
-    setup = Setup(model=model, training=TrainConfig(steps=7, seed=3, learning_rate=1 / 3))
-    tokenizer_decides = replace(model, vocab_size=ModelConfig.vocab_size)
-    assert parsed(train_command(setup)) == replace(setup, model=tokenizer_decides)
+def test_the_line_for_a_terminal_makes_the_same_setup():
+    for model in EVERY_MODEL:
+        setup = Setup(model=model, training=TrainConfig(steps=7, seed=3, learning_rate=1 / 3))
+        tokenizer_decides = replace(model, vocab_size=ModelConfig.vocab_size)
+        assert parsed(train_command(setup)) == replace(setup, model=tokenizer_decides)
 
 
 def test_the_line_for_a_terminal_has_only_what_is_not_usual():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import open_page, until, walk
+from conftest import QUICK, across, open_page, trained, walk
 
 from explorer import content
 from explorer.engine.server.answer_cache import key_of
@@ -18,10 +18,12 @@ from tiny_llama.cost import count_parameters
 from tiny_llama.presets import PRESETS
 from tiny_llama.setup import Setup
 from tiny_llama.tokenizers import TOKENIZERS, train_tokenizer
-from tiny_llama.train_config import TrainConfig
 
 pytestmark = pytest.mark.usefixtures("app_engine")
 
+MODELS = ["tales-llama", "tales-gpt3", "repeat-llama"]
+VIEW_NAMES = [view.name for view in tokens.VIEWS]
+TEXTS = {"markup": "<b>x</b>", "one sign": "😀", "short": "xy", "long": "a|b `c` ▁\n\t x" * 100}
 OWN = "Ein Käse, zwei Käse: 12 Größen für 7 Füße.\n" * 40
 
 
@@ -33,18 +35,17 @@ def html(app):
     return "\n".join(each.proto.body for each in app.get("html"))
 
 
-@pytest.mark.parametrize("view", [view.name for view in tokens.VIEWS])
-@pytest.mark.parametrize("run", ["tales-llama", "tales-gpt3", "repeat-llama"])
+@pytest.mark.parametrize(("run", "view"), across(MODELS, VIEW_NAMES, mainly="bits_per_byte"))
 def test_every_view_opens_for_every_kind_of_model(view, run):
     app = open_page("tokens", view=view, run=run)
     assert not app.error
     assert content.inside("tokens", view).look in markdown(app)
 
 
-@pytest.mark.parametrize("view", [view.name for view in tokens.VIEWS])
-@pytest.mark.parametrize("text", ["<b>x</b>", "😀", "xy", "a|b `c` ▁\n\t x" * 100])
-def test_every_view_takes_odd_texts(view, text):
-    app = open_page("tokens", view=view, text=text, corpus="python-manual", vocab_size="300")
+@pytest.mark.parametrize(("name", "view"), across(TEXTS, VIEW_NAMES))
+def test_every_view_takes_odd_texts(view, name):
+    link = {"text": TEXTS[name], "corpus": "python-manual", "vocab_size": "300"}
+    app = open_page("tokens", view=view, **link)
     assert all("token" in each.value for each in app.error)
     assert "<b>x" not in html(app)
 
@@ -123,11 +124,8 @@ def test_a_run_that_is_gone_leaves_the_views_that_need_no_model():
 
 def test_a_fresh_model_with_pieces_and_without_attention_is_judged_in_bits_per_byte(app_engine):
     model = ModelConfig(n_layers=1, d_model=16, n_heads=2, context=16, attention="none")
-    setup = Setup(
-        model=model, training=TrainConfig(steps=1), tokenizer="sentencepiece", vocab_size=300
-    )
-    run_id = app_engine.start(setup, owner="somebody")
-    until(lambda: not app_engine.poll(run_id).is_live)
+    setup = Setup(model=model, tokenizer="sentencepiece", vocab_size=300)
+    run_id = trained(app_engine, {"fresh": setup.with_values(QUICK | {"steps": "1"})})["fresh"]
     for view in tokens.VIEWS:
         app = open_page("tokens", view=view.name, run=run_id, text="Once there was a duck.")
         assert not app.error
@@ -181,7 +179,7 @@ def test_bits_per_byte_are_those_of_the_formula_and_an_equal_loss_gives_them_bac
 def test_the_recorded_losses_of_character_models_give_their_bits_per_byte():
     app = open_page("tokens", view="bits_per_byte")
     rows = [line.split("|")[1:-1] for line in markdown(app).splitlines() if r"| tales\-" in line]
-    assert len(rows) >= 6
+    assert len(rows) == 6  # a row for each model of the tales
     for _, bits, loss, kind, _, _ in rows:
         assert kind.strip() == "characters"
         assert float(bits) == pytest.approx(float(loss) / np.log(2), abs=0.002)

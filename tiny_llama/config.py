@@ -184,8 +184,8 @@ class ModelConfig:
             )
         if self.n_heads % self.kv_heads:
             yield f"n_heads={self.n_heads} must be a multiple of n_kv_heads={self.n_kv_heads}"
-        if self.position == "sinusoidal" and self.d_model % 2:
-            yield f"d_model={self.d_model} must be even for position='sinusoidal'"
+        if POSITION[self.position].needs_even_width and self.d_model % 2:
+            yield f"d_model={self.d_model} must be even for position={self.position!r}"
         if self.has_experts and self.n_active_experts > self.n_experts:
             yield (
                 f"n_active_experts={self.n_active_experts} must be at most "

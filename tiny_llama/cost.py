@@ -249,14 +249,14 @@ def _stream_kept(config: ModelConfig, n: int) -> int:
     the part keeps the stream itself. Side by side, both parts read the same stream, and with one
     norm between them the same normed copy. A norm on an output or on a sum keeps that.
     """
-    statistics, place = NORM[config.norm].n_statistics, NORM_PLACEMENT[config.norm_placement]
+    norm, place = NORM[config.norm], NORM_PLACEMENT[config.norm_placement]
     n_parts = config.has_attention + config.has_feed_forward
     n_streams = n_parts if config.block == "sequential" else min(n_parts, 1)
     n_copies = min(n_parts, 1) if config.block == "parallel" else n_parts
     vectors = n_streams
-    if statistics:
+    if norm.is_present:
         vectors += n_copies * place.before + n_parts * (place.output + place.after)
-    return n * (config.d_model * vectors + statistics * len(config.block_norms))
+    return n * (config.d_model * vectors + norm.n_statistics * len(config.block_norms))
 
 
 def _attention_kept(config: ModelConfig, layer: int, n: int, n_tokens: int) -> int:
@@ -264,13 +264,13 @@ def _attention_kept(config: ModelConfig, layer: int, n: int, n_tokens: int) -> i
     if not config.has_attention:
         return 0
     queries, keys = config.n_heads * config.head_width, config.kv_heads * config.head_width
-    position, statistics = POSITION[config.position], NORM[config.norm].n_statistics
+    position, norm = POSITION[config.position], NORM[config.norm]
     n_normed = {"none": 0, "head": config.n_heads + config.kv_heads, "all": 2}[config.qk_norm]
     kept = n * (queries + 2 * keys)  # the projection, of which the values are a part
-    if config.theta_of(layer) is not None or (statistics and n_normed):
+    if config.theta_of(layer) is not None or (norm.is_present and n_normed):
         kept += n * (queries + keys)
-    kept += n * statistics * n_normed
-    if position.adds_bias:
+    kept += n * norm.n_statistics * n_normed
+    if position.bias:
         kept += config.n_heads * n_tokens * n_tokens
     return kept + n * (queries + config.n_heads)  # the heads, and a sum a softmax
 
@@ -287,8 +287,8 @@ def _feed_forward_kept(config: ModelConfig, n: int) -> int:
 
 def _norm_kept(config: ModelConfig, n: int) -> int:
     """Numbers that a norm keeps of `n` tokens: its input and its statistics."""
-    statistics = NORM[config.norm].n_statistics
-    return n * (config.d_model + statistics) if statistics else 0
+    norm = NORM[config.norm]
+    return n * (config.d_model + norm.n_statistics) if norm.is_present else 0
 
 
 def _component(path: str) -> str:

@@ -139,7 +139,7 @@ class Reader:
         unread = self.visible[self.cache.length :] if self.cache else self.visible
         was_training = self.model.training
         self.model.eval()
-        logits = self.model(torch.tensor([unread]), self.cache)[0, -1]
+        logits: Tensor = self.model(torch.tensor([unread]), self.cache)[0, -1]
         self.model.train(was_training)
         return logits
 

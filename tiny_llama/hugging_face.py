@@ -16,14 +16,16 @@ from safetensors.torch import save_file
 from tiny_llama.config import ModelConfig
 from tiny_llama.errors import CheckpointError, ConfigError
 from tiny_llama.files import read_json
-from tiny_llama.hugging_face_layouts import LAYOUTS, Layout, layout_for, one_of
+from tiny_llama.hugging_face_layout import Layout, one_of
+from tiny_llama.hugging_face_layouts import LAYOUTS, layout_for
+from tiny_llama.hugging_face_weights import renamed
+from tiny_llama.menu import POSITION
 from tiny_llama.model import TinyLlama
 from tiny_llama.tokenizers import Tokenizer
 from tiny_llama.tokenizers.hugging_face import read_tokenizer, write_tokenizer_json
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
-"""Bytes; real ones have about a thousand."""
 LARGEST_WEIGHTS = 2**31
 """Bytes of a weights file: far above what is tiny, far below what fills a machine."""
 LARGEST_ROPE_TABLE = 2**24
@@ -50,7 +52,7 @@ def write_hugging_face(model: TinyLlama, tokenizer: Tokenizer | None, folder: Pa
     config = layout.write(model.config) | {"dtype": dtype}
     weights = {
         name: weight.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, weight in layout.rename(model.config, parameters).items()
+        for name, weight in renamed(layout.weights, model.config, parameters).items()
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +98,8 @@ def _read_config(path: Path) -> tuple[Layout, ModelConfig]:
     values = read_json(path)
     layout = _layout_of(values)
     config = layout.read(values)
-    if config.position == "rope" and config.context * config.head_width > LARGEST_ROPE_TABLE:
+    turns = POSITION[config.position].turns
+    if turns and config.context * config.head_width > LARGEST_ROPE_TABLE:
         raise CheckpointError(
             f"{config.context:,} positions of {config.head_width} numbers each are more than "
             f"{LARGEST_ROPE_TABLE:,} numbers"
@@ -128,7 +131,9 @@ def _read_model(layout: Layout, config: ModelConfig, folder: Path) -> TinyLlama:
             raise CheckpointError(f"{path.name} does not fit {CONFIG_FILE}: {problems[0]}{more}")
         model = TinyLlama(config)
         with torch.no_grad():
-            for name, weight in layout.rename(config, dict(model.named_parameters())).items():
+            for name, weight in renamed(
+                layout.weights, config, dict(model.named_parameters())
+            ).items():
                 weight.copy_(file.get_tensor(name))
     return model
 
@@ -136,10 +141,10 @@ def _read_model(layout: Layout, config: ModelConfig, folder: Path) -> TinyLlama:
 def _misfits(file: Any, layout: Layout, config: ModelConfig) -> Iterator[str]:
     """What keeps the weights in a file from being those of this model, without loading them."""
     with torch.device("meta"):
-        wanted = layout.rename(config, dict(TinyLlama(config).named_parameters()))
+        wanted = renamed(layout.weights, config, dict(TinyLlama(config).named_parameters()))
     names: list[str] = file.keys()
     found = {name: file.get_slice(name) for name in names if not name.endswith(BUFFERS)}
-    embedding, unembedding = map(layout.outer_weight, ("embedding", "unembedding"))
+    embedding, unembedding = map(layout.weights.outer_weight, ("embedding", "unembedding"))
     if config.tied_unembedding and {embedding, unembedding} <= found.keys():
         del found[unembedding]
         matrices = (file.get_tensor(name).float() for name in (embedding, unembedding))

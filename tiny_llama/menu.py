@@ -7,9 +7,10 @@ that counting needs (how many matrices or vectors an option learns), so that `co
 """
 
 import pkgutil
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,14 @@ class Option:
     title: str
     paper: str = ""
     """arXiv number, or a short reference where there is none."""
+
+    @property
+    def short_title(self) -> str:
+        """Give the title as it stands within a line; where it has an abbreviation, that alone."""
+        if abbreviation := re.search(r"\((.+)\)$", self.title):
+            return abbreviation[1]
+        is_name = self.title[1:] != self.title[1:].lower()
+        return self.title if is_name else self.title[0].lower() + self.title[1:]
 
     def load(self) -> Any:
         """Import and return the class or function behind this option."""
@@ -33,17 +42,29 @@ class NormOption(Option):
     n_vectors: int
     n_statistics: int
     """Numbers a token that training keeps for the gradient, besides the token's vector."""
+    is_present: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class PositionOption(Option):
     """A position scheme: where order comes in, and whether it learns a row a position."""
 
+    adds: str = ""
+    """What it adds to each embedded token, in a word or two; empty: nothing."""
     has_table: bool = False
+    """Whether what it adds is a learned row a position."""
+    needs_even_width: bool = False
+    """Whether the model's width must be even for it."""
     turns: bool = False
     """Whether queries and keys are turned, so that training keeps copies of them."""
-    adds_bias: bool = False
-    """Whether scores get a bias for each head, reader and source."""
+    bias: str = ""
+    """What it does to each score by a number for each head, reader and source, as a formula of
+    a few signs, such as "− slope · distance"; empty: nothing."""
+
+    @property
+    def tells_order(self) -> bool:
+        """Tell whether order comes in anywhere but through the mask."""
+        return bool(self.adds or self.turns or self.bias)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +78,23 @@ class AttentionOption(Option):
 
 @dataclass(frozen=True, kw_only=True)
 class FeedForwardOption(Option):
-    """A feed-forward network: 3 matrices with a gate, 2 without, and what its gradient needs."""
+    """A feed-forward network: its layout, its activation, and what its gradient needs.
 
-    n_matrices: int
+    With 3 matrices it has a gate and is laid out as `Gated` of `tiny_llama.parts.feed_forwards` is,
+    with 2 as `Plain`, under the same names; with none it is not there.
+    """
+
+    n_matrices: Literal[0, 2, 3]
     n_kept: int
     """Activations of the hidden width that training keeps for the gradient."""
+    activation: str = ""
+    """What its `activate` is called, such as "squared_relu"; empty: it has none."""
     has_experts: bool = False
     """Whether there are several networks of which a router picks a few for each token."""
+
+    def __post_init__(self) -> None:
+        if self.n_matrices not in (0, 2, 3):
+            raise ValueError(f"{self.title} must have 3 matrices with a gate, 2 without, or none.")
 
 
 _NORMS, _POSITIONS = "tiny_llama.parts.norms", "tiny_llama.parts.positions"
@@ -98,7 +129,13 @@ NORM: Mapping[str, NormOption] = {
         n_vectors=0,
         n_statistics=2,
     ),
-    "none": NormOption(where=f"{_NORMS}.none:NoNorm", title="No norm", n_vectors=0, n_statistics=0),
+    "none": NormOption(
+        where=f"{_NORMS}.none:NoNorm",
+        title="No norm",
+        n_vectors=0,
+        n_statistics=0,
+        is_present=False,
+    ),
 }
 
 POSITION: Mapping[str, PositionOption] = {
@@ -112,15 +149,21 @@ POSITION: Mapping[str, PositionOption] = {
         where=f"{_POSITIONS}.learned:Learned",
         title="Learned positions",
         paper="1705.03122",
+        adds="learned positions",
         has_table=True,
     ),
     "sinusoidal": PositionOption(
         where=f"{_POSITIONS}.sinusoidal:Sinusoidal",
         title="Sinusoidal positions",
         paper="1706.03762",
+        adds="waves",
+        needs_even_width=True,
     ),
     "alibi": PositionOption(
-        where=f"{_POSITIONS}.alibi:Alibi", title="ALiBi", paper="2108.12409", adds_bias=True
+        where=f"{_POSITIONS}.alibi:Alibi",
+        title="ALiBi",
+        paper="2108.12409",
+        bias="− slope · distance",
     ),
     "none": PositionOption(
         where=f"{_POSITIONS}.base:Position", title="No positions", paper="2203.16634"
@@ -161,33 +204,77 @@ ATTENTION: Mapping[str, AttentionOption] = {
 }
 
 FEED_FORWARD: Mapping[str, FeedForwardOption] = {
-    name: FeedForwardOption(
-        where=f"{_FEED_FORWARDS}.{where}",
-        title=title,
-        paper=paper,
-        n_matrices=n_matrices,
-        n_kept=n_kept,
-        has_experts=has_experts,
-    )
-    for name, where, title, paper, n_matrices, n_kept, has_experts in (
-        ("swiglu", "gated:SwiGLU", "SwiGLU", "2002.05202", 3, 4, False),
-        ("geglu", "gated:GeGLU", "GeGLU", "2002.05202", 3, 4, False),
-        ("reglu", "gated:ReGLU", "ReGLU", "2002.05202", 3, 3, False),
-        (
-            "moe_swiglu",
-            "experts:SwiGLUExperts",
-            "Mixture of SwiGLU experts",
-            "2401.04088",
-            3,
-            4,
-            True,
-        ),
-        ("gelu", "plain:GELU", "GELU", "1606.08415", 2, 2, False),
-        ("gelu_exact", "plain:ExactGELU", "Exact GELU", "1606.08415", 2, 2, False),
-        ("relu", "plain:ReLU", "ReLU", "1706.03762", 2, 1, False),
-        ("relu_squared", "plain:ReLUSquared", "Squared ReLU", "2109.08668", 2, 2, False),
-        ("none", "none:NoFeedForward", "No feed-forward", "", 0, 0, False),
-    )
+    "swiglu": FeedForwardOption(
+        where=f"{_FEED_FORWARDS}.gated:SwiGLU",
+        title="SwiGLU",
+        paper="2002.05202",
+        n_matrices=3,
+        n_kept=4,
+        activation="silu",
+    ),
+    "geglu": FeedForwardOption(
+        where=f"{_FEED_FORWARDS}.gated:GeGLU",
+        title="GeGLU",
+        paper="2002.05202",
+        n_matrices=3,
+        n_kept=4,
+        activation="gelu",
+    ),
+    "reglu": FeedForwardOption(
+        where=f"{_FEED_FORWARDS}.gated:ReGLU",
+        title="ReGLU",
+        paper="2002.05202",
+        n_matrices=3,
+        n_kept=3,
+        activation="relu",
+    ),
+    "moe_swiglu": FeedForwardOption(
+        where=f"{_FEED_FORWARDS}.experts:SwiGLUExperts",
+        title="Mixture of SwiGLU experts",
+        paper="2401.04088",
+        n_matrices=3,
+        n_kept=4,
+        activation="silu",
+        has_experts=True,
+    ),
+    "gelu": FeedForwardOption(
+        where=f"{_FEED_FORWARDS}.plain:GELU",
+        title="GELU",
+        paper="1606.08415",
+        n_matrices=2,
+        n_kept=2,
+        activation="gelu",
+    ),
+    "gelu_exact": FeedForwardOption(
+        where=f"{_FEED_FORWARDS}.plain:ExactGELU",
+        title="Exact GELU",
+        paper="1606.08415",
+        n_matrices=2,
+        n_kept=2,
+        activation="exact_gelu",
+    ),
+    "relu": FeedForwardOption(
+        where=f"{_FEED_FORWARDS}.plain:ReLU",
+        title="ReLU",
+        paper="1706.03762",
+        n_matrices=2,
+        n_kept=1,
+        activation="relu",
+    ),
+    "relu_squared": FeedForwardOption(
+        where=f"{_FEED_FORWARDS}.plain:ReLUSquared",
+        title="Squared ReLU",
+        paper="2109.08668",
+        n_matrices=2,
+        n_kept=2,
+        activation="squared_relu",
+    ),
+    "none": FeedForwardOption(
+        where=f"{_FEED_FORWARDS}.none:NoFeedForward",
+        title="No feed-forward",
+        n_matrices=0,
+        n_kept=0,
+    ),
 }
 
 MENU: dict[str, Mapping[str, Option]] = {

@@ -210,7 +210,8 @@ def _own_position(config: ModelConfig, layer: int) -> Position | None:
 
 
 def _norm(config: ModelConfig, width: int | None = None) -> nn.Module:
-    return NORM[config.norm].load()(width or config.d_model, config.norm_eps)
+    norm: nn.Module = NORM[config.norm].load()(width or config.d_model, config.norm_eps)
+    return norm
 
 
 def _block_norm(config: ModelConfig, name: str) -> nn.Module:

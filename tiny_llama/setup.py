@@ -1,6 +1,5 @@
 """Setup: all that a run is started with, in plain values: model, training, corpus, tokenizer."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from tiny_llama.config import ModelConfig
 from tiny_llama.errors import CheckpointError, ConfigError
 from tiny_llama.fields import make_config, parse_field
 from tiny_llama.files import read_json
-from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
+from tiny_llama.menu import ATTENTION, CHOICES, MENU, TRAINING_CHOICES
 from tiny_llama.presets import PRESETS, find_preset
 from tiny_llama.tokenizers import TOKENIZERS
 from tiny_llama.train_config import TrainConfig
@@ -187,25 +186,16 @@ def setup_in_one_line(setup: Setup) -> str:
     model = setup.model
     size = f"{_count(model.n_layers, 'layer')} × {model.d_model} wide"
     slots = ("position", "feed_forward", "norm")
-    parts = ", ".join(_short_title(slot, getattr(model, slot)) for slot in slots)
+    parts = ", ".join(MENU[slot][getattr(model, slot)].short_title for slot in slots)
     return f"{size}, {_heads(model)}, {parts} · {setup.corpus}"
 
 
 def _heads(model: ModelConfig) -> str:
     if not model.has_attention:
-        return _short_title("attention", model.attention)
+        return ATTENTION[model.attention].short_title
     kind = "" if model.attention == ModelConfig.attention else f"{model.attention} "
     shared = "" if model.kv_heads == model.n_heads else f" ({model.kv_heads} K/V)"
     return _count(model.n_heads, f"{kind}head") + shared
-
-
-def _short_title(slot: str, choice: str) -> str:
-    """An option's title as it stands within a line; where it gives an abbreviation, that alone."""
-    title = MENU[slot][choice].title
-    if abbreviation := re.search(r"\((.+)\)$", title):
-        return abbreviation[1]
-    is_name = title[1:] != title[1:].lower()
-    return title if is_name else title[0].lower() + title[1:]
 
 
 def _count(n: int, noun: str) -> str:

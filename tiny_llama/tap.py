@@ -10,6 +10,8 @@ from torch import Tensor, nn
 class Tap(nn.Module):
     """An identity that marks an activation; its path in the model is the activation's name."""
 
+    __call__: Callable[..., Tensor]
+
     def forward(self, x: Tensor) -> Tensor:
         """Hand `x` on."""
         return x

@@ -12,12 +12,13 @@ from explorer.components.block_diagram import block_diagram, times
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
 from explorer.inspection import example_text
+from explorer.source import has_source
 from explorer.widgets import choose_layer
 from tiny_llama.analyses.room import check_size
 from tiny_llama.config import ModelConfig
 from tiny_llama.diagram import AXES, Box, Panel, Wire, diagram, kinds_of_layers
 from tiny_llama.errors import UserError
-from tiny_llama.menu import CHOICES, FEED_FORWARD, MENU
+from tiny_llama.menu import CHOICES, MENU, POSITION
 from tiny_llama.setup import Setup
 
 N_TOKENS = 16
@@ -56,14 +57,14 @@ def _press(panel: str, box: str) -> None:
 
 
 def _layer(config: ModelConfig) -> int:
-    """The layer to open, where they are not all alike."""
+    """Let the student choose the layer to open, where they are not all alike."""
     if len(kinds_of_layers(config)) < 2:
         return 0
     return choose_layer(config.n_layers)
 
 
 def _legend(panels: Sequence[Panel]) -> str:
-    """What the letters on the wires stand for, with their sizes here."""
+    """Say what the letters on the wires stand for, with their sizes here."""
     sizes = {
         letter: size
         for panel in panels
@@ -93,7 +94,7 @@ def _show_box(config: ModelConfig, panel: Panel, box: Box) -> None:
 
 
 def _words(config: ModelConfig, part: str) -> str:
-    """The card of the option that the model has in this slot, or the words about this part."""
+    """Give the card of the model's option in this slot, or the words about this part."""
     if part in MENU or part in CHOICES:
         return content.card(part, getattr(config, part))
     return content.part(part)
@@ -108,22 +109,31 @@ def _show_weights(box: Box) -> None:
 
 
 def leaving(panel: Panel, box: Box) -> Wire | None:
-    """A wire that carries away what a box makes, if a recording finds it."""
+    """Find a wire that carries away what a box makes, if a recording finds it."""
     return next((wire for wire in panel.wires if wire.start == box.name and wire.path), None)
 
 
 def code_of(config: ModelConfig, box: Box) -> str:
-    """Where the code of a box is; see `explorer.source`."""
+    """Say where the code of a box is; see `explorer.source`."""
     if where := _CODE.get((box.part, box.step)) or _CODE.get((box.part, "")):
         return where
+    slot = _SLOTS.get(box.part, box.part)
+    own = MENU[slot][getattr(config, slot)].where
+    method = _method(config, box)
+    return f"{own}.{method}" if method and has_source(f"{own}.{method}") else own
+
+
+def _method(config: ModelConfig, box: Box) -> str:
+    """Name the method of an option's class that computes a box; empty: all of it."""
+    if box.part == "position":
+        return "rotate" if POSITION[config.position].turns else ""
     if box.part == "feed_forward":
-        own = FEED_FORWARD[config.feed_forward].where
-        return f"{own}.activate" if box.step.startswith("act_") else _LAID_OUT[own.split(":")[0]]
-    return MENU[box.part][getattr(config, box.part)].where
+        return "activate" if box.step.startswith("act_") else "forward"
+    return _METHODS.get((box.part, box.step)) or _METHODS.get((box.part, ""), "")
 
 
 def _show_tensor(config: ModelConfig, wire: Wire) -> None:
-    """The numbers on a wire, in the sidebar's model or in an untrained one."""
+    """Show the numbers on a wire, in the sidebar's model or in an untrained one."""
     run = _sidebars(config)
     try:
         if run is None:
@@ -138,7 +148,7 @@ def _show_tensor(config: ModelConfig, wire: Wire) -> None:
 
 
 def _sidebars(config: ModelConfig) -> Run | None:
-    """The run of the sidebar, if its model is made so and can be asked."""
+    """Find the run of the sidebar, if its model is made so and can be asked."""
     run = session.current_run()
     if run is None or run.status == RunState.STARTING or not _is_made_so(run, config):
         return None
@@ -158,34 +168,31 @@ def _ask(run: Run | None, config: ModelConfig, path: str) -> tuple[np.ndarray, s
 
 
 def _is_made_so(run: Run, config: ModelConfig) -> bool:
-    """Whether a run's model has these parts and sizes, its vocabulary and its start aside."""
+    """Tell whether a run's model has these parts and sizes, its vocabulary and start aside."""
     ignored = ("vocab_size", "dropout", "init_std", "scaled_residual_init")
     theirs = {name: getattr(config, name) for name in ignored}
     return replace(run.setup.model, **theirs) == config
 
 
 _ATTENTION, _MODEL = "tiny_llama.parts.attentions.attention", "tiny_llama.model"
-_FEED_FORWARDS = "tiny_llama.parts.feed_forwards"
 _CODE: Mapping[tuple[str, str], str] = {
     ("embedding", ""): f"{_MODEL}:TinyLlama.embed",
     ("unembedding", ""): f"{_MODEL}:TinyLlama.unembed",
     ("unembedding", "softcap"): f"{_MODEL}:TinyLlama._cap",
     ("residual", ""): f"{_MODEL}:Block.forward",
     ("block", ""): f"{_MODEL}:Block.forward",
-    ("qk_norm", ""): f"{_ATTENTION}:Attention._project",
-    ("position", "turn"): "tiny_llama.parts.positions.rope:Rope.rotate",
-    ("attention", ""): f"{_ATTENTION}:Attention.forward",
-    ("attention", "to_qkv"): f"{_ATTENTION}:Attention._project",
-    ("attention", "scores"): f"{_ATTENTION}:Attention._pattern",
-    ("attention", "softcap"): f"{_ATTENTION}:Attention._pattern",
     ("attention", "mask"): f"{_ATTENTION}:_hide",
-    ("attention", "softmax"): f"{_ATTENTION}:Attention._pattern",
-    ("attention", "heads"): f"{_ATTENTION}:Attention._read_step_by_step",
 }
-"""Where a part's code is, and where that of a step is elsewhere."""
-_LAID_OUT = {
-    f"{_FEED_FORWARDS}.gated": f"{_FEED_FORWARDS}.gated:Gated.forward",
-    f"{_FEED_FORWARDS}.plain": f"{_FEED_FORWARDS}.plain:Plain.forward",
-    f"{_FEED_FORWARDS}.experts": f"{_FEED_FORWARDS}.experts:SwiGLUExperts.forward",
+"""Where a part's code is, and where that of a step is elsewhere, whatever the options are."""
+_SLOTS = {"qk_norm": "attention"}
+"""The slot whose option runs a part that is none."""
+_METHODS: Mapping[tuple[str, str], str] = {
+    ("qk_norm", ""): "_project",
+    ("attention", ""): "forward",
+    ("attention", "to_qkv"): "_project",
+    ("attention", "scores"): "_pattern",
+    ("attention", "softcap"): "_pattern",
+    ("attention", "softmax"): "_pattern",
+    ("attention", "heads"): "_read_step_by_step",
 }
-"""By module, where networks of one kind say how they run."""
+"""Which method of an option's class a step is, or a whole part."""

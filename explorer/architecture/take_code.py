@@ -14,6 +14,7 @@ from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, Task, TextCorpus
 from tiny_llama.corpora.tiny_shakespeare import TinyShakespeare
 from tiny_llama.cost import count_parameters, training_memory
+from tiny_llama.errors import ConfigError
 from tiny_llama.presets import PRESETS
 from tiny_llama.script import (
     SCRIPT_NAME,
@@ -33,7 +34,16 @@ TASK_CHARACTERS = 200_000
 def show(setup: Setup, name: str = "") -> None:
     """Show a setup as a script, with what it takes to run it."""
     showing.introduce("architecture", "code")
-    script = write_script(setup)
+    try:
+        _show_script(setup, name, write_script(setup))
+    except ConfigError as error:
+        st.info(content.escaped(str(error)), icon=":material/info:")
+    st.markdown("**The same setup by this project's own command line**")
+    st.code(train_command(setup), language="bash", wrap_lines=True)
+    showing.explain("architecture", "code", code="tiny_llama.script.writing:write_script")
+
+
+def _show_script(setup: Setup, name: str, script: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             "Script (.py)",
@@ -52,9 +62,6 @@ def show(setup: Setup, name: str = "") -> None:
         height=HEIGHT
     ):  # which keys can scroll; a code box of this height they cannot
         st.code(script, language="python", wrap_lines=True)
-    st.markdown("**The same setup by this project's own command line**")
-    st.code(train_command(setup), language="bash", wrap_lines=True)
-    showing.explain("architecture", "code", code="tiny_llama.script.writing:write_script")
 
 
 def as_published(name: str) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from explorer import content
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
+from tiny_llama.menu import POSITION
 
 MOST_TERMS = 3
 """Of a sum that is written out; the rest are dots."""
@@ -57,14 +58,15 @@ def _product(answer: Answer, source: int) -> str:
 def _position(answer: Answer, source: int, position: str) -> str:
     before = number(answer["unrotated"][source])
     distance = answer["reader"] - source
-    if position == "rope":
+    scheme = POSITION[position]
+    if scheme.turns:
         return (
-            rf"Position: RoPE has turned both before, by their places. Unturned, the product were "
-            rf"${before}$; the distance of ${distance}$ makes the difference."
+            rf"Position: {scheme.short_title} has turned both before, by their places. Unturned, "
+            rf"the product were ${before}$; the distance of ${distance}$ makes the difference."
         )
     if answer["has_bias"]:
         return "Position: it comes in below, as a number added to the score."
-    if position == "none":
+    if not scheme.tells_order:
         return "Position: this model is told none; only the mask lets it know the order."
     return "Position: it was added to the token at the very start, so it is inside $q$ and $k$."
 

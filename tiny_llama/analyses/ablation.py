@@ -144,7 +144,8 @@ def _replacing(gone: list[int], instead: Tensor) -> Callable[[Tensor], Tensor]:
 
 @torch.no_grad()
 def _logits(subject: Subject, ids: Tensor) -> Tensor:
-    return subject.model(ids[None])[0]
+    logits: Tensor = subject.model(ids[None])[0]
+    return logits
 
 
 def _losses(log_probabilities: Tensor, ids: Tensor) -> Tensor:

@@ -125,4 +125,5 @@ def _pooled(patterns: np.ndarray, cell: int) -> np.ndarray:
     missing = -patterns.shape[-1] % cell
     padded = np.pad(patterns, [(0, 0), (0, 0), (0, missing), (0, missing)])
     n = padded.shape[-1] // cell
-    return padded.reshape(*padded.shape[:2], n, cell, n, cell).max((3, 5))
+    most: np.ndarray = padded.reshape(*padded.shape[:2], n, cell, n, cell).max((3, 5))
+    return most

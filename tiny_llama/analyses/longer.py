@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,7 +19,6 @@ from tiny_llama.data import Batch, tokenize
 from tiny_llama.errors import ConfigError, TextError
 from tiny_llama.generation import check_finite
 from tiny_llama.model import TinyLlama
-from tiny_llama.parts.positions.rope import Rope
 
 TIMES = 4
 """How many times the context is read."""
@@ -67,16 +67,16 @@ def _stretched(subject: Subject, stretch: str, factor: float) -> TinyLlama:
     """The model, or a copy of it that turns by other frequencies."""
     if not stretch:
         return subject.model
-    check_rope(subject)
+    subject = replace(subject, model=deepcopy(subject.model))
+    position = check_rope(subject)
     if stretch not in STRETCHES or not 1 <= factor <= 64:
         raise ConfigError(
             f"stretch={stretch!r} by {factor} cannot be done; choose {', '.join(STRETCHES)}, and a "
             f"factor from 1 to 64."
         )
-    model, config = deepcopy(subject.model), subject.model.config
+    model, config = subject.model, subject.model.config
     tuned = STRETCHES[stretch].tune(config.turned_width, config.rope_theta, factor, config.context)
-    assert isinstance(model.position, Rope)
-    model.position.retune(tuned.turns.tolist(), score_scale=tuned.score_scale)
+    position.retune(tuned.turns.tolist(), score_scale=tuned.score_scale)
     return model
 
 

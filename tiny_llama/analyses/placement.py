@@ -12,6 +12,7 @@ from tiny_llama.analyses import Found
 from tiny_llama.analyses.subject import Subject
 from tiny_llama.config import ModelConfig
 from tiny_llama.errors import ConfigError
+from tiny_llama.menu import NORM
 from tiny_llama.model import TinyLlama
 
 DEPTHS = (2, 6, 12, 24)
@@ -78,10 +79,10 @@ def _gradient_length(block: nn.Module) -> float:
 
 def _base(config: ModelConfig, std: float, scaled: bool) -> ModelConfig:
     """The setup that all depths share."""
-    if config.norm == "none":
+    if not NORM[config.norm].is_present:
         raise ConfigError(
-            "This model has no norm (norm='none'), so there is nothing to place; choose a model "
-            "with RMSNorm or LayerNorm."
+            f"This model has no norm (norm={config.norm!r}), so there is nothing to place; choose "
+            f"a model with RMSNorm or LayerNorm."
         )
     if not (config.has_attention or config.has_feed_forward):
         raise ConfigError(

@@ -75,7 +75,8 @@ def _share(pattern: np.ndarray, target: np.ndarray) -> np.ndarray:
     readers = target.any(1)
     if not readers.any():
         return np.full(pattern.shape[:-2], np.nan)
-    return (pattern * target).sum(-1)[..., readers].mean(-1)
+    share: np.ndarray = (pattern * target).sum(-1)[..., readers].mean(-1)
+    return share
 
 
 def _evenness(pattern: np.ndarray, n_seen: np.ndarray) -> np.ndarray:
@@ -85,4 +86,5 @@ def _evenness(pattern: np.ndarray, n_seen: np.ndarray) -> np.ndarray:
         return np.full(pattern.shape[:-2], np.nan)
     logs = np.log(pattern, out=np.zeros_like(pattern), where=pattern > 0)
     entropy = -(pattern * logs).sum(-1)[..., readers]
-    return (entropy / np.log(n_seen[readers])).mean(-1)
+    evenness: np.ndarray = (entropy / np.log(n_seen[readers])).mean(-1)
+    return evenness

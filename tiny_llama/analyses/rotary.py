@@ -10,6 +10,7 @@ from tiny_llama.analyses.rotary_theory import average_scores_of_all, pair_scores
 from tiny_llama.analyses.subject import Subject
 from tiny_llama.errors import ConfigError
 from tiny_llama.generation import check_finite
+from tiny_llama.menu import POSITION
 from tiny_llama.parts.positions.rope import Rope
 from tiny_llama.tap import record
 
@@ -96,18 +97,23 @@ def decay(subject: Subject, *, text: str, layer: int, head: int) -> Found:
     }
 
 
-def check_rope(subject: Subject) -> None:
-    """Refuse a model whose positions are not rotary.
+def check_rope(subject: Subject) -> Rope:
+    """Refuse a model whose positions are not rotary; return the scheme of most of its layers.
 
     Raises:
-        ConfigError: if nothing turns in it.
+        ConfigError: if nothing turns in it, or not as in RoPE.
     """
-    position = subject.model.config.position
-    if position != "rope":
-        raise ConfigError(
-            f"Nothing turns in this model, which has position='{position}'; choose one with "
-            f"position='rope', such as tales-llama, in the sidebar."
-        )
+    name, position = subject.model.config.position, subject.model.position
+    if isinstance(position, Rope):
+        return position
+    what = (
+        f"Queries and keys of this model turn otherwise than RoPE's pairs (position='{name}')"
+        if POSITION[name].turns
+        else f"Nothing turns in this model, which has position='{name}'"
+    )
+    raise ConfigError(
+        f"{what}; choose one with position='rope', such as tales-llama, in the sidebar."
+    )
 
 
 def check_turned(subject: Subject, layer: int) -> None:
@@ -160,7 +166,7 @@ def _most(subject: Subject) -> int:
 def _seen(n: int, window: int | None) -> np.ndarray:
     """Which source each reader can read, `t s`."""
     reader, source = np.mgrid[:n, :n]
-    seen = source <= reader
+    seen: np.ndarray = source <= reader
     return seen if window is None else seen & (source > reader - window)
 
 

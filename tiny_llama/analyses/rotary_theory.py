@@ -63,7 +63,9 @@ def pair_scores(q: np.ndarray, k: np.ndarray) -> np.ndarray:
         q: turned queries, `t e`.
         k: turned keys, `s e`.
     """
-    return (as_planes(q)[:, None] * as_planes(k).conj()[None]).real / q.shape[-1] ** 0.5
+    scores: np.ndarray = (as_planes(q)[:, None] * as_planes(k).conj()[None]).real
+    scores /= q.shape[-1] ** 0.5
+    return scores
 
 
 def average_scores(
@@ -97,7 +99,9 @@ def score_bound(distances: np.ndarray, turns: np.ndarray) -> np.ndarray:
     The mean length of the partial sums of e^(i distance turns), section 3.4.3 of the paper: of a
     bound in which the vectors themselves are another factor.
     """
-    return np.abs(np.cumsum(np.exp(1j * np.outer(distances, turns)), -1)).mean(-1)
+    sums = np.cumsum(np.exp(1j * np.outer(distances, turns)), -1)
+    means: np.ndarray = np.abs(sums).mean(-1)
+    return means
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,7 +75,7 @@ def _scores(subject: Subject, asking: Tensor, asked: Tensor, head: int) -> Tenso
     queries, _ = _rotated(subject, asking)
     _, keys = _rotated(subject, asked)
     group = head * config.kv_heads // config.n_heads
-    scores = queries[head] @ keys[group].T / config.head_width**0.5
+    scores: Tensor = queries[head] @ keys[group].T / config.head_width**0.5
     if config.attention_softcap is not None:
         scores = config.attention_softcap * torch.tanh(scores / config.attention_softcap)
     bias = position.bias(len(asking))

@@ -152,7 +152,8 @@ def _layer(layers: list[Hidden], layer: int) -> Hidden:
 def _near_zero(hidden: Tensor) -> np.ndarray:
     sizes = np.sort(hidden.abs().flatten().double().numpy())
     rms = np.sqrt(np.square(sizes).mean())
-    return np.searchsorted(sizes, THRESHOLDS * rms, side="left") / sizes.size
+    n_below: np.ndarray = np.searchsorted(sizes, THRESHOLDS * rms, side="left")
+    return n_below / sizes.size
 
 
 def _edges(values: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """The linear layer of every part: PyTorch's, with a faster matrix product where there is one."""
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,8 @@ class Linear(nn.Linear):
     `torch.backends.mkldnn.enabled = False` switches it off.
     """
 
+    __call__: Callable[..., Tensor]
+
     def forward(self, x: Tensor) -> Tensor:
         """Map `... d` to `... f`."""
         if x.numel() >= FEWEST_ROWS * self.in_features and _suits_onednn(x, self.weight):
@@ -31,6 +34,8 @@ class Linear(nn.Linear):
 
 class Product(torch.autograd.Function):
     """x W^T + b of `... d`, `f d` and `f`, with both backward products by oneDNN as well."""
+
+    apply: ClassVar[Callable[..., Tensor]]
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -61,7 +66,8 @@ def _product_over_rows(left: Tensor, right: Tensor) -> Tensor:
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if x.dtype == torch.float32:
-        return torch.ops.mkldnn._linear_pointwise.default(x, weight, bias, "none", [], "")
+        y: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, weight, bias, "none", [], "")
+        return y
     return F.linear(x, weight, bias)
 
 

@@ -8,11 +8,13 @@ and mark `b` does not (`needs`); `$name` stands for a word of the chosen options
 from tiny_llama.script.command import USUAL_PRESET, train_command
 from tiny_llama.script.header import SCRIPT_NAME, differences
 from tiny_llama.script.needs import reads_bytes
+from tiny_llama.script.pieces import check_pieces
 from tiny_llama.script.writing import write_script
 
 __all__ = [
     "SCRIPT_NAME",
     "USUAL_PRESET",
+    "check_pieces",
     "differences",
     "reads_bytes",
     "train_command",

@@ -3,7 +3,6 @@
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.menu import NORM, POSITION, SCHEDULE
-from tiny_llama.script.pieces import PIECES
 from tiny_llama.setup import Setup
 
 
@@ -94,7 +93,7 @@ def _initial_marks(model: ModelConfig) -> dict[str, bool]:
 
 
 def _has_norm(model: ModelConfig) -> bool:
-    return bool(PIECES["norm"][model.norm].texts)
+    return NORM[model.norm].is_present
 
 
 def _has_block_matrices(model: ModelConfig) -> bool:

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tiny_llama import menu
+from tiny_llama.errors import ConfigError
 from tiny_llama.menu import Option
+from tiny_llama.setup import Setup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +21,32 @@ class Piece:
     """The mark without which the texts are left out."""
 
 
+def piece_of(slot: str, option: str) -> Piece:
+    """Find what an option puts into a script.
+
+    Raises:
+        ConfigError: if nobody has written it.
+    """
+    if option not in PIECES[slot]:
+        raise ConfigError(
+            f"{slot}={option!r} has no piece of a script, so this setup cannot be written as one; "
+            f"choose {' or '.join(PIECES[slot])}."
+        )
+    return PIECES[slot][option]
+
+
+def check_pieces(setup: Setup) -> None:
+    """Refuse a setup of which no script can be written.
+
+    Raises:
+        ConfigError: if nobody has written what one of its options puts into a script.
+    """
+    for slot in PIECES:
+        piece_of(slot, setup.setting(slot))
+
+
 def cited(option: Option) -> str:
-    """An option's title with its paper."""
+    """Give an option's title with its paper."""
     return f"{option.title} (arXiv:{option.paper})" if option.paper else option.title
 
 

@@ -11,7 +11,7 @@ from tiny_llama.script.block import block_statements
 from tiny_llama.script.header import header
 from tiny_llama.script.needs import active_norms, marks
 from tiny_llama.script.numbers import constants
-from tiny_llama.script.pieces import PIECES, cited
+from tiny_llama.script.pieces import PIECES, cited, piece_of
 from tiny_llama.setup import Setup
 
 TEXTS = Path(__file__).parent / "texts"
@@ -25,6 +25,9 @@ def write_script(setup: Setup) -> str:
     It has the model, training and sampling, and of all that only what this setup uses. The model
     computes what `TinyLlama` does, from parameters of the same names and, given a vocabulary of the
     same size, of the same shapes and first values.
+
+    Raises:
+        ConfigError: if nobody has written what one of the options puts into a script.
     """
     stay = marks(setup)
     code = fill(_layout(setup, stay), stay, _words(setup, stay))
@@ -54,7 +57,7 @@ def _holds(name: str, stay: Mapping[str, bool]) -> bool:
 
 def _layout(setup: Setup, stay: Mapping[str, bool]) -> str:
     """The whole text with the pieces of the setup's options in their slots."""
-    pieces = {slot: PIECES[slot][getattr(setup.model, slot)] for slot in SLOTS}
+    pieces = {slot: piece_of(slot, getattr(setup.model, slot)) for slot in SLOTS}
     texts = {
         slot: "\n\n\n".join(map(_text, piece.texts)) if _holds(piece.when, stay) else ""
         for slot, piece in pieces.items()
@@ -81,6 +84,6 @@ def _words(setup: Setup, stay: Mapping[str, bool]) -> dict[str, str]:
         "feed_forward_bias": str(model.has_bias("feed_forward")),
         "unembedding_bias": str(model.unembedding_bias),
     }
-    for slot, options in PIECES.items():
-        words |= options[setup.setting(slot)].words
+    for slot in PIECES:
+        words |= piece_of(slot, setup.setting(slot)).words
     return words

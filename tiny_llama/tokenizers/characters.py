@@ -64,11 +64,12 @@ class CharacterTokenizer(Tokenizer):
 
     def encode(self, text: str) -> np.ndarray:
         """One id a character: int64, [len(text)] (fewer if the text holds surrogate pairs)."""
-        return self._ids[code_points(well_formed(text))].astype(np.int64)
+        ids: np.ndarray = self._ids[code_points(well_formed(text))]
+        return ids.astype(np.int64)
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
         """One character an id, U+FFFD for the unknown."""
-        codes = self._codes[checked_ids(ids, self.vocab_size)]
+        codes: np.ndarray = self._codes[checked_ids(ids, self.vocab_size)]
         return codes.astype("<u4").tobytes().decode("utf-32-le")
 
     def token_text(self, id: int) -> str:  # noqa: A002

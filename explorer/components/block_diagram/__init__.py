@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import streamlit as st
-
 from explorer import state
+from explorer.components.block_diagram.layout import WIDTH, Place, Point, Way, lay_out
 from explorer.components.browser import part
 from explorer.figures.amounts import in_short
-from tiny_llama.diagram import WIDTH, Box, Panel, Point, Wire
+from tiny_llama.diagram import Box, Panel, Wire
 
 SQUEEZE = 0.8
 """Rows stand closer than they are laid out, so that the whole picture fits a projector's screen."""
@@ -45,19 +44,9 @@ def diagram_data(
     formulas: Mapping[tuple[str, str], str],
     opened: tuple[str, str] | None,
 ) -> dict[str, Any]:
-    """What the browser is sent."""
+    """Write down what the browser is sent."""
     return {
-        "panels": [
-            {
-                "name": panel.name,
-                "title": panel.title,
-                "width": WIDTH,
-                "height": panel.height * SQUEEZE,
-                "boxes": [_box(panel, box, formulas, opened) for box in panel.boxes],
-                "wires": [_wire(wire) for wire in panel.wires],
-            }
-            for panel in panels
-        ],
+        "panels": [_panel(panel, formulas, opened) for panel in panels],
         "alt": diagram_words(panels),
     }
 
@@ -70,35 +59,70 @@ def diagram_words(panels: Sequence[Panel]) -> str:
 
 
 def times(shape: Sequence[int]) -> str:
-    """A shape as people write it."""
+    """Write a shape as people do."""
     return " × ".join(f"{size:,}" for size in shape)
+
+
+def _panel(
+    panel: Panel, formulas: Mapping[tuple[str, str], str], opened: tuple[str, str] | None
+) -> dict[str, Any]:
+    layout = lay_out(panel)
+    wires = zip(panel.wires, layout.ways, strict=True)
+    return {
+        "name": panel.name,
+        "title": panel.title,
+        "width": WIDTH,
+        "height": layout.height * SQUEEZE,
+        "boxes": [
+            _box(panel, box, layout.places[box.name], formulas, opened) for box in panel.boxes
+        ],
+        "wires": [_wire(wire, way) for wire, way in wires],
+    }
 
 
 def _box(
     panel: Panel,
     box: Box,
+    place: Place,
     formulas: Mapping[tuple[str, str], str],
     opened: tuple[str, str] | None,
 ) -> dict[str, Any]:
     formula = formulas.get((box.part, box.step), "")
-    count = in_short(box.n_parameters) if box.n_parameters else ""
+    detail, count = _second_line(box, place.width)
     learns = f"{box.n_parameters:,} parameters" if box.n_parameters else ""
     return {
         "name": box.name,
         "key": [panel.name, box.name],
         "title": box.title,
-        "detail": box.detail,
+        "detail": detail,
         "kind": box.kind,
-        "x": box.x,
-        "y": box.y * SQUEEZE,
-        "width": box.width,
-        "height": box.height * SQUEEZE,
+        "x": place.x,
+        "y": place.y * SQUEEZE,
+        "width": place.width,
+        "height": place.height * SQUEEZE,
         "count": count,
         "formula": formula,
         "weights": _first(box.weights),
         "label": ", ".join(filter(None, (box.title, box.detail, learns, formula))),
         "isOpen": opened == (panel.name, box.name),
     }
+
+
+LETTER = 6
+"""How wide a letter of a box's second line is, a little more than it takes."""
+
+
+def _second_line(box: Box, width: float) -> tuple[str, str]:
+    """Give a box's detail and how much it learns, or as much of the first as fits.
+
+    Where both are too wide, pointing at the box says all of it.
+    """
+    count = in_short(box.n_parameters) if box.n_parameters else ""
+    most = int(width / LETTER)
+    if len(" · ".join(filter(None, (box.detail, count)))) <= most:
+        return box.detail, count
+    fits = len(box.detail) <= most
+    return box.detail if fits else f"{box.detail[: most - 1]}…", ""
 
 
 MOST_WEIGHTS = 6
@@ -115,12 +139,12 @@ def _squeezed(point: Point) -> Point:
     return point[0], point[1] * SQUEEZE
 
 
-def _wire(wire: Wire) -> dict[str, Any]:
+def _wire(wire: Wire, way: Way) -> dict[str, Any]:
     return {
         "start": wire.start,
         "end": wire.end,
-        "points": [_squeezed(point) for point in wire.points],
-        "label": wire.label and _squeezed(wire.label),
+        "points": [_squeezed(point) for point in way.points],
+        "label": way.label and _squeezed(way.label),
         "letters": wire.axes,
         "numbers": "×".join(f"{size:,}" for size in wire.shape),
     }

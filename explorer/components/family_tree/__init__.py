@@ -7,8 +7,6 @@ opens the card of the node.
 from collections.abc import Callable
 from typing import TypedDict
 
-import streamlit as st
-
 from explorer import state
 from explorer.components.browser import part
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import streamlit as st
-
 from explorer.components.browser import part
 
 KEY = "identity"

@@ -13,7 +13,9 @@
 // runs along seconds have not: six of them took it three to five times as long on a phone's width. It
 // has no keys and no words for who does not see it either.
 
-import { button, clamp, element, fixed, number, readTheme, setText, show, whole } from "../shared.js"
+import {
+  button, clamp, element, fixed, mixed, number, readTheme, setText, show, whole,
+} from "../shared.js"
 import { scale, tickLabel, ticks, visibleValues } from "./axes.js"
 import { drawMarker, drawSample, drawSeries, fit, stroke } from "./pen.js"
 import {
@@ -521,6 +523,9 @@ function above({ count, high }) {
 
 function themeOf(root) {
   const theme = readTheme(root)
-  const faintText = getComputedStyle(root).getPropertyValue("--faint-text") || theme.text
-  return { ...theme, faintText, colour: line => theme.colours[line.colour % theme.colours.length] }
+  return {
+    ...theme,
+    faintText: mixed(theme.text, "transparent", 0.65), // as in the style sheet, which may come later
+    colour: line => theme.colours[line.colour % theme.colours.length],
+  }
 }

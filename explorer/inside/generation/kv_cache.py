@@ -19,6 +19,7 @@ from tiny_llama.cost import (
     kv_cache_bytes_per_token,
     next_token_flops,
 )
+from tiny_llama.menu import POSITION
 from tiny_llama.presets import PRESETS
 
 REAL = (
@@ -72,7 +73,7 @@ def _stored(answer: Answer, config: ModelConfig) -> str:
     """What the cache holds after the text, measured, beside the formula."""
     n, (g, s, e) = answer["n_tokens"], answer["keys"].shape
     a_token = kv_cache_bytes_per_token(config)
-    turned = ", turned by their positions," if config.position == "rope" else ""
+    turned = ", turned by their positions," if POSITION[config.position].turns else ""
     return (
         f"After the {n:,} tokens of the text, each of the {answer['n_layers']} layers keeps its "
         f"keys{turned} and its values: two tensors `g s e` = {g} × {s:,} × {e}, "

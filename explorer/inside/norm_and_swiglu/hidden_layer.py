@@ -3,6 +3,7 @@
 from explorer import showing
 from explorer.inspection import Inspection
 from tiny_llama.config import ModelConfig
+from tiny_llama.menu import FEED_FORWARD
 
 
 def config_with_hidden_layer(inspection: Inspection) -> ModelConfig:
@@ -19,5 +20,4 @@ def config_with_hidden_layer(inspection: Inspection) -> ModelConfig:
 
 def forward_code(config: ModelConfig) -> str:
     """Where the code of the feed-forward network is; see `explorer.source`."""
-    kind = "gated:Gated" if config.has_gate else "plain:Plain"
-    return f"tiny_llama.parts.feed_forwards.{kind}.forward"
+    return f"{FEED_FORWARD[config.feed_forward].where}.forward"

@@ -23,9 +23,7 @@ BROKEN = (
     "choose an earlier step or another model."
 )
 EXPONENTS = range(-6, 7)
-RMS_NORM, LAYER_NORM = (
-    f"tiny_llama.parts.norms.{name}" for name in ("rms:RMSNorm", "layer:LayerNorm")
-)
+RMS_NORM = NORM["rmsnorm"].where
 
 
 def show(inspection: Inspection) -> None:
@@ -70,14 +68,14 @@ def show(inspection: Inspection) -> None:
     showing.explain(
         PAGE,
         "norms",
-        code=LAYER_NORM if NORM[config.norm].n_statistics == 2 else RMS_NORM,
+        code=NORM[config.norm].where if NORM[config.norm].is_present else RMS_NORM,
         tensor=showing.LiveTensor(path="what this norm reads", axes="t d", values=answer["read"]),
     )
 
 
 def _own_norm(norm: str, answer: Answer) -> str:
     gain = answer["gain"]
-    if norm == "none":
+    if not NORM[norm].is_present:
         return "This model has no norms; shown is what they would do to what they would read."
     learned = (
         f" Here it has learned gains from {gain.min():.2f} to {gain.max():.2f}; the pictures leave "

@@ -141,7 +141,7 @@ def _stretchable(inspection: Inspection) -> Reader:
     """The current model if it turns and has learned a text, else the pretrained one."""
     model = inspection.run.setup.model
     is_text = not isinstance(CORPORA.get(inspection.run.setup.corpus), Task)
-    if model.position == "rope" and is_text:
+    if POSITION[model.position].turns and is_text:
         return Reader(name="", run=inspection.run, step=inspection.step)
     return Reader(name="", run=pretrained_run(DEFAULT), step=None)
 

@@ -6,18 +6,19 @@ from explorer import session
 from explorer.engine.server.answer_cache import Answer
 from explorer.engine.server.pretrained import DEFAULT
 from explorer.inspection import Inspection, choose_head
+from tiny_llama.menu import POSITION
 
 
 def turns(inspection: Inspection) -> bool:
     """Whether the model has queries and keys, and turns them."""
     model = inspection.run.setup.model
-    return model.position == "rope" and model.has_attention and model.n_layers > 0
+    return POSITION[model.position].turns and model.has_attention and model.n_layers > 0
 
 
 def needs_turning(inspection: Inspection) -> None:
     """End the page, with a way on, where nothing turns in the model."""
     model = inspection.run.setup.model
-    if model.position == "rope":
+    if POSITION[model.position].turns:
         return
     st.info(
         f"Nothing turns in this model, which has position='{model.position}'; look at one with "

@@ -27,7 +27,8 @@ class Gated(nn.Module):
         """Map `b t d` to `b t d`; the hidden layer is `b t f`."""
         gate = self.gate(self.activate(self.to_gate(x)))
         up = self.up(self.to_up(x))
-        return self.to_down(self.hidden(gate * up))
+        y: Tensor = self.to_down(self.hidden(gate * up))
+        return y
 
     def activate(self, x: Tensor) -> Tensor:
         """Turn the gate's projection into the gate."""

@@ -1,6 +1,7 @@
 """RMSNorm (Zhang and Sennrich 2019, arXiv:1910.07467), the norm of LLaMA."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,8 @@ class Normalize(torch.autograd.Function):
     Its gradient is written out because that takes half the time of `F.rms_norm`'s and keeps nothing
     but x and a number a token.
     """
+
+    apply: ClassVar[Callable[..., Tensor]]
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:

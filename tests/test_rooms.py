@@ -1,0 +1,128 @@
+"""Who may import whom: the rooms of the app, from the bottom up, and no import that runs up."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+ROOMS: dict[str, tuple[str, ...]] = {
+    "content": (),
+    "source": (),
+    "figures": (),
+    "state": (),
+    "words": (),
+    "engine": (),
+    "engine.worker": ("engine",),
+    "engine.server": ("engine",),
+    "components": ("figures", "state"),
+    "link": ("content", "state", "words"),
+    "session": ("engine", "engine.server", "link", "state"),
+    "showing": ("content", "figures", "source"),
+    "widgets": ("content", "figures", "link", "words"),
+    "views": ("widgets",),
+    "controls": ("content", "engine", "link", "state", "words"),
+    "inspection": (
+        *("content", "engine", "engine.server", "link", "session", "showing", "widgets", "words"),
+    ),
+    "run_actions": ("content", "controls", "engine", "engine.server", "session"),
+    "tour": ("components", "content", "link"),
+    "family": (
+        *("components", "content", "controls", "link", "showing", "views", "widgets", "words"),
+    ),
+    "inside": (
+        *("components", "content", "controls", "engine", "engine.server", "figures", "inspection"),
+        *("link", "session", "showing", "state", "views", "widgets", "words"),
+    ),
+    "architecture": (
+        *("components", "content", "controls", "engine", "figures", "inspection", "link"),
+        *("session", "showing", "source", "state", "views", "widgets"),
+    ),
+    "train": (
+        *("components", "content", "controls", "engine", "family", "link", "run_actions"),
+        *("session", "widgets"),
+    ),
+    "home": (
+        *("content", "family", "figures", "link", "run_actions", "showing", "state", "tour"),
+        *("views", "widgets"),
+    ),
+    "sidebar": ("content", "engine", "engine.server", "link", "session", "state", "train"),
+    "navigation": ("link",),
+    "returning": ("components", "session", "state"),
+    "app": ("link", "navigation", "returning", "session", "sidebar", "tour"),
+}
+"""What each room of `explorer` imports of the others: only what stands above it in this table."""
+PLAIN = {"collections", "dataclasses", "html", "math", "typing", "functools", "re", "itertools"}
+FILES = [*sorted((ROOT / "explorer").rglob("*.py")), *sorted((ROOT / "tiny_llama").rglob("*.py"))]
+
+
+def module_of(path: Path) -> str:
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The modules that a file imports: of ours, the file itself rather than its folder."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                place = ROOT.joinpath(*whole.split("."))
+                is_module = place.is_dir() or place.with_suffix(".py").is_file()
+                yield whole if is_module else str(node.module)
+
+
+def room_of(module: str) -> str:
+    """The room that a module of `explorer` stands in; empty for `explorer` itself."""
+    _, _, inside = module.partition(".")
+    parts = inside.split(".")
+    side = ".".join(parts[:2])
+    return side if side in ROOMS else parts[0]
+
+
+def test_every_room_imports_what_the_table_says_and_nothing_else():
+    found: dict[str, set[str]] = {room: set() for room in ROOMS}
+    for path in FILES:
+        module = module_of(path)
+        if module.startswith("explorer.") and room_of(module):
+            ours = {room_of(name) for name in imported(path) if name.startswith("explorer.")}
+            found[room_of(module)] |= ours - {room_of(module)}
+    assert found == {room: set(others) for room, others in ROOMS.items()}
+
+
+def test_no_import_runs_up():
+    below: set[str] = set()
+    for room, others in ROOMS.items():
+        assert set(others) <= below, room
+        below.add(room)
+
+
+def test_modules_import_one_another_in_no_circle():
+    graph = {module_of(path): set(imported(path)) for path in FILES}
+    done: set[str] = set()
+
+    def visit(module: str, way: tuple[str, ...]) -> None:
+        assert module not in way, " -> ".join((*way, module))
+        if module not in done:
+            for other in graph.get(module, set()) - {module}:
+                visit(other, (*way, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "explorer" / "figures").glob("*.py")))
+def test_a_figure_knows_arrays_and_plain_values_alone(path):
+    libraries = {name.split(".")[0] for name in imported(path)} - PLAIN
+    assert libraries <= {"numpy", "pandas", "plotly", "explorer"}
+    assert all(name.startswith("explorer.figures") for name in imported(path) if "explorer" in name)
+
+
+def test_pages_are_thin():
+    for path in (ROOT / "pages").glob("*.py"):
+        assert {name.split(".")[0] for name in imported(path)} <= {"streamlit", "explorer"}
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 30, path
