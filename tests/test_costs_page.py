@@ -53,11 +53,13 @@ def page(view, name, changes):
     import importlib  # this function runs by itself
     from dataclasses import replace
 
+    from explorer import link
     from tiny_llama.presets import PRESETS
     from tiny_llama.setup import Setup
 
     setup = Setup(model=replace(PRESETS[name].config, **changes))
-    importlib.import_module(f"explorer.architecture.{view}").show(setup, name)
+    with link.followed("architecture"):
+        importlib.import_module(f"explorer.architecture.{view}").show(setup, name)
 
 
 def open_view(view, name="tiny-llama", changes=None, **link):

@@ -20,8 +20,6 @@ from explorer.family.filtering import (
     OPENNESS,
     Filter,
     counted,
-    known,
-    years_in,
 )
 from explorer.family.listing import entry_words
 from explorer.family.time_line import LANES, lane_of, node_words, time_line_of
@@ -238,16 +236,6 @@ def test_organisations_years_and_words_narrow_one_another():
     assert names(both) == {"opt", "palm", "chinchilla"}
     assert names(Filter.of(makers=["meta"], words=" LIMA ").apply(TREE)) == {"lima"}
     assert not Filter.of(makers=["mistral"], years=(2015, 2016)).apply(TREE).nodes
-
-
-def test_links_are_read_with_care():
-    assert known("successor,<b>,successor,,reproduces", RELATIONS) == ["successor", "reproduces"]
-    assert known("", RELATIONS) == []
-    assert years_in("2019-2021") == (2019, 2021)
-    assert years_in("2021-2019") == (2019, 2021)
-    assert years_in("1-99999999999999999999") == (FIRST_YEAR, LAST_YEAR)
-    for rubbish in ("", "-", "2019", "a-b", "2019-", "-1-3", "２０１９-x", "²-³"):
-        assert years_in(rubbish) == (FIRST_YEAR, LAST_YEAR)
 
 
 def test_a_filtered_tree_can_be_drawn():

@@ -196,6 +196,22 @@ def test_every_word_is_read_as_it_is_written(word):
         word.kind.read("\0" * 5000)
 
 
+def test_names_and_years_are_read_as_far_as_they_make_sense():
+    names, years = WORDS["relation"].kind.read, WORDS["years"].kind.read
+    assert names("successor,,reproduces,successor") == ["successor", "reproduces"]
+    assert names("") == []
+    assert years("2019-2021") == years("2021-2019") == (2019, 2021)
+    for rubbish in ("", "-", "2019", "a-b", "2019-", "-1-3", "²-³"):
+        with pytest.raises((ValueError, KeyError)):
+            years(rubbish)
+
+
+def test_years_that_the_tree_has_not_are_all_of_them():
+    app = open_page("family_tree", years="1-99999999999999999999")
+    assert app.slider(key="years").value == (2015, 2025)
+    assert len(app.toast) == 1
+
+
 def test_one_place_knows_the_link_and_one_the_session():
     places = {"query_params": {"link.py"}, "session_state": {"state.py"}, "bind=": set()}
     for path in [*(ROOT / "explorer").rglob("*.py"), *(ROOT / "pages").glob("*.py")]:
