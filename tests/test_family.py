@@ -20,13 +20,12 @@ from explorer.family.filtering import (
     OPENNESS,
     Filter,
     counted,
-    known,
-    years_in,
 )
 from explorer.family.listing import entry_words
 from explorer.family.time_line import LANES, lane_of, node_words, time_line_of
 from explorer.family.tree import KINDS, MAKERS, RELATIONS, ROOT, Tree, family_tree
 from explorer.family.unverified import FEATURES, unverified
+from explorer.words import WORDS
 
 TREE = family_tree()
 NODES = list(TREE.nodes.values())
@@ -241,13 +240,13 @@ def test_organisations_years_and_words_narrow_one_another():
 
 
 def test_links_are_read_with_care():
-    assert known("successor,<b>,successor,,reproduces", RELATIONS) == ["successor", "reproduces"]
-    assert known("", RELATIONS) == []
-    assert years_in("2019-2021") == (2019, 2021)
-    assert years_in("2021-2019") == (2019, 2021)
-    assert years_in("1-99999999999999999999") == (FIRST_YEAR, LAST_YEAR)
+    relations, years = WORDS["relation"].kind.read, WORDS["years"].kind.read
+    assert relations("successor,,successor,reproduces") == ["successor", "reproduces"]
+    assert relations("") == []
+    assert years("2019-2021") == years("2021-2019") == (2019, 2021)
     for rubbish in ("", "-", "2019", "a-b", "2019-", "-1-3", "２０１９-x", "²-³"):
-        assert years_in(rubbish) == (FIRST_YEAR, LAST_YEAR)
+        with pytest.raises(ValueError, match="invalid literal|values to unpack"):
+            years(rubbish)
 
 
 def test_a_filtered_tree_can_be_drawn():

@@ -7,7 +7,6 @@ from math import log
 import numpy as np
 import pytest
 from conftest import ODD_TEXTS, across, open_page, trained
-from explorer.inside.stretch import room_for
 
 from explorer import session
 from explorer.figures.amounts import in_bytes
@@ -20,6 +19,7 @@ from explorer.inside.generation import VIEWS
 from explorer.inside.generation.kv_cache import REAL, head_counts, real_sizes, real_table
 from explorer.inside.generation.next_token import Added, as_word, read_word
 from explorer.inside.generation.surprise import coloured
+from explorer.widgets import room_for
 from tiny_llama.analyses.subject import Subject
 from tiny_llama.config import ModelConfig
 from tiny_llama.generation import generate

@@ -104,7 +104,7 @@ def test_heads_that_turn_in_part_or_not_at_all_are_refused_in_a_sentence(view, o
 
 def test_a_layer_with_a_theta_of_its_own_is_turned_by_that(odd_runs):
     app = open_page("rotary", view="rotation", run=odd_runs["a theta for windows"])
-    assert app.select_slider(key="theta").value == "1000"
+    assert app.select_slider(key="theta").value == 1000
     assert "tried out" not in said(app)
 
 
@@ -132,7 +132,7 @@ def test_the_query_stands_at_its_own_place_until_it_is_moved():
 
 def test_theta_follows_the_model_whose_wavelengths_are_shown():
     app = open_page("rotary", view="rotation", spectrum="llama-3-8b")
-    assert app.select_slider(key="theta").value == "500000"
+    assert app.select_slider(key="theta").value == 500_000
     assert "64 pairs" in pictures(app)[1]
     assert "context of 8,192" in pictures(app)[1]
 
