@@ -245,7 +245,7 @@ def test_links_are_read_with_care():
     assert relations("") == []
     assert years("2019-2021") == years("2021-2019") == (2019, 2021)
     for rubbish in ("", "-", "2019", "a-b", "2019-", "-1-3", "２０１９-x", "²-³"):
-        with pytest.raises(ValueError, match="invalid literal|values to unpack"):
+        with pytest.raises(ValueError, match=r"invalid literal|values to unpack"):
             years(rubbish)
 
 
