@@ -92,7 +92,7 @@ class Ledger:
 
     def received(self, raw: bytes) -> ForwardMsg:
         """Note what the tab is told, and return it."""
-        message = ForwardMsg.FromString(raw)
+        message: ForwardMsg = ForwardMsg.FromString(raw)
         self._n_bytes += len(raw)
         match message.WhichOneof("type"):
             case "new_session":

@@ -95,7 +95,7 @@ def name_of(page: StreamlitPage) -> str:
 
 def show() -> None:
     """Draw the list in the sidebar."""
-    with st.sidebar.container(key="navigation", gap=None):
+    with st.sidebar.container(key="navigation", gap="xxsmall"):
         for section, entries in SECTIONS.items():
             st.caption(section)
             for name, entry in entries.items():

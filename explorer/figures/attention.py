@@ -249,7 +249,8 @@ def _name_tokens(figure: go.Figure, tokens: Sequence[str]) -> None:
 
 def _few(values: np.ndarray) -> np.ndarray:
     """At most eight of them."""
-    return values[np.unique(np.linspace(0, len(values) - 1, min(8, len(values))).astype(int))]
+    at = np.linspace(0, len(values) - 1, min(8, len(values))).astype(int)
+    return np.asarray(values[np.unique(at)])
 
 
 def _rounded(values: np.ndarray) -> list[float | None]:

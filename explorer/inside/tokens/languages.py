@@ -82,7 +82,7 @@ def _cuts(setup: TokenizerSetup) -> dict[str, dict[str, Cut]]:
 def ratios(cuts: Sequence[Cut]) -> np.ndarray:
     """How many times as many tokens as the first each has."""
     counts = np.array([len(cut["ids"]) for cut in cuts])
-    return counts / counts[0]
+    return np.asarray(counts / counts[0])
 
 
 def _lost(cuts: dict[str, dict[str, Cut]], kind: str) -> None:
