@@ -232,6 +232,7 @@ def test_a_run_exported_for_hugging_face_says_what_stands_in_the_way(tmp_path, t
     assert "alibi" in refused(["export", odd, tmp_path / "hf2", "--format", "hf"], capsys)
 
 
+@pytest.mark.slow
 def test_a_run_interrupted_by_hand_is_resumed_bit_for_bit(tmp_path, text):
     line = [sys.executable, "-m", "tiny_llama", "train"]
     fresh = [*line, "--text", text, *SMALL, "--steps", "1500", "--out"]
