@@ -232,6 +232,7 @@ def test_options_added_as_the_readme_says_work_everywhere(project):
     assert "skipped" not in said
 
 
+@pytest.mark.slow
 def test_tests_that_go_through_the_menu_pick_new_options_up(project):
     names = ("model", "training", "cost", "diagram", "block_diagram", "content", "source")
     said = run_tests(
