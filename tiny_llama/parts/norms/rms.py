@@ -47,7 +47,7 @@ class Normalize(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
-        """dx = scale * (g * weight - u * mean(g * weight * u)); dweight = sum of g * u."""
+        """Give dx = scale * (g * weight - u * mean(g * weight * u)) and dweight = sum of g * u."""
         x, weight, scale = ctx.saved_tensors
         u = x * scale
         rows = (g * u).reshape(-1, len(weight))
