@@ -70,7 +70,11 @@ def contenders(shape: Shape) -> Iterator[Contender]:
     """
     llama = shape.config
     gpt = replace(
-        llama, position="learned", norm="layernorm", feed_forward="gelu", tied_unembedding=True
+        llama,
+        position="learned",
+        norm="layernorm_no_bias",
+        feed_forward="gelu_exact",
+        tied_unembedding=True,
     )
     ours, as_gpt, theirs = TinyLlama(llama), TinyLlama(gpt), _hugging_face(llama)
     yield _contender(OURS, ours, ours, shape, llama)

@@ -195,6 +195,27 @@ def test_a_changed_setting_restarts_the_run_and_the_old_one_stays_to_compare(ser
     expect(student.page).not_to_have_url(re.compile("position="))
 
 
+def test_back_and_forward_find_the_earlier_state_in_one_step(come):
+    student = come("/train?norm=layernorm&feed_forward=gelu&steps=300")
+    student.unfold("Model: parts and sizes")
+    student.choose("Model", "tiny-gpt3")  # sets every part, and leaves the steps
+    student.see_link(preset="tiny-gpt3", steps="300")
+    assert student.query.keys() == {"preset", "steps"}
+    student.choose("Positions", "alibi")
+    student.see_link(position="alibi")
+
+    student.page.go_back()
+    expect(student.widget("Positions")).to_have_value("learned")
+    assert student.query.keys() == {"preset", "steps"}
+    student.page.go_back()
+    expect(student.widget("Norm")).to_have_value("layernorm")
+    expect(student.widget("Feed-forward")).to_have_value("gelu")
+    expect(student.widget("Model")).to_have_value("tiny-llama")
+    student.page.go_forward()
+    expect(student.widget("Positions")).to_have_value("learned")
+    expect(student.widget("Model")).to_have_value("tiny-gpt3")
+
+
 def test_a_zoom_stays_while_the_run_goes_on(come):
     student = come(link(**LONG))
     student.train()

@@ -86,6 +86,20 @@ def test_onednn_is_asked_only_where_it_gains_and_may_be_switched_off(monkeypatch
     assert asked == [1]
 
 
+def test_onednn_must_be_far_ahead_and_both_ways_are_timed_on_the_same_work(monkeypatch):
+    wide_amd = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    wide_amd &= "AMD" in torch.cpu.get_capabilities().get("cpu_name", "")
+    for seconds, gains in [([1.0, 0.5], wide_amd), ([1.0, 0.95], False), ([0.5, 1.0], False)]:
+        monkeypatch.setattr(linear, "_quickest", lambda *ways, found=seconds: found)
+        assert linear._processor_gains_by_onednn.__wrapped__() == gains
+
+
+def test_the_quickest_call_of_each_way_is_taken(monkeypatch):
+    ticks = iter([0, 5, 10, 12, 20, 23, 30, 37])
+    monkeypatch.setattr(linear.time, "perf_counter", lambda: next(ticks))
+    assert linear._quickest(lambda: None, lambda: None, n_rounds=2) == [3, 2]
+
+
 def test_a_layer_is_saved_and_loaded_like_pytorchs_own():
     assert Linear(3, 2).state_dict().keys() == nn.Linear(3, 2).state_dict().keys()
     assert isinstance(Linear(3, 2), nn.Linear)

@@ -5,6 +5,7 @@ import torch
 
 from tiny_llama.menu import POSITION
 from tiny_llama.parts.positions.alibi import head_slopes
+from tiny_llama.parts.positions.rope import Turn
 
 N_HEADS, D_HEAD, CONTEXT, THETA = 4, 6, 12, 50.0
 DOUBLE = {"dtype": torch.float64}
@@ -62,6 +63,14 @@ def test_rope_reads_queries_in_whatever_order_they_lie_in_memory():
     as_projected = q.transpose(1, 2).contiguous().transpose(1, 2)
     rope = build("rope")
     assert torch.equal(rope.rotate(q, k)[0], rope.rotate(as_projected, k)[0])
+
+
+@pytest.mark.parametrize("score_scale", [1.0, 1.7])
+def test_the_gradient_of_a_rotation_is_right(score_scale):
+    rope = build("rope", context=3)
+    rope.retune(rope.frequencies().tolist(), score_scale=score_scale)
+    x = torch.randn(2, 3, N_HEADS, D_HEAD, **DOUBLE, requires_grad=True)
+    assert torch.autograd.gradcheck(Turn.apply, (x, rope.cos.double(), rope.sin.double()))
 
 
 def test_ropes_scores_depend_on_distance_only():

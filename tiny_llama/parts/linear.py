@@ -1,5 +1,6 @@
 """The linear layer of every part: PyTorch's, with a faster matrix product where there is one."""
 
+import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any, ClassVar
@@ -15,12 +16,12 @@ each new number of rows, which a text that grows token by token would pay again 
 
 
 class Linear(nn.Linear):
-    """y = x W^T + b, as `nn.Linear` has it, at about twice the speed on newer AMD processors.
+    """y = x W^T + b, as `nn.Linear` has it, at about twice the speed on the newest AMD processors.
 
     PyTorch multiplies float32 matrices with Intel's MKL, which on other makers' processors works
-    with half as wide vectors (AVX2) as they have (AVX-512). oneDNN, which PyTorch carries too, uses
-    the full width, so it takes over whatever reads many tokens at once, training above all.
-    `torch.backends.mkldnn.enabled = False` switches it off.
+    with half as wide vectors (AVX2) as they may have (AVX-512). oneDNN, which PyTorch carries too,
+    uses the full width, so where that pays it takes over whatever reads many tokens at once,
+    training above all. `torch.backends.mkldnn.enabled = False` switches it off.
     """
 
     __call__: Callable[..., Tensor]
@@ -82,6 +83,30 @@ def _suits_onednn(x: Tensor, weight: Tensor) -> bool:
 
 @cache
 def _processor_gains_by_onednn() -> bool:
-    processor = torch.cpu.get_capabilities()
-    is_amd = "AMD" in processor.get("cpu_name", "")
-    return bool(is_amd and processor.get("avx512_f") and torch.backends.mkldnn.is_available())
+    """Whether oneDNN is far ahead of MKL, by a measurement of some 20 ms, once a process.
+
+    Of AMD's processors with AVX-512 it takes half the time on Zen 5, and nearly all of it on Zen 4,
+    which is half as wide inside; a few percent are less than Python's part in each product costs.
+    Nothing lies between the two, so that a busy machine too comes to the same answer each time,
+    and a run to the same numbers.
+    """
+    is_amd = "AMD" in torch.cpu.get_capabilities().get("cpu_name", "")
+    is_wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    if not (is_amd and is_wide and torch.backends.mkldnn.is_available()):
+        return False
+    x, weight = torch.ones(FEWEST_ROWS, 256), torch.ones(256, 256)
+    mkl, onednn = _quickest(lambda: F.linear(x, weight), lambda: _product(x, weight))
+    return onednn < 0.7 * mkl
+
+
+@torch.no_grad()
+def _quickest(*ways: Callable[[], Tensor], n_rounds: int = 12) -> list[float]:
+    """Seconds of the quickest call of each, all taking turns."""
+    seconds = [[_seconds(way) for way in ways] for _ in range(n_rounds)]
+    return [min(each) for each in zip(*seconds, strict=True)]
+
+
+def _seconds(way: Callable[[], Tensor]) -> float:
+    began = time.perf_counter()
+    way()
+    return time.perf_counter() - began

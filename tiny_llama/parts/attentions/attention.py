@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import torch
-from einops import rearrange, repeat
+from einops import repeat
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -70,11 +70,11 @@ class Attention(nn.Module):
         if cache is not None:
             k, v = cache.extend(k, v, start)
         heads = self.heads(self._read(q, k, v, position.bias(x.shape[1], start), start))
-        return self.to_output(rearrange(heads, "b h t e -> b t (h e)"))
+        return self.to_output(heads.transpose(1, 2).flatten(2))  # b h t e -> b t (h e)
 
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries `b h t e`, keys and values `b g t e`, from one matrix product."""
-        qkv = rearrange(self.to_qkv(x), "b t (n e) -> b t n e", e=self.d_head)
+        qkv = self.to_qkv(x).unflatten(2, (-1, self.d_head))  # b t (n e) -> b t n e
         q, k, v = qkv.split([self.n_heads, self.n_kv_heads, self.n_kv_heads], dim=2)
         q, k = self._norm(self.query_norm, q), self._norm(self.key_norm, k)
         q, k, v = (z.transpose(1, 2) for z in (q, k, v))

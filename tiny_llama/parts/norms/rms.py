@@ -47,10 +47,10 @@ class Normalize(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
-        """dx = scale * (g * weight - u * mean(g * weight * u)); dweight = sum of g * u."""
+        """Give dx = scale * (g * weight - u * mean(g * weight * u)) and dweight = sum of g * u."""
         x, weight, scale = ctx.saved_tensors
-        g_times_u = (x * scale).mul_(g)
-        rows = g_times_u.reshape(-1, len(weight))
-        mean = (rows.mv(weight) / len(weight)).view_as(scale)
-        for_x = (g * weight).addcmul_(x, scale * mean, value=-1).mul_(scale)
+        u = x * scale
+        rows = (g * u).reshape(-1, len(weight))
+        total = rows.mv(weight).view_as(scale)
+        for_x = (g * weight).addcmul_(u, total, value=-1 / len(weight)).mul_(scale)
         return for_x, rows.sum(0), None

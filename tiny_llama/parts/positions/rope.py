@@ -1,9 +1,11 @@
 """Rotary position embeddings (Su et al. 2021, arXiv:2104.09864), the positions of LLaMA."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from tiny_llama.parts.positions.base import Position
 
@@ -33,7 +35,8 @@ class Rope(Position):
         if end > len(self.cos):
             self._fill_tables(end, q.device)
         cos, sin = self.cos[start:end], self.sin[start:end]
-        return _turn(q, cos, sin), _turn(k, cos[:, : k.shape[1]], sin[:, : k.shape[1]])
+        n_keys = k.shape[1]
+        return _turn_heads(q, cos, sin), _turn_heads(k, cos[:, :n_keys], sin[:, :n_keys])
 
     def frequencies(self) -> Tensor:
         """Radians that each pair turns a position, `e/2`, fastest first."""
@@ -69,17 +72,44 @@ class Rope(Position):
             self.register_buffer(name, for_every_head, persistent=False)
 
 
-def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate the pairs (i, i + e/2) of the first e coordinates of `b h t _` by tables `t h e`.
+def _turn_heads(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn the first e coordinates of each head of `b h t _`, by tables `t h e`."""
+    x, n_turned = x.transpose(1, 2), cos.shape[-1]
+    if n_turned == x.shape[-1]:
+        turned = Turn.apply(x, cos, sin)
+    else:
+        turned = torch.cat([Turn.apply(x[..., :n_turned], cos, sin), x[..., n_turned:]], -1)
+    return turned.transpose(1, 2)
 
-    Each coordinate is mixed with the other one of its pair, row by row in `b t h e`, the order in
-    which a projection lies in memory.
+
+class Turn(torch.autograd.Function):
+    """The rotation of `b t h e`, the order in which a projection lies in memory.
+
+    Its gradient is the rotation back; autograd, which does not know that, takes half as long again.
     """
-    n_turned = cos.shape[-1]
-    if n_turned < x.shape[-1]:
-        parts = _turn(x[..., :n_turned], cos, sin), x[..., n_turned:]
-        return torch.cat([part.transpose(1, 2) for part in parts], -1).transpose(1, 2)
-    x = x.transpose(1, 2).contiguous()
+
+    apply: ClassVar[Callable[..., Tensor]]
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Turn by the tables' angles."""
+        ctx.save_for_backward(cos, sin)
+        return _turn(x, cos, sin)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
+        """Turn by minus those angles."""
+        cos, sin = ctx.saved_tensors
+        return _turn(g, cos, sin, sign=-1), None, None
+
+
+def _turn(x: Tensor, cos: Tensor, sin: Tensor, sign: int = 1) -> Tensor:
+    """Rotate the pairs (i, i + e/2) of `b t h e` by tables `t h e`; sign -1 turns them back.
+
+    Each coordinate is mixed with the other one of its pair, row by row.
+    """
+    x = x.contiguous()
     first, second = x.chunk(2, -1)
     others = torch.cat((second, first), -1)
-    return torch.addcmul(x * cos, others, sin).transpose(1, 2)
+    return (x * cos).addcmul_(others, sin, value=sign)
