@@ -109,7 +109,7 @@ def test_the_page_can_be_used_by_everybody(browser, server, screen, view):
         student = come(f"/family_tree?view={view}&node=gpt-j")
         settle(student)
         expect(student.page.get_by_role("heading", name="GPT-J-6B")).to_be_visible()
-        assert findings(student.page) == []
+        assert findings(student) == []
         until(lambda: student.page.evaluate(WIDTH) <= SCREENS[screen][1])  # once all is laid out
 
 
