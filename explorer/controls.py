@@ -342,7 +342,7 @@ def _number(name: str, label: str, usual: Any) -> Any:
         usual=usual if usual is None else kind(usual),
         min_value=kind(low),
         max_value=kind(high),
-        value=None if NoneType in KINDS[name] else kind(low),
+        value=None if NoneType in KINDS[name] or usual is None else kind(usual),
         step=kind(_STEPS.get(name, 1)),
         format="%g" if kind is float else "%d",
         placeholder=_WHEN_OPEN.get(name),

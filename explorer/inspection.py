@@ -98,6 +98,8 @@ def example_text(run: Run) -> str:
 
 def text_box(example: str, label: str = "Text that the model reads") -> str:
     """Let the student write a text, the same one on every page, or take an example."""
+    if link.value("text", usual=example) == "":
+        link.forget(["text"])
     words = link.widget(
         st.text_area,
         "text",

@@ -23,8 +23,8 @@ from streamlit.runtime.scriptrunner import RerunException, get_script_run_ctx
 from explorer import content, state
 from explorer.words import WORDS, Word
 
-MOST_LETTERS = 40
-"""Of a word that makes no sense, so many are said again."""
+MOST_LETTERS, MOST_NAMES = 40, 3
+"""Of a word that makes no sense, and of names that are none, so many are said again."""
 _AS_DECLARED = object()
 Place = tuple[str, str]
 """A page, empty where pages share the word, and the word's name."""
@@ -38,12 +38,18 @@ class _Link:
     """Where the tab is; empty: nowhere yet."""
     values: dict[Place, Any] = field(default_factory=dict)
     """What is not usual."""
+    shelved: dict[Place, Any] = field(default_factory=dict)
+    """What was chosen where there is not the like of it now, for when there is again."""
     reasons: dict[Place, object] = field(default_factory=dict)
     """What a value was chosen for, where it is dropped when that changes."""
     arrived: set[str] = field(default_factory=set)
     """Words that have come with the link and have not been shown yet."""
     written: Mapping[str, str] = field(default_factory=dict)
     """The link as the page last wrote it."""
+    unsaid: set[Place] = field(default_factory=set)
+    """What the student has chosen since the browser was last seen with the link as it was written:
+    links that were drawn before do not know of it.
+    """
     drawn: set[str] = field(default_factory=set)
     """Keys of widgets that have been drawn on this page."""
     replaced: dict[str, Any] = field(default_factory=dict)
@@ -81,16 +87,21 @@ def arrive(page: str) -> None:
     _confirm(link, said)
     if link.page == page and not _is_back_or_forward():
         return
+    chosen = {} if _is_back_or_forward() else _just_chosen(link, said)
     if link.page != page:
         link.drawn.clear()
     link.page = page
     link.replaced.clear()
+    link.unsaid.clear()
     for word in _living_on(page):
-        link.values.pop(_place(word), None)
-        link.reasons.pop(_place(word), None)
+        for kept in (link.values, link.shelved, link.reasons):
+            kept.pop(_place(word), None)
     link.arrived = set()
     for name, text in said.items():
         _take(link, name, text)
+    if unknown := [name for name in said if name not in WORDS]:
+        _say_not_ours(unknown)
+    link.values |= chosen
 
 
 def write() -> None:
@@ -128,13 +139,15 @@ def value(
     if because is not None and link.reasons.setdefault(place, because) != because:
         link.values.pop(place, None)
         link.reasons[place] = because
+    if place not in link.values and place in link.shelved:
+        link.values[place] = link.shelved.pop(place)
     if place not in link.values:
         return usual
     said = link.values[place]
     if (found := _fit(said, among, usual, nearest=nearest)) != said:
         if name in link.arrived:
             _say_unknown(name, word.kind.write(said))
-        link.values[place] = found
+        link.values[place], link.shelved[place] = found, said
     link.arrived.discard(name)
     if found == usual:
         link.values.pop(place, None)
@@ -146,6 +159,7 @@ def put(**values: Any) -> None:
     link = _link()
     for name, new in values.items():
         word = WORDS[name]
+        link.shelved.pop(_place(word), None)
         if word.usual is not None and new == word.usual:
             link.values.pop(_place(word), None)
         else:
@@ -155,7 +169,8 @@ def put(**values: Any) -> None:
 def forget(names: Iterable[str]) -> None:
     """Let words say what is usual."""
     for name in names:
-        _link().values.pop(_place(WORDS[name]), None)
+        for kept in (_link().values, _link().shelved):
+            kept.pop(_place(WORDS[name]), None)
 
 
 def widget(
@@ -190,9 +205,11 @@ def widget(
     is_near = isinstance(among, Between | range) if nearest is None else nearest
     shown = value(name, usual=usual, among=among, nearest=is_near, because=because)
     show(name, shown)
+    if draw is st.number_input:  # what an emptied box shows then, where it may not be empty
+        options.setdefault("value", WORDS[name].usual if usual is _AS_DECLARED else usual)
 
     def choose() -> None:
-        _link().values[_place(WORDS[name])] = state.shown(name)
+        _choose(WORDS[name], state.shown(name))
         if then is not None:
             then()
 
@@ -303,6 +320,31 @@ def _confirm(link: _Link, said: Mapping[str, str]) -> None:
     """Note that the browser has the link as the page last wrote it, if it has."""
     if said == link.written:
         link.replaced.clear()
+        link.unsaid.clear()
+
+
+def _choose(word: Word, chosen: Any) -> None:
+    """Keep what a student has chosen; nothing chosen is the usual, but for a setting."""
+    link, place = _link(), _place(word)
+    link.unsaid.add(place)
+    link.shelved.pop(place, None)
+    if chosen is None and word.group != "setup":
+        link.values.pop(place, None)
+    else:
+        link.values[place] = chosen
+
+
+def _just_chosen(link: _Link, said: Mapping[str, str]) -> dict[Place, Any]:
+    """What was chosen on the page before in the very moment in which it was left, where the link
+    to this one, which was drawn before, says the same as was said then.
+    """
+    return {
+        place: link.values[place]
+        for place in link.unsaid
+        if place in link.values
+        and not place[0]
+        and said.get(place[1]) == link.written.get(place[1])
+    }
 
 
 def _is_back_or_forward() -> bool:
@@ -321,13 +363,11 @@ def _place(word: Word, page: str | None = None) -> Place:
 
 
 def _take(link: _Link, name: str, text: str) -> None:
-    """Take up one word of the link; one that lives on another page is passed over."""
+    """Take up one word of the link; another page's, or one that is no word of ours, is left out."""
     word = WORDS.get(name)
-    if word and link.page not in word.pages:
+    if word is None or link.page not in word.pages:
         return
     try:
-        if word is None:
-            raise ValueError(name)
         link.values[_place(word)] = word.kind.read(text)
         link.arrived.add(name)
     except (ValueError, KeyError, OverflowError):
@@ -339,7 +379,7 @@ def _fit(said: Any, among: Container[object] | None, usual: Any, *, nearest: boo
     if among is None:
         return said
     if isinstance(said, list):
-        return [each for each in said if each in among]
+        return [each for each in said if each in among] or (usual if said else said)
     if said in among:
         return said
     if nearest and isinstance(among, Between):
@@ -351,10 +391,22 @@ def _fit(said: Any, among: Container[object] | None, usual: Any, *, nearest: boo
 
 def _say_unknown(name: str, said: str) -> None:
     """Tell the student that the link asks for what there is not; the page shows the usual then."""
-    short = content.escaped(said if len(said) <= MOST_LETTERS else f"{said[:MOST_LETTERS]}…")
-    st.toast(
-        f"The link asks for {content.escaped(name)} “{short}”, which cannot be chosen here; "
-        f"the page shows what can.",
-        icon=":material/link_off:",
-        duration="long",
+    _toast(
+        f"The link asks for {content.escaped(name)} “{_short(said)}”, which cannot be chosen here; "
+        f"the page shows what can."
     )
+
+
+def _say_not_ours(names: list[str]) -> None:
+    """Tell the student that the link has names that this app does not know."""
+    some = ", ".join(_short(name) for name in names[:MOST_NAMES])
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    _toast(f"The link asks for {some}{more}, which this app does not know; they are left out.")
+
+
+def _toast(words: str) -> None:
+    st.toast(words, icon=":material/link_off:", duration="long")
+
+
+def _short(said: str) -> str:
+    return content.escaped(said if len(said) <= MOST_LETTERS else f"{said[:MOST_LETTERS]}…")

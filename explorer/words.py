@@ -32,7 +32,7 @@ class Kind:
     """What a word may be: how it is read, and how it is written."""
 
     says: str
-    """What it may be, in words."""
+    """What it may be, in words: for who reads the table."""
     read: Callable[[str], Any]
     """Raises ValueError for what makes no sense."""
     write: Callable[[Any], str] = str
@@ -339,7 +339,11 @@ def _settings() -> Iterator[Word]:
     )
     low, high = map(int, config.BOUNDS["vocab_size"])
     yield Word(
-        name="model_vocab_size", kind=_whole(low, high), pages=("architecture",), group="setup"
+        name="model_vocab_size",
+        kind=_whole(low, high),
+        pages=("architecture",),
+        is_apart=True,
+        group="setup",
     )
     for name in SETTINGS:
         pages = both if name in MODEL_FIELDS else ("train",)

@@ -16,6 +16,7 @@ from tiny_llama.data import IGNORED, Batch, TokenizedCorpus
 from tiny_llama.errors import CheckpointError, ConfigError, TrainingError
 from tiny_llama.generation import generate
 from tiny_llama.model import TinyLlama
+from tiny_llama.muon import Muon
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.train_config import TrainConfig
 
@@ -245,8 +246,7 @@ def evaluate(model: TinyLlama, texts: Batch, corpus: TokenizedCorpus) -> HeldOut
 def make_optimizers(model: TinyLlama, config: TrainConfig) -> list[torch.optim.Optimizer]:
     """Build the optimizers, each parameter in exactly one; vectors are not decayed.
 
-    Muon (Jordan et al. 2024; scaled as in Liu et al. 2025, arXiv:2502.16982) moves the matrices
-    inside the blocks, AdamW the rest.
+    Muon moves the matrices inside the blocks, AdamW the rest.
     """
     named = dict(model.named_parameters())
     if config.optimizer == "muon":
@@ -269,12 +269,11 @@ def _sgd(parameters: Sequence[Tensor], config: TrainConfig) -> torch.optim.Optim
 
 
 def _muon(matrices: Sequence[Tensor], config: TrainConfig) -> torch.optim.Optimizer:
-    return torch.optim.Muon(
+    return Muon(
         matrices,
         lr=config.learning_rate,
         weight_decay=config.weight_decay,
         momentum=config.beta1,
-        adjust_lr_fn="match_rms_adamw",
     )
 
 

@@ -69,23 +69,19 @@ def _search() -> str:
 
 
 def _years() -> tuple[int, int]:
+    said = link.value("years", usual=_ALL_YEARS)
+    between = tuple(min(max(year, FIRST_YEAR), LAST_YEAR) for year in said)
+    link.put(years=between)
     first, last = link.widget(
         st.slider,
         "years",
         "Years",
         usual=_ALL_YEARS,
-        among=_Years(),
+        among=[between],
         min_value=FIRST_YEAR,
         max_value=LAST_YEAR,
     )
     return first, last
-
-
-class _Years:
-    """Two years of the tree, the first of them not after the last."""
-
-    def __contains__(self, years: object) -> bool:
-        return isinstance(years, tuple) and FIRST_YEAR <= years[0] <= years[1] <= LAST_YEAR
 
 
 def _several(key: str, label: str, titles: Mapping[str, str]) -> Sequence[str]:

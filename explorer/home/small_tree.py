@@ -21,9 +21,9 @@ def show() -> None:
     showing.draw(small_tree(names[0], root.name, names[1]), key="small_tree")
     _show_links("Before LLaMA", before)
     _show_links("LLaMA and what came after it", [root, *after])
-    st.page_link(
-        "../pages/family_tree.py",
-        label=f"The whole tree: {len(tree.nodes)} models, papers and programs",
+    link.offer(
+        "family_tree",
+        f"The whole tree: {len(tree.nodes)} models, papers and programs",
         icon=":material/family_history:",
     )
     sources(

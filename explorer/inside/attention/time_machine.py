@@ -36,7 +36,7 @@ def show(inspection: Inspection) -> None:
     )
     reading_map.reading_map(reading, key="time")
     offer_page(lambda: reading_map.page(reading, f"How layer {layer}, head {head} formed"))
-    role = choose_one("Score", list(ROLES), key="role", usual="induction")
+    role = choose_one("Score", list(ROLES), key="role")
     at, steps, losses = list(ROLES).index(role), answer["steps"], answer["losses"]
     showing.draw(
         figures.formation(
