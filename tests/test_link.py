@@ -28,7 +28,7 @@ def page():
 
 @pytest.fixture
 def app():
-    app = AppTest.from_function(page)
+    app = AppTest.from_function(page, default_timeout=60)
     app.query_params["run"] = "first"
     return app.run()
 
@@ -194,7 +194,7 @@ def links_to_architecture():
 
 
 def test_a_link_that_says_one_setting_says_them_all():
-    app = AppTest.from_function(links_to_architecture).run()
+    app = AppTest.from_function(links_to_architecture, default_timeout=60).run()
     new, other_slot = [json.loads(each.value) for each in app.json]
     assert new == {"view": "memory", "preset": "llama-1-7b"}
     assert other_slot == {
