@@ -22,7 +22,8 @@ def take_turns(
     """Time everyone in short turns, round after round, so that a disturbance meets all alike.
 
     A round in which other processes took cores that it needed does not count, unless there are
-    too few others when the patience, in seconds, is at its end.
+    too few others when the patience, in seconds, is at its end. On one thread the processor's time
+    is taken, from which nobody else can take any, so every round counts; on more, the clock's.
 
     Returns:
         Seconds a step of each contender, one number a round; the n-th numbers of all contenders
@@ -57,7 +58,12 @@ class Neighbours:
         self._began, self._busy, self._own = time.perf_counter(), _busy(), time.process_time()
 
     def are_quiet(self) -> bool:
-        """Whether they left enough cores for as many threads as PyTorch uses."""
+        """Whether they left enough cores for as many threads as PyTorch uses.
+
+        From one thread, whose processor time is taken, they take none.
+        """
+        if torch.get_num_threads() == 1:
+            return True
         others = _busy() - self._busy - (time.process_time() - self._own)
         free = (os.cpu_count() or 1) - torch.get_num_threads()
         return others / _since(self._began) < free + SPARE_CORES
@@ -96,10 +102,11 @@ def _warm_up(step: Callable[[], object]) -> float:
 
 
 def _seconds(step: Callable[[], object], repeats: int) -> float:
-    began = time.perf_counter()
+    clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
+    began = clock()
     for _ in range(repeats):
         step()
-    return _since(began) / repeats
+    return (clock() - began) / repeats
 
 
 def _since(began: float) -> float:

@@ -1,8 +1,13 @@
 """How fast a whole training step is, beside Hugging Face's LLaMA, nanoGPT and the machine itself.
 
-    python benchmarks/training_speed.py [--seconds 30] [--patience 600]
+    python benchmarks/training_speed.py [--seconds 30] [--patience 600] [--threads 1,2] [--no-parts]
 
-writes `training_speed.json` and the table at the end of `README.md`, both beside this file.
+writes `training_speed.json` and the tables at the end of `README.md`, both beside this file, with a
+record for each kind of processor, of which only this machine's is written anew. Where the time goes
+(parts) only a quiet machine can tell. What a processor without AVX-512 would do, one with it tells
+nearly:
+
+    ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 python benchmarks/training_speed.py
 """
 
 import argparse
@@ -14,6 +19,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 import transformers
@@ -32,7 +38,6 @@ from where_time_goes import where_time_goes
 
 HERE = Path(__file__).parent
 MARK = "<!-- What follows is written by training_speed.py. -->\n"
-THREADS = (1, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +65,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=30, help="of each shape and thread count")
     parser.add_argument("--patience", type=float, default=600, help="seconds to wait for quiet")
+    parser.add_argument("--threads", default="1,2", help="numbers of threads, with commas")
+    parser.add_argument("--parts", action=argparse.BooleanOptionalAction, default=True)
     chosen = parser.parse_args()
     peaks, rows, parts = {}, [], {}
-    for threads in THREADS:
+    for threads in map(int, chosen.threads.split(",")):
         torch.set_num_threads(threads)
-        peaks[threads] = matrix_product_peaks()
-        print(f"{threads} threads: {peaks[threads]} GFLOP/s", flush=True)
+        peaks[str(threads)] = matrix_product_peaks()
+        peak = max(peaks[str(threads)].values())
+        print(f"{threads} threads: {peaks[str(threads)]} GFLOP/s", flush=True)
         for shape in SHAPES:
             everyone = list(contenders(shape))
             times = take_turns(
@@ -73,11 +81,12 @@ def main() -> None:
                 seconds=chosen.seconds,
                 patience=chosen.patience,
             )
-            rows += rows_of(shape, everyone, threads, times, max(peaks[threads].values()))
+            rows += rows_of(shape, everyone, threads, times, peak)
             print(*rows[-len(everyone) :], sep="\n", flush=True)
-            if threads == 1:
+            if threads == 1 and chosen.parts:
                 parts[shape.name] = where_time_goes(everyone[0].step, n_steps=20)
-    write({"recorded": setting(), "peaks": peaks, "parts": parts}, rows)
+    found = {"recorded": setting(), "peaks": peaks, "parts": parts}
+    write({**found, "rows": [asdict(row) for row in rows]})
 
 
 def rows_of(
@@ -110,37 +119,56 @@ def setting() -> dict[str, str]:
     return {
         "date": date.today().isoformat(),
         "machine": f"{os.cpu_count()} cores, no GPU",
-        "processor": str(torch.cpu.get_capabilities().get("cpu_name", platform.processor())),
+        "processor": processor(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
 
 
-def write(found: dict[str, dict], rows: Sequence[Row]) -> None:
-    """Save all numbers as JSON and the table at the end of the README."""
-    numbers = {**found, "rows": [asdict(row) for row in rows]}
-    (HERE / "training_speed.json").write_text(json.dumps(numbers, indent=2) + "\n")
-    readme = HERE / "README.md"
+def processor() -> str:
+    """Its name and generation, and the instructions that PyTorch uses of it."""
+    name = str(torch.cpu.get_capabilities().get("cpu_name", platform.processor()))
+    lines = Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()
+    facts = {
+        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
+    }
+    used = torch.backends.cpu.get_cpu_capability()
+    held = " alone (held to it)" if "ATEN_CPU_CAPABILITY" in os.environ else ""
+    return f"{name}, family {facts['cpu family']} model {facts['model']}, with {used}{held}"
+
+
+def write(record: dict[str, Any]) -> None:
+    """Save a record as JSON beside those of other processors; write all at the README's end."""
+    file, readme = HERE / "training_speed.json", HERE / "README.md"
+    records = {each["recorded"]["processor"]: each for each in json.loads(file.read_text())}
+    records[record["recorded"]["processor"]] = record
+    file.write_text(json.dumps(list(records.values()), indent=2) + "\n")
     prose = readme.read_text().partition(MARK)[0]
-    sections = [headline(found), *(table(shape, rows) for shape in SHAPES), time_table(found)]
+    sections = [section for each in records.values() for section in sections_of(each)]
     readme.write_text(prose + MARK + "\n" + "\n\n".join(sections) + "\n")
 
 
-def headline(found: dict[str, dict]) -> str:
+def sections_of(record: dict[str, Any]) -> list[str]:
+    """What the README says of one processor."""
+    rows = [Row(**row) for row in record["rows"]]
+    tables = [table(shape, rows) for shape in SHAPES]
+    return [headline(record), *tables, *([time_table(record)] if record["parts"] else [])]
+
+
+def headline(record: dict[str, Any]) -> str:
     """When, on what, and what the machine can do at most."""
-    made = found["recorded"]
+    made = record["recorded"]
     peaks = "; ".join(
-        f"on {threads} thread{'s' * (threads > 1)} {best['oneDNN']:.0f} by oneDNN and "
+        f"on {threads} thread{'s' * (threads != '1')} {best['oneDNN']:.0f} by oneDNN and "
         f"{best['MKL']:.0f} by MKL"
-        for threads, best in found["peaks"].items()
+        for threads, best in record["peaks"].items()
     )
     return (
-        f"## Recorded results\n\n"
-        f"Recorded on {made['date']} on {made['machine']} (shared with other work; processor "
-        f"{made['processor']}), with Python {made['python']}, PyTorch {made['torch']} and "
-        f"transformers {made['transformers']}. Largest speed of big float32 matrix products, in "
-        f"GFLOP/s: {peaks}."
+        f"## {made['processor']}\n\n"
+        f"Recorded on {made['date']} on {made['machine']} (shared with other work), with Python "
+        f"{made['python']}, PyTorch {made['torch']} and transformers {made['transformers']}. "
+        f"Largest speed of big float32 matrix products, in GFLOP/s: {peaks}."
     )
 
 
@@ -148,34 +176,35 @@ def table(shape: Shape, rows: Sequence[Row]) -> str:
     """One shape's contenders, on every number of threads."""
     config = shape.config
     at = {(row.name, row.threads): row for row in rows if row.shape == shape.name}
-    columns = [f"tokens/s, {t} thr. | × ours | of peak" for t in THREADS]
+    numbers = sorted({threads for _, threads in at})
+    columns = [f"tokens/s, {t} thr. | × ours | of peak" for t in numbers]
     lines = [
         f"### {shape.name}: width {config.d_model}, {config.n_layers} layers, {config.n_heads} "
         f"heads, {shape.batch_size} texts of {config.context} tokens",
         "",
         "| | parameters | " + " | ".join(columns) + " |",
-        "| --- | ---: |" + " ---: | ---: | ---: |" * len(THREADS),
+        "| --- | ---: |" + " ---: | ---: | ---: |" * len(numbers),
     ]
     for name in dict.fromkeys(name for name, _ in at):
         cells = " | ".join(
             f"{at[name, t].tokens_per_second:,.0f} | {1 / at[name, t].times_ours:.2f} | "
             f"{at[name, t].share_of_peak:.0%}"
-            for t in THREADS
+            for t in numbers
         )
         lines.append(f"| {name} | {at[name, 1].n_parameters:,} | {cells} |")
     gains = [
         f"{at[HUGGING_FACE, t].times_ours:.2f} times as fast as Hugging Face, "
         f"{at[NANO_GPT, t].times_ours:.2f} times as fast as nanoGPT "
         f"(as a GPT {at[NANO_GPT, t].times_ours_as_gpt:.2f} times)"
-        for t in THREADS
+        for t in numbers
     ]
-    sentence = f"Ours is {gains[0]} on one thread, and {gains[1]} on two."
-    return "\n".join([*lines, "", sentence])
+    said = (f"{gain} on {t} thread{'s' * (t > 1)}" for gain, t in zip(gains, numbers, strict=True))
+    return "\n".join([*lines, "", f"Ours is {', and '.join(said)}."])
 
 
-def time_table(found: dict[str, dict]) -> str:
+def time_table(record: dict[str, Any]) -> str:
     """Which part of ours takes which share of a step, by shape."""
-    parts = found["parts"]
+    parts = record["parts"]
     totals = {shape: sum(times.values()) for shape, times in parts.items()}
     lines = [
         "### Where the time of ours goes, on one thread",

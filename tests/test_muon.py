@@ -65,8 +65,17 @@ def test_matrices_of_a_shape_go_together_as_each_would_alone():
     torch.testing.assert_close(orthogonal(matrices), alone, rtol=2e-2, atol=5e-3)
 
 
-def test_half_the_digits_are_used_only_where_the_processor_is_quick_with_them(monkeypatch):
-    for quick, dtype in [(True, torch.bfloat16), (False, torch.float32)]:
-        found = {"avx512_bf16": quick}
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=found: found)
-        assert muon._number_type(torch.zeros(1, 2, 3)) == dtype
+@pytest.mark.parametrize(
+    ("has_it", "used", "dtype"),
+    [
+        (True, "AVX512", torch.bfloat16),
+        (True, "AVX2", torch.float32),
+        (False, "AVX512", torch.float32),
+    ],
+)
+def test_half_the_digits_are_used_only_where_the_processor_is_quick_with_them(
+    monkeypatch, has_it, used, dtype
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has_it})
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: used)
+    assert muon._number_type(torch.zeros(1, 2, 3)) == dtype

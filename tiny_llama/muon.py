@@ -71,5 +71,6 @@ def _shape(matrix: Tensor) -> tuple[int, ...]:
 
 def _number_type(matrices: Tensor) -> torch.dtype:
     """What to multiply in: the method forgives rounding."""
-    is_quick = not matrices.is_cpu or torch.cpu.get_capabilities().get("avx512_bf16", False)
-    return torch.bfloat16 if is_quick else matrices.dtype
+    has_it = torch.cpu.get_capabilities().get("avx512_bf16", False)
+    uses_it = has_it and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return torch.bfloat16 if uses_it or not matrices.is_cpu else matrices.dtype
