@@ -254,7 +254,8 @@ class Student:
     @property
     def model(self) -> Locator:
         """The sidebar's box that says which model all pages look at."""
-        return self.sidebar.get_by_role("combobox", name="Model")
+        # On a phone the sidebar is closed at first, and what is in it hidden.
+        return self.sidebar.get_by_role("combobox", name="Model", include_hidden=True)
 
     def sidebar_step(self) -> int:
         words = self.sidebar.get_by_text(re.compile(r", step [\d,]+")).inner_text()
