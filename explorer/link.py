@@ -94,8 +94,8 @@ def arrive(page: str) -> None:
     link.replaced.clear()
     link.unsaid.clear()
     for word in _living_on(page):
-        for kept in (link.values, link.shelved, link.reasons):
-            kept.pop(_place(word), None)
+        _drop(link, _place(word))
+        link.reasons.pop(_place(word), None)
     link.arrived = set()
     for name, text in said.items():
         _take(link, name, text)
@@ -137,7 +137,7 @@ def value(
     assert link.page in word.pages or not link.page, f"{name} does not live on {link.page}"
     place, usual = _place(word), word.usual if usual is _AS_DECLARED else usual
     if because is not None and link.reasons.setdefault(place, because) != because:
-        link.values.pop(place, None)
+        _drop(link, place)
         link.reasons[place] = because
     if place not in link.values and place in link.shelved:
         link.values[place] = link.shelved.pop(place)
@@ -159,18 +159,15 @@ def put(**values: Any) -> None:
     link = _link()
     for name, new in values.items():
         word = WORDS[name]
-        link.shelved.pop(_place(word), None)
-        if word.usual is not None and new == word.usual:
-            link.values.pop(_place(word), None)
-        else:
+        _drop(link, _place(word))
+        if word.usual is None or new != word.usual:
             link.values[_place(word)] = new
 
 
 def forget(names: Iterable[str]) -> None:
     """Let words say what is usual."""
     for name in names:
-        for kept in (_link().values, _link().shelved):
-            kept.pop(_place(WORDS[name]), None)
+        _drop(_link(), _place(WORDS[name]))
 
 
 def widget(
@@ -323,14 +320,18 @@ def _confirm(link: _Link, said: Mapping[str, str]) -> None:
         link.unsaid.clear()
 
 
+def _drop(link: _Link, place: Place) -> None:
+    """Let a word say what is usual; what was chosen before does not come back."""
+    link.values.pop(place, None)
+    link.shelved.pop(place, None)
+
+
 def _choose(word: Word, chosen: Any) -> None:
     """Keep what a student has chosen; nothing chosen is the usual, but for a setting."""
     link, place = _link(), _place(word)
     link.unsaid.add(place)
-    link.shelved.pop(place, None)
-    if chosen is None and word.group != "setup":
-        link.values.pop(place, None)
-    else:
+    _drop(link, place)
+    if chosen is not None or word.group == "setup":
         link.values[place] = chosen
 
 
