@@ -17,7 +17,7 @@ from explorer.words import BOUNDS, KINDS, OPTIONS
 from tiny_llama import config
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, Task, own_text
-from tiny_llama.presets import PRESETS, find_preset
+from tiny_llama.presets import PRESETS
 from tiny_llama.setup import (
     MODEL_FIELDS,
     OWN_TEXT,
@@ -26,6 +26,7 @@ from tiny_llama.setup import (
     Setup,
     from_preset,
     nearest_preset,
+    setup_of_preset,
 )
 from tiny_llama.tokenizers import TOKENIZERS
 from tiny_llama.train_config import TrainConfig
@@ -112,6 +113,7 @@ SECTIONS = (
             "logit_softcap": "Soft cap on logits",
             "dropout": "Dropout",
             "init_std": "Spread of the starting weights",
+            "embedding_std": "Spread of the starting embedding",
             "scaled_residual_init": "Smaller start into the residual stream",
         },
     ),
@@ -171,7 +173,7 @@ def any_model() -> tuple[Setup, str]:
         ConfigError: if the choices do not fit together.
     """
     preset = _choice("preset", "Model to begin with", PRESETS, TINY[0], then=_take_preset)
-    usual = Setup(model=find_preset(preset).config)
+    usual = setup_of_preset(preset)
     first, fine = (section for section in SECTIONS if section.is_model)
     # Where a screen is narrow the page folds what is in here, by its style sheet.
     st.toggle(first.title, key="parts_shown")
@@ -245,7 +247,7 @@ def details(chosen: Basics) -> Setup:
     Raises:
         ConfigError: if the choices do not fit together.
     """
-    usual = Setup(model=find_preset(chosen.preset).config)
+    usual = setup_of_preset(chosen.preset)
     values: dict[str, Any] = {"corpus": chosen.corpus, "steps": chosen.steps}
     for section in SECTIONS:
         with st.expander(section.title, icon=section.icon):
@@ -386,6 +388,7 @@ _STEPS = {
     "logit_softcap": 10,
     "dropout": 0.05,
     "init_std": 0.01,
+    "embedding_std": 0.1,
     "steps": 100,
     "learning_rate": 0.001,
     "warmup_steps": 10,
