@@ -19,6 +19,8 @@ from tiny_llama.errors import UserError
 FOLLOW_SECONDS = 3.0
 """How often a page that follows a run looks again."""
 _NOW = "now"
+MOST_SHOWN = 26
+"""Characters of the text that fit on its line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,18 +41,17 @@ class Inspection:
 def inspect() -> Inspection:
     """Let the student choose text and step, and read the text; ends the page if that cannot be."""
     run = current_run()
-    with st.container(border=True):
-        text = text_box(example_text(run))
-        step = _step(run)
-        if not text.strip():
-            showing.stop("There is no text to read; write some words above.")
-        if step is None:
-            step = session.inspected_step(run)
-        reading = analyse("reading", run=run, step=step, text=text)
-        if run.is_moving:
-            session.inspect_step(run, reading.step)
-        st.caption(_summary(run, reading))
-        _follow(run, reading.step)
+    text = text_line(example_text(run))
+    step = _step(run)
+    if not text.strip():
+        showing.stop("There is no text to read; write some words.")
+    if step is None:
+        step = session.inspected_step(run)
+    reading = analyse("reading", run=run, step=step, text=text)
+    if run.is_moving:
+        session.inspect_step(run, reading.step)
+    st.caption(_summary(run, reading))
+    _follow(run, reading.step)
     return Inspection(run=run, step=reading.step, text=text, reading=reading)
 
 
@@ -94,6 +95,23 @@ def example_text(run: Run) -> str:
     if corpus is not None:
         return content.example(corpus.name)
     return run.samples[-1][1][:120] if run.samples else "The cat sat on the mat, and the cat slept."
+
+
+def text_line(example: str, label: str = "Text that the model reads") -> str:
+    """Say in one line what the model reads; a press opens it, to write another text."""
+    with st.popover(
+        f"Text: {_beginning(link.value('text', usual=example))}",
+        icon=":material/edit_note:",
+        key="text_line",
+        width="stretch",
+    ):
+        return text_box(example, label)
+
+
+def _beginning(text: str) -> str:
+    """The first words of a text, on one line."""
+    words = " ".join(text.split())
+    return content.escaped(words if len(words) <= MOST_SHOWN else f"{words[:MOST_SHOWN]}…")
 
 
 def text_box(example: str, label: str = "Text that the model reads") -> str:

@@ -31,7 +31,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from explorer.views import View
+from explorer.stage import View
 from tiny_llama.metrics import read_metrics
 
 CHROMIUM = shutil.which("chromium")
@@ -205,7 +205,7 @@ class Student:
         self.page.get_by_role("option", name=name).click()
 
     def go_to(self, page: str) -> None:
-        self.sidebar.get_by_role("link", name=page, exact=True).click()
+        self.bar.get_by_role("link", name=page, exact=True).click()
         title = {"Home": "Tiny LLaMA Explorer", "Train": "Train"}[page]
         expect(self.page.get_by_role("heading", name=title, level=1)).to_be_visible()
 
@@ -248,18 +248,19 @@ class Student:
         expect(self.page.get_by_text(text)).to_be_visible()
 
     @property
-    def sidebar(self) -> Locator:
-        return self.page.get_by_test_id("stSidebar")
+    def bar(self) -> Locator:
+        """The bar above every page."""
+        return self.page.locator(".st-key-bar")
 
     @property
     def model(self) -> Locator:
-        """The sidebar's box that says which model all pages look at."""
-        # On a phone the sidebar is closed at first, and what is in it hidden.
-        return self.sidebar.get_by_role("combobox", name="Model", include_hidden=True)
+        """The bar's box that says which model all pages look at."""
+        return self.bar.get_by_role("combobox", name="Model")
 
-    def sidebar_step(self) -> int:
-        words = self.sidebar.get_by_text(re.compile(r", step [\d,]+")).inner_text()
-        return int(found_in(words, r", step ([\d,]+)").replace(",", ""))
+    def model_step(self) -> int:
+        """How far the bar says that the model is trained."""
+        words = self.bar.get_by_text(re.compile(r"[Ss]tep [\d,]+")).inner_text()
+        return int(found_in(words, r"[Ss]tep ([\d,]+)").replace(",", ""))
 
     @property
     def numbers(self) -> Locator:
@@ -393,8 +394,6 @@ def _settings(screen: str) -> dict[str, Any]:
 
 # What holds for every view of every page.
 
-NOT_OURS = "[data-testid=stSidebarNavItems]"
-"""Streamlit's own list of pages has no proper list markup."""
 WIDTH = """() => {
   const main = document.querySelector("[data-testid=stMain]")
   main.scrollLeft = 9999
@@ -439,7 +438,7 @@ def frames_sent(student: Student, ready: Locator) -> list[str | bytes]:
 def findings(student: Student) -> list[str]:
     """What a scan for accessibility holds for serious, and still does a moment later.
 
-    A line each. A sidebar that has its height and not its links yet, say, is not found twice.
+    A line each. A bar that has its height and not its links yet, say, is not found twice.
     """
     if not _scan(student.page):
         return []
@@ -448,7 +447,7 @@ def findings(student: Student) -> list[str]:
 
 
 def _scan(page: Page) -> list[str]:
-    found = Axe().run(page, context={"exclude": [[NOT_OURS]]}, options=RULES).response["violations"]
+    found = Axe().run(page, options=RULES).response["violations"]
     return [
         f"{each['id']}: {node['html'][:200]}"
         for each in found

@@ -11,6 +11,7 @@ export default function headGrid(component) {
   root.setAttribute("role", "group")
   root.setAttribute("aria-label", data.alt)
   const shade = shades(readTheme(root).scale)
+  root.style.setProperty("--layers", data.layers.length)
   root.replaceChildren()
   data.layers.forEach((heads, layer) => {
     const row = element("section", "layer", root)
