@@ -117,7 +117,7 @@ def _stage(page: str, view: str) -> Stage:
     """Make room: on a phone, one under the other in this order."""
     with st.container(key="stage", horizontal=True, gap="medium"):
         picture = st.container(key="picture", gap="small")
-        with st.container(key="beside", gap="medium"):
+        with st.container(key="side", gap="medium"):
             controls, shared, words = (
                 st.container(key=key, gap="small") for key in ("controls", "shared", "words")
             )
