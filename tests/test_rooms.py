@@ -26,7 +26,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "stage": ("content", "page_list", "showing", "widgets"),
     "controls": ("content", "engine", "link", "state", "words"),
     "inspection": (
-        *("content", "engine", "engine.server", "link", "session", "showing", "widgets", "words"),
+        *("content", "engine", "engine.server", "link", "session", "showing", "stage", "widgets"),
+        "words",
     ),
     "run_actions": ("content", "controls", "engine", "engine.server", "session"),
     "tour": ("components", "content", "link"),

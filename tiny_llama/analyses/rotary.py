@@ -112,7 +112,7 @@ def check_rope(subject: Subject) -> Rope:
         else f"Nothing turns in this model, which has position='{name}'"
     )
     raise ConfigError(
-        f"{what}; choose one with position='rope', such as tales-llama, in the sidebar."
+        f"{what}; choose one with position='rope', such as tales-llama."
     )
 
 
