@@ -4,6 +4,7 @@ from itertools import islice
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tiny_llama.checkpoint import (
     MODEL,
@@ -20,6 +21,7 @@ from tiny_llama.menu import TRAINING_CHOICES
 from tiny_llama.metrics import METRICS, add_metrics, read_metrics, trim_metrics
 from tiny_llama.recording import Recorder
 from tiny_llama.setup import OWN_TEXT, SETUP, Setup, load_setup, snapshot_steps
+from tiny_llama.tensor_files import load_tensors
 from tiny_llama.train_config import TrainConfig
 
 TEXT = own_text("the cat sat on the mat and the dog ran to the log. " * 60)
@@ -29,6 +31,25 @@ TRAINING = TrainConfig(steps=20, batch_size=4, sample_tokens=5, evaluate_every=5
 @pytest.fixture
 def setup(small):
     return Setup(model=replace(small, dropout=0.1), training=TRAINING, corpus=OWN_TEXT)
+
+
+def make_older(folder):
+    """Take all digests out of a run folder, as it was written before there were any."""
+    for path in (folder / SETUP, folder / "tokenizer.json"):
+        stored = json.loads(path.read_text())
+        path.write_text(json.dumps({key: it for key, it in stored.items() if key != "digest"}))
+    for path in folder.rglob("*.safetensors"):
+        tensors, about = load_tensors(path)
+        save_file(tensors, path, {k: v for k, v in about.items() if k in ("step", "next_step")})
+    rows = read_metrics(folder)
+    (folder / METRICS).write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def edit(path, **settings):
+    """Change settings of the model in a `setup.json`, as somebody with an editor would."""
+    stored = json.loads(path.read_text())
+    stored["model"] |= settings
+    path.write_text(json.dumps(stored))
 
 
 def record(folder, setup, n_reports):
@@ -133,16 +154,17 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path, setup):
         record(tmp_path, setup, 2)
 
 
-def damage(path, content):
-    path.write_bytes(content)
+@pytest.mark.parametrize("content", [b"", b"\x80\x04\x95 pickled", b"\xff" * 4000])
+def test_a_damaged_model_is_answered_with_a_sentence(tmp_path, setup, content):
+    record(tmp_path, setup, 3)
+    (tmp_path / MODEL).write_bytes(content)
+    with pytest.raises(CheckpointError, match=MODEL):
+        load_model(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        (MODEL, b""),
-        (MODEL, b"\x80\x04\x95 pickled"),
-        (MODEL, b"\xff" * 4000),
         (SETUP, b"not json"),
         (SETUP, b"[1, 2]"),
         (SETUP, b"\xff\xfe\x00"),
@@ -157,8 +179,11 @@ def damage(path, content):
         ("tokenizer.json", b"{}"),
     ],
 )
-def test_a_damaged_folder_is_answered_with_a_sentence(tmp_path, setup, name, content):
+def test_an_older_folder_that_is_damaged_is_answered_with_a_sentence(
+    tmp_path, setup, name, content
+):
     record(tmp_path, setup, 3)
+    make_older(tmp_path)
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError) as caught:
         load_model(tmp_path)
@@ -176,10 +201,9 @@ def test_a_checkpoint_cut_short_is_noticed(tmp_path, setup):
 
 def test_weights_of_another_shape_are_named(tmp_path, setup):
     record(tmp_path, setup, 3)
-    stored = json.loads((tmp_path / SETUP).read_text())
-    stored["model"]["d_hidden"] = 8
-    (tmp_path / SETUP).write_text(json.dumps(stored))
-    with pytest.raises(CheckpointError, match=r"feed_forward\.to_gate\.weight have shape"):
+    make_older(tmp_path)
+    edit(tmp_path / SETUP, d_hidden=8)
+    with pytest.raises(CheckpointError, match=r"feed_forward\.to_gate\.weight has the shape"):
         load_model(tmp_path)
 
 

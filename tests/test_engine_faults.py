@@ -180,9 +180,10 @@ def _tear_metrics(run):
 
 
 def _as_if_it_were_being_prepared(run):
-    for name in ("setup.json", "model.safetensors", "metrics.jsonl", "tokenizer.json"):
+    for name in ("setup.json", *CHECKPOINTS, "metrics.jsonl", "tokenizer.json"):
         (run / name).unlink()
     record = json.loads((run / "run.json").read_text())
+    record = {key: value for key, value in record.items() if key != "digest"}
     (run / "run.json").write_text(json.dumps(record | {"status": "starting"}))
 
 

@@ -14,7 +14,6 @@ from tiny_llama.checkpoint import (
     build_model,
     load_model,
     load_snapshot,
-    load_tensors,
     new_trainer,
 )
 from tiny_llama.commands.train import setup_of
@@ -24,6 +23,7 @@ from tiny_llama.menu import POSITION
 from tiny_llama.metrics import read_metrics
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.setup import changes, snapshot_steps
+from tiny_llama.tensor_files import load_tensors
 
 FOLDER = Path(tiny_llama.__file__).parent / "pretrained"
 NAMES = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
