@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from damaging import edit, make_older
 
 from tiny_llama.checkpoint import (
     MODEL,
@@ -21,7 +21,6 @@ from tiny_llama.menu import TRAINING_CHOICES
 from tiny_llama.metrics import METRICS, add_metrics, read_metrics, trim_metrics
 from tiny_llama.recording import Recorder
 from tiny_llama.setup import OWN_TEXT, SETUP, Setup, load_setup, snapshot_steps
-from tiny_llama.tensor_files import load_tensors
 from tiny_llama.train_config import TrainConfig
 
 TEXT = own_text("the cat sat on the mat and the dog ran to the log. " * 60)
@@ -31,25 +30,6 @@ TRAINING = TrainConfig(steps=20, batch_size=4, sample_tokens=5, evaluate_every=5
 @pytest.fixture
 def setup(small):
     return Setup(model=replace(small, dropout=0.1), training=TRAINING, corpus=OWN_TEXT)
-
-
-def make_older(folder):
-    """Take all digests out of a run folder, as it was written before there were any."""
-    for path in (folder / SETUP, folder / "tokenizer.json"):
-        stored = json.loads(path.read_text())
-        path.write_text(json.dumps({key: it for key, it in stored.items() if key != "digest"}))
-    for path in folder.rglob("*.safetensors"):
-        tensors, about = load_tensors(path)
-        save_file(tensors, path, {k: v for k, v in about.items() if k in ("step", "next_step")})
-    rows = read_metrics(folder)
-    (folder / METRICS).write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
-def edit(path, **settings):
-    """Change settings of the model in a `setup.json`, as somebody with an editor would."""
-    stored = json.loads(path.read_text())
-    stored["model"] |= settings
-    path.write_text(json.dumps(stored))
 
 
 def record(folder, setup, n_reports):

@@ -184,7 +184,7 @@ def _as_if_it_were_being_prepared(run):
         (run / name).unlink()
     record = json.loads((run / "run.json").read_text())
     record = {key: value for key, value in record.items() if key != "digest"}
-    (run / "run.json").write_text(json.dumps(record | {"status": "starting"}))
+    (run / "run.json").write_text(json.dumps(record | {"status": "starting", "step": 0}))
 
 
 def test_a_server_that_starts_again_finds_its_runs_and_whose_they_are(again):

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import tiny_llama
-from tiny_llama.__main__ import read_words
 from tiny_llama.checkpoint import (
     MODEL,
     build_model,
@@ -16,6 +15,7 @@ from tiny_llama.checkpoint import (
     load_snapshot,
     new_trainer,
 )
+from tiny_llama.command_line import read_words
 from tiny_llama.commands.train import setup_of
 from tiny_llama.corpora import CORPORA
 from tiny_llama.generation import generate

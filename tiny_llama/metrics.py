@@ -147,7 +147,7 @@ def _damage(rows: Sequence[Row], wrong: Sequence[int]) -> str:
         lines = f"line {which} is" if len(wrong) == 1 else f"lines {which}{more} are"
         return f"In {METRICS}, {lines} damaged and left out."
     n_missing = rows[-1]["step"] + 1 - len(rows) if rows else 0
-    return f"In {METRICS}, {n_missing:,} rows are missing." if n_missing else ""
+    return f"In {METRICS}, rows are missing: {n_missing:,}." if n_missing else ""
 
 
 def _write_all(file: BinaryIO, content: bytes) -> None:

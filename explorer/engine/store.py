@@ -27,7 +27,7 @@ from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
 from tiny_llama.errors import CheckpointError, UserError
 from tiny_llama.files import read_json, read_sealed, write_sealed, write_whole, writing
-from tiny_llama.metrics import check_metrics
+from tiny_llama.metrics import METRICS, Row, check_metrics
 from tiny_llama.run_lock import LOCK
 from tiny_llama.setup import BEFORE, SNAPSHOTS, TEXT, Setup, load_setup, write_setup
 
@@ -142,18 +142,33 @@ def load_wanted_setup(folder: Path) -> Setup:
     return Setup.from_dict(_read_record(folder)["setup"])
 
 
+def has_begun(folder: Path) -> bool:
+    """Whether a run has done a step, as far as its record knows.
+
+    Raises:
+        UserError: if the record is missing or damaged.
+    """
+    return bool(_read_record(folder)["step"])
+
+
 def read_history(run: Run) -> None:
     """Take the series and samples of a run from its folder, and note what is wrong with them."""
     run.forget_history()
+    last = run.step if run.status is RunState.FINISHED else 0
     try:
         found = check_metrics(run.folder)
     except CheckpointError as error:
         run.damage = str(error)
     else:
-        run.damage = found.damage
         for row in found.rows:
             run.take_row(row)
+        run.damage = found.damage or _end_missing(found.rows, last)
     run.has_history = True
+
+
+def _end_missing(rows: Sequence[Row], last: int) -> str:
+    n_missing = last - (rows[-1]["step"] if rows else -1)
+    return f"In {METRICS}, rows are missing at the end: {n_missing:,}." if n_missing > 0 else ""
 
 
 def copy_run(source: Path, target: Path, setup: Setup) -> None:

@@ -86,7 +86,7 @@ def read_text_file(path: Path) -> TextCorpus:
 def _read(path: Path) -> bytes:
     if str(path) == "-":
         return sys.stdin.buffer.read(MOST_BYTES + 1)
-    if path.exists() and not path.is_file():
+    if path.is_fifo() or path.is_socket() or path.is_char_device():
         raise TextError(
             f"{path.name!r} is no file with a text; give a file, or - to read standard input."
         )

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from cachetools import LRUCache
 
-from explorer.engine.store import load_wanted_setup
+from explorer.engine.store import has_begun, load_wanted_setup
 from tiny_llama.checkpoint import folder_corpus, has_checkpoint, read_setup
 from tiny_llama.corpora import Corpus
 from tiny_llama.data import TokenizedCorpus, tokenize
-from tiny_llama.errors import UserError
+from tiny_llama.errors import CheckpointError, UserError
 from tiny_llama.setup import OWN_TEXT, Setup, write_setup
 from tiny_llama.tokenizers import Tokenizer, load_tokenizer
 
@@ -52,6 +52,11 @@ class Library:
             UserError: if the text or the tokenizer cannot be had as wanted.
         """
         is_new = not has_checkpoint(folder)
+        if is_new and has_begun(folder):
+            raise CheckpointError(
+                "The model of this run is not in its folder any more; delete the run and start a "
+                "new one."
+            )
         setup = load_wanted_setup(folder) if is_new else _setup_of(folder)
         corpus = folder_corpus(folder, setup)
         if is_new:
