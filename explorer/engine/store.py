@@ -14,7 +14,7 @@ import stat
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -33,7 +33,7 @@ from tiny_llama.setup import BEFORE, SETUP, SNAPSHOTS, TEXT, Setup, load_setup
 RECORD = "run.json"
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{8}")
 _OURS = (RECORD, BEFORE)
-_KEPT = ("owner", "created", "parent", "status", "message", "step")
+_KEPT = ("owner", "text_owner", "created", "parent", "status", "message", "step")
 
 
 def new_run_id() -> str:
@@ -54,6 +54,11 @@ def fingerprint(secret: str) -> str:
 def is_owner(run: Run, secret: str) -> bool:
     """Whether this is the secret of the student who started the run."""
     return hmac.compare_digest(run.owner, fingerprint(secret))
+
+
+def is_text_owner(run: Run, secret: str) -> bool:
+    """Whether this is the secret of the student whose own text a run learns from."""
+    return hmac.compare_digest(run.text_owner, fingerprint(secret))
 
 
 def runs_folder() -> Path:
@@ -148,14 +153,16 @@ def delete_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def zip_folder(folder: Path, *, most_bytes: int) -> bytes:
+def zip_folder(folder: Path, *, most_bytes: int, but: Collection[str] = ()) -> bytes:
     """Pack a folder into a zip file, without what only this server has use for.
 
     Args:
         folder: what to pack.
         most_bytes: with more than this, snapshots are left out.
+        but: names of files that are left out, too.
     """
-    paths = [path for path in _files(folder) if path.name not in _OURS and path.suffix != ".new"]
+    left_out = {*_OURS, *but}
+    paths = [path for path in _files(folder) if path.name not in left_out and path.suffix != ".new"]
     if sum(path.stat().st_size for path in paths) > most_bytes:
         paths = [path for path in paths if path.parent.name != SNAPSHOTS]
     packed = BytesIO()
@@ -211,9 +218,15 @@ def _read_run(folder: Path) -> Run:
         setup = load_setup(folder)
     except UserError:  # the server ended before the run had a tokenizer
         setup = load_wanted_setup(folder)
+    record = {"text_owner": _likely_text_owner(record)} | record
     kept: dict[str, Any] = {name: record[name] for name in _KEPT}
     kept["status"] = RunState(kept["status"])
     return Run(id=folder.name, setup=setup, folder=folder, measured=record["measured"], **kept)
+
+
+def _likely_text_owner(record: Mapping[str, Any]) -> str:
+    """Whose text it is, where a record from before does not say: of a copy nobody can tell."""
+    return "" if record["parent"] else str(record["owner"])
 
 
 def _use(folder: Path) -> FolderUse:
