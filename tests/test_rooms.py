@@ -16,13 +16,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "engine": (),
     "engine.worker": ("engine",),
     "engine.server": ("engine",),
+    "guard": ("engine",),
     "components": ("figures", "state"),
     "link": ("content", "state", "words"),
     "session": ("engine", "engine.server", "link", "state"),
     "showing": ("content", "figures", "source"),
     "widgets": ("content", "figures", "link", "words"),
     "views": ("widgets",),
-    "controls": ("content", "engine", "link", "state", "words"),
+    "controls": ("content", "engine", "guard", "link", "state", "words"),
     "inspection": (
         *("content", "engine", "engine.server", "link", "session", "showing", "widgets", "words"),
     ),
@@ -50,7 +51,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "sidebar": ("content", "engine", "engine.server", "link", "session", "state", "train"),
     "navigation": ("link",),
     "returning": ("components", "session", "state"),
-    "app": ("link", "navigation", "returning", "session", "sidebar", "tour"),
+    "app": ("guard", "link", "navigation", "returning", "session", "sidebar", "tour"),
 }
 """What each room of `explorer` imports of the others: only what stands above it in this table."""
 PLAIN = {"collections", "dataclasses", "html", "math", "typing", "functools", "re", "itertools"}
