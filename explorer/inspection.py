@@ -134,11 +134,23 @@ def text_box(example: str, label: str = "Text that the model reads") -> str:
         "text",
         label,
         usual=example,
+        then=_cut,
         height=90,
-        max_chars=MOST_CHARACTERS,
         help="Any text of yours; every picture on this page is of this text.",
     )
     return str(words or "")
+
+
+def _cut() -> None:
+    """Read the beginning of a text that is too long, and say so; the box alone would drop it."""
+    text = link.value("text") or ""
+    if len(text) > MOST_CHARACTERS:
+        link.put(text=text[:MOST_CHARACTERS])
+        st.toast(
+            f"Your text has {len(text):,} characters; pages read the first {MOST_CHARACTERS:,}.",
+            icon=":material/content_cut:",
+            duration="long",
+        )
 
 
 def _step(run: Run) -> int | None:
