@@ -277,7 +277,6 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
     },
     ("norm_and_swiglu",): {
         "token": COUNT,
-        "norm_seen": (_one_of(), "vectors"),
         "norm_at": _one_of(),
         "times": (POWER, 1),
         "plus": (_number(-3, 3), 1.0),

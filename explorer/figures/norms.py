@@ -11,8 +11,8 @@ from explorer.figures.picture import Picture, framed, named_axis
 NORMS = ("RMSNorm", "LayerNorm")
 DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "square", "diamond", "cross")
-MOST_TOKENS = 40
-"""Of a text, side by side."""
+MOST_TOKENS, MOST_BESIDE = 40, 20
+"""Of a text in a picture, so that most of them can be named; and in one beside another."""
 MARK = {"color": "gray", "width": 1}
 """Of lines that point at something: seen on light and on dark."""
 

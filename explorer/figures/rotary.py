@@ -134,8 +134,8 @@ def layouts(order: np.ndarray) -> Picture:
             name=kind,
             hoverinfo="skip",
         )
-    symbol = {"size": 15 if n <= 16 else 10, "symbol": "square"}
-    for row, layout in ((1, places), (0, order)):
+    symbol = {"size": 20 if n <= 16 else 10, "symbol": "square"}
+    for row, layout, name in ((1, places, "rotate-half"), (0, order, "interleaved")):
         figure.add_scatter(
             x=places,
             y=np.full(n, row),
@@ -146,15 +146,12 @@ def layouts(order: np.ndarray) -> Picture:
             hovertemplate="coordinate %{text}, of pair %{customdata}<extra></extra>",
             showlegend=False,
         )
+        figure.add_annotation(
+            x=0, y=row, yshift=26 if row else -26, text=name, showarrow=False, xanchor="left"
+        )
     framed(figure, height=260)
     figure.update_xaxes(visible=False)
-    figure.update_yaxes(
-        tickvals=[1, 0],
-        ticktext=["rotate-half", "interleaved"],
-        range=[-0.35, 1.35],
-        showgrid=False,
-        zeroline=False,
-    )
+    figure.update_yaxes(visible=False, range=[-0.2, 1.2])
     return Picture(
         figure=figure,
         alt=f"The {n} coordinates of a head in both layouts. Interleaved, they stand in the order "

@@ -116,9 +116,7 @@ def planes(
                 line={"width": 1, "color": "gray", "dash": "dot"},
                 layer="below",
             )
-        figure.add_annotation(
-            x=-reach, y=at + 0.9 * reach, text=title, showarrow=False, xanchor="left"
-        )
+        figure.add_annotation(x=-1.1 * reach, y=at, text=title, showarrow=False, xanchor="right")
     kinds = (("queries", "circle"), ("keys", "x"))
     for name, symbol, first, last in zip(*zip(*kinds, strict=True), before, after, strict=True):
         figure.add_scatter(  # both planes as one trace, so that they have one colour

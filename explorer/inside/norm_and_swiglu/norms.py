@@ -2,12 +2,13 @@
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer import content, link, showing
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
 from explorer.figures.norms import (
-    MOST_TOKENS,
+    MOST_BESIDE,
     NORMS,
     invariance,
     norm_statistics,
@@ -23,38 +24,70 @@ BROKEN = (
     "This model's residual stream has values that are no finite numbers; its training went wrong: "
     "choose an earlier step or another model."
 )
-SEEN = {"vectors": "One vector", "changes": "All, changed"}
 EXPONENTS = range(-6, 7)
 RMS_NORM = NORM["rmsnorm"].where
 
 
 def show(stage: Stage, inspection: Inspection) -> None:
-    """Show what both norms make of the same vectors, or what leaves their results alone."""
+    """Show what both norms make of the same vectors, and what leaves their results alone."""
     config = inspection.run.setup.model
     places = {str(place): title for place, title in norm_places(config).items()}
     if not places:
         showing.stop("This model has no place for a norm: it has no layers and is post-norm.")
+    tokens = inspection.reading["tokens"]
     with stage.controls:
-        seen = choose_named("Seen", SEEN, key="norm_seen", as_buttons=True)
-        place = int(choose_named("Norm to look at", places, key="norm_at"))
-    draw = _draw_vectors if seen == "vectors" else _draw_changes
-    answer = draw(stage, inspection, place)
-    stage.below.caption(_own_norm(config.norm, answer))
+        place = choose_named("Norm to look at", places, key="norm_at")
+        token = choose_place("token", "Token", tokens)
+        stretch = choose_stretch(len(tokens), MOST_BESIDE, key="norms_from")
+    left, right = stage.below.columns(2)
+    factor, shift = _choose_factor(left), _choose_shift(right)
+    answer = inspection.analyse(
+        "norms", text=inspection.text, place=int(place), token=token, factor=factor, shift=shift
+    )
+    if not np.isfinite(answer["read"]).all():
+        showing.stop(BROKEN)
+    showing.line(_numbers(answer, token))
+    _draw_vectors(answer, token, stretch)
+    with left:
+        _draw_factors(answer, factor, config.norm_eps)
+    with right:
+        _draw_shifts(answer, shift)
+    stage.below.caption(
+        f"The changes are measured: the most over all tokens, as a share of the result's length. "
+        f"About 1e-07 is the rounding of float32. {_own_norm(config.norm, answer)}"
+    )
     stage.explain(
         code=NORM[config.norm].where if NORM[config.norm].is_present else RMS_NORM,
         tensor=showing.LiveTensor(path="what this norm reads", axes="t d", values=answer["read"]),
     )
 
 
-def _ask(
-    inspection: Inspection, place: int, *, token: int = 0, factor: float = 1.0, shift: float = 0.0
-) -> Answer:
-    answer = inspection.analyse(
-        "norms", text=inspection.text, place=place, token=token, factor=factor, shift=shift
-    )
-    if not np.isfinite(answer["read"]).all():
-        showing.stop(BROKEN)
-    return answer
+def _choose_factor(place: DeltaGenerator) -> float:
+    with place:
+        st.markdown("**All numbers multiplied by c**")
+        exponent = link.widget(
+            st.select_slider,
+            "times",
+            "Multiply all by c",
+            options=list(EXPONENTS),
+            format_func=lambda power: f"{10.0**power:g}",
+        )
+    return float(10.0**exponent)
+
+
+def _choose_shift(place: DeltaGenerator) -> float:
+    """What is added to all numbers, in units of their root mean square."""
+    with place:
+        st.markdown("**c times the rms added to all numbers**")
+        shift = link.widget(
+            st.slider,
+            "plus",
+            "Add c times the rms to all",
+            min_value=-3.0,
+            max_value=3.0,
+            step=0.25,
+        )
+    return float(shift)
 
 
 def _own_norm(norm: str, answer: Answer) -> str:
@@ -70,17 +103,19 @@ def _own_norm(norm: str, answer: Answer) -> str:
     return f"The model's own norm is {NORM[norm].title}.{learned}"
 
 
-# One vector.
+def _numbers(answer: Answer, token: int) -> dict[str, str]:
+    shares = answer["mean_shares"]
+    return {
+        "Mean's share of |x|²": f"{shares[token]:.2%}",
+        "average of the text": f"{np.nanmean(shares):.2%}",
+        "by chance, 1/d": f"{1 / answer['read'].shape[1]:.2%}",
+        "cosine of the results": f"{answer['cosines'][token]:.4f}",
+    }
 
 
-def _draw_vectors(stage: Stage, inspection: Inspection, place: int) -> Answer:
-    with stage.controls:
-        token = choose_place("token", "Token", inspection.reading["tokens"])
-        stretch = choose_stretch(len(inspection.reading["tokens"]), MOST_TOKENS, key="norms_from")
-    answer = _ask(inspection, place, token=token)
+def _draw_vectors(answer: Answer, token: int, stretch: range) -> None:
     tokens, part = answer["tokens"], slice(stretch.start, stretch.stop)
-    showing.line(_numbers(answer, token))
-    left, right = st.container(key="norm_vectors").columns(2)
+    left, right = st.columns(2)
     with left:
         st.caption("Each token's vector before the norm")
         showing.draw(
@@ -95,66 +130,23 @@ def _draw_vectors(stage: Stage, inspection: Inspection, place: int) -> Answer:
     with right:
         st.caption(f"Token {token}, {content.escaped(visible(tokens[token]))}, after either norm")
         showing.draw(two_results(answer["results"], tokens[token]), key="two_results")
-    return answer
 
 
-def _numbers(answer: Answer, token: int) -> dict[str, str]:
-    shares = answer["mean_shares"]
-    return {
-        "Mean's share of |x|²": f"{shares[token]:.2%}",
-        "average of the text": f"{np.nanmean(shares):.2%}",
-        "by chance, 1/d": f"{1 / answer['read'].shape[1]:.2%}",
-        "cosine of the results": f"{answer['cosines'][token]:.4f}",
-    }
-
-
-# All vectors, changed.
-
-
-def _draw_changes(stage: Stage, inspection: Inspection, place: int) -> Answer:
-    with stage.controls:
-        factor, shift = _choose_change()
-    answer = _ask(inspection, place, factor=factor, shift=shift)
+def _draw_factors(answer: Answer, factor: float, eps: float) -> None:
     smallest = float(answer["rms"].min())
-    edge = inspection.run.setup.model.norm_eps**0.5 / smallest if smallest > 0 else 0.0
-    left, right = st.columns(2)
-    with left:
-        st.caption(f"All numbers ×{factor:g}: {_measured(answer['factor_change'])}")
-        picture = invariance(FACTORS, answer["factor_changes"], factor, multiplies=True, edge=edge)
-        showing.draw(picture, key="multiplied")
-    with right:
-        st.caption(
-            f"All numbers {shift * answer['unit']:+.3g}: {_measured(answer['shift_change'])}"
-        )
-        picture = invariance(SHIFTS, answer["shift_changes"], shift, multiplies=False)
-        showing.draw(picture, key="shifted")
-    stage.below.caption(
-        "Measured is the change of each norm's result, the most over all tokens, as a share of "
-        "the result's length. About 1e-07 is the rounding of float32."
-    )
-    return answer
+    edge = eps**0.5 / smallest if smallest > 0 else 0.0
+    picture = invariance(FACTORS, answer["factor_changes"], factor, multiplies=True, edge=edge)
+    showing.draw(picture, key="multiplied")
+    st.caption(_measured(answer["factor_change"], f"×{factor:g}"))
 
 
-def _choose_change() -> tuple[float, float]:
-    """What all numbers are multiplied by, and what is added to them in units of their rms."""
-    exponent = link.widget(
-        st.select_slider,
-        "times",
-        "Multiply all by c",
-        options=list(EXPONENTS),
-        format_func=lambda power: f"{10.0**power:g}",
-    )
-    shift = link.widget(
-        st.slider,
-        "plus",
-        "Add c times the rms to all",
-        min_value=-3.0,
-        max_value=3.0,
-        step=0.25,
-    )
-    return float(10.0**exponent), float(shift)
+def _draw_shifts(answer: Answer, shift: float) -> None:
+    picture = invariance(SHIFTS, answer["shift_changes"], shift, multiplies=False)
+    showing.draw(picture, key="shifted")
+    st.caption(_measured(answer["shift_change"], f"{shift * answer['unit']:+.3g}"))
 
 
-def _measured(changes: np.ndarray) -> str:
+def _measured(changes: np.ndarray, what: str) -> str:
     """The change of each norm's result, to the last digit of float32."""
-    return ", ".join(f"{name} {change:.1e}" for name, change in zip(NORMS, changes, strict=True))
+    said = ", ".join(f"{name} {change:.1e}" for name, change in zip(NORMS, changes, strict=True))
+    return f"Measured at {what}: {said}."

@@ -5,7 +5,7 @@ import streamlit as st
 
 from explorer import showing
 from explorer.engine.server.answer_cache import Answer
-from explorer.figures.norms import MOST_TOKENS
+from explorer.figures.norms import MOST_BESIDE
 from explorer.figures.stream import parts_added, stream_map
 from explorer.inside.norm_and_swiglu.norms import BROKEN
 from explorer.inspection import Inspection
@@ -20,7 +20,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
         showing.stop(BROKEN)
     tokens, places = answer["tokens"], answer["places"]
     with stage.controls:
-        stretch = choose_stretch(len(tokens), MOST_TOKENS, key="stream_from")
+        stretch = choose_stretch(len(tokens), MOST_BESIDE, key="stream_from")
     part = slice(stretch.start, stretch.stop)
     left, right = st.columns([3, 2])
     with left:
