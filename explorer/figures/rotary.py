@@ -61,8 +61,13 @@ def clocks(before: np.ndarray, after: np.ndarray, turns: np.ndarray, *, position
     framed(figure, height=70 + 135 * rows)
     for number, trace in enumerate(figure.data):
         trace.showlegend = number in (1, 2)
-    figure.update_xaxes(visible=False, range=[-1.3, 2.6 * (a_row - 1) + 1.3])
-    figure.update_yaxes(visible=False, range=[-2.9 * (rows - 1) - 1.9, 1.2], scaleanchor="x")
+    figure.update_xaxes(visible=False, range=[-1.3, 2.6 * (a_row - 1) + 1.3], constrain="domain")
+    figure.update_yaxes(
+        visible=False,
+        range=[-2.9 * (rows - 1) - 1.9, 1.2],
+        scaleanchor="x",
+        constrain="domain",
+    )
     rounds = position * turns / (2 * np.pi)
     return Picture(
         figure=figure,

@@ -116,7 +116,9 @@ def planes(
                 line={"width": 1, "color": "gray", "dash": "dot"},
                 layer="below",
             )
-        figure.add_annotation(x=-1.1 * reach, y=at, text=title, showarrow=False, xanchor="right")
+        figure.add_annotation(
+            x=-0.02, xref="x domain", xanchor="right", y=at, text=title, showarrow=False
+        )
     kinds = (("queries", "circle"), ("keys", "x"))
     for name, symbol, first, last in zip(*zip(*kinds, strict=True), before, after, strict=True):
         figure.add_scatter(  # both planes as one trace, so that they have one colour
@@ -129,8 +131,10 @@ def planes(
             hovertemplate="%{text}<extra></extra>",
         )
     framed(figure, height=500)
-    figure.update_xaxes(visible=False, range=[-1.05 * reach, 1.05 * reach])
-    figure.update_yaxes(visible=False, range=[-2.05 * reach, 2.05 * reach], scaleanchor="x")
+    figure.update_xaxes(visible=False, range=[-1.05 * reach, 1.05 * reach], constrain="domain")
+    figure.update_yaxes(
+        visible=False, range=[-2.05 * reach, 2.05 * reach], scaleanchor="x", constrain="domain"
+    )
     lengths = [np.hypot(*values.T).mean() for values in before]
     together = [_together(values) for values in (before[0], after[0])]
     return Picture(

@@ -13,8 +13,8 @@ from tiny_llama.menu import FEED_FORWARD
 
 CURVES = {
     "swiglu": "silu (SwiGLU)",
-    "gelu": "GELU by tanh (also in GeGLU)",
-    "relu": "ReLU (also in ReGLU)",
+    "gelu": "GELU (GeGLU)",
+    "relu": "ReLU (ReGLU)",
     "relu_squared": "Squared ReLU",
 }
 """One of each curve; a gated network has the curve of its plain kin."""

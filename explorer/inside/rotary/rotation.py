@@ -43,9 +43,9 @@ def show(stage: Stage, inspection: Inspection) -> None:
     """Turn a query of the model, or hands of equal length where nothing turns in it."""
     config = inspection.run.setup.model
     with stage.controls:
-        first, then = st.container(), st.container()
-    query = _query(inspection, then)
-    with first:
+        turning_by, head = st.container(), st.container()
+    query = _query(inspection, head)
+    with turning_by:
         of, theta, place = _choose(inspection, config, query)
     turns = frequencies(config.head_width, theta)
     after = turned(query.values[None], np.array([place]), turns)[0]
