@@ -51,6 +51,8 @@ def inspect() -> Inspection:
     if run.is_moving:
         session.inspect_step(run, reading.step)
     st.caption(_summary(run, reading))
+    if lost := content.lost(reading["n_unknown"]):
+        st.caption(f":material/warning: {lost}.")
     _follow(run, reading.step)
     return Inspection(run=run, step=reading.step, text=text, reading=reading)
 
@@ -70,9 +72,7 @@ def current_run() -> Run:
     """The run that pages look at, once its model is there; ends the page if that cannot be."""
     run = session.current_run()
     if run is None:
-        showing.stop(
-            "The link's run is not on this server any more; choose a model in the sidebar."
-        )
+        showing.stop("The link's run is not on this server any more; choose a model in the bar.")
     if run.status == RunState.STARTING:
         st.info("This run is still being prepared; its model shows here in a moment.")
         st.fragment(_wait, run_every=1.0)(run.id)
@@ -146,7 +146,7 @@ def choose_head(config: ModelConfig) -> tuple[int, int]:
     if not (config.has_attention and config.n_layers):
         showing.stop(
             f"This model has no attention to look at (attention='{config.attention}', "
-            f"n_layers={config.n_layers}); choose another model in the sidebar."
+            f"n_layers={config.n_layers}); choose another model in the bar."
         )
     layer, head = st.columns(2)
     with layer:

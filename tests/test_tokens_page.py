@@ -8,9 +8,9 @@ from explorer import content
 from explorer.engine.server.answer_cache import key_of
 from explorer.figures.tokens import Priced, language_bars, merge_counts, vocabulary_trade
 from explorer.inside import tokens
+from explorer.inside.token_boxes import token_row
 from explorer.inside.tokens.bits_per_byte import bits_per_byte, equal_loss
 from explorer.inside.tokens.languages import language_table, ratios, sentences
-from explorer.inside.tokens.pieces import token_row
 from explorer.inside.tokens.vocabulary_cost import REAL, vocabulary_parameters
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA
