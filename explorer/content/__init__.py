@@ -68,7 +68,7 @@ class Words:
     try_it: str
     """One thing to do."""
     formula: str
-    """The formula with what its letters mean, and the papers."""
+    """The formula with what its letters mean, and the papers; empty where there is none."""
 
     @property
     def first_sentence(self) -> tuple[str, str]:
@@ -80,13 +80,13 @@ class Words:
 def inside(page: str, view: str) -> Words:
     """Give the words of one view of a page that looks inside.
 
-    The file has them in this order, parted by lines of three hyphens.
+    The file has them in this order, parted by lines of three hyphens; the formula may be missing.
 
     Raises:
         KeyError: if there is no such view.
     """
-    look, try_it, formula = _texts()["inside", page, view].split("\n---\n")
-    return Words(look=look.strip(), try_it=try_it.strip(), formula=formula.strip())
+    look, try_it, *formula = _texts()["inside", page, view].split("\n---\n")
+    return Words(look=look.strip(), try_it=try_it.strip(), formula="".join(formula).strip())
 
 
 def has_words(page: str, view: str) -> bool:

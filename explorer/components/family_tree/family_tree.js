@@ -18,11 +18,12 @@ import {
   button, clamp, element, mixed, onPaper, readTheme, saveSvg, scrolling, show, svgElement, svgRoot,
 } from "../shared.js"
 import { Dragging } from "./dragging.js"
-import { FONT_SIZE, LEFT, Layout, MARK, ROW, TOP } from "./layout.js"
+import { LEFT, Layout, MARK, TOP } from "./layout.js"
 
 const MOST_ZOOM = 16
 const STEP = 1.4 // of the zoom, with one press
 const OTHER_WINDOW = 120 // a phone's own bar, which comes and goes, changes the window by less
+const LEAST_LETTERS = 14 // pixels, which grow with the page's own letters
 
 // How a relation is drawn: which colour of the theme (null: that of faint text), dashes, width.
 const LOOKS = [
@@ -50,8 +51,9 @@ class View {
   constructor(parent) {
     this.root = element("div", "part tree", parent)
     this.buildBar(element("div", "bar", this.root))
-    this.scroll = element("div", "scroll", this.root, { tabindex: 0, role: "group" })
-    this.words = element("p", "words", this.root, { "aria-live": "polite" })
+    const frame = element("div", "frame", this.root)
+    this.scroll = element("div", "scroll", frame, { tabindex: 0, role: "group" })
+    this.words = element("p", "words", frame, { "aria-live": "polite" })
     this.legend = element("ul", "legend", this.root, { "aria-label": "Legend" })
     this.scroll.addEventListener("keydown", event => this.press(event))
     this.scroll.addEventListener("scroll", () => this.moveTitles(), { passive: true })
@@ -128,8 +130,9 @@ class View {
   }
 
   layOut() {
-    this.layout = new Layout(this.data, this.width, this.window)
-    this.scroll.style.maxHeight = `${this.layout.limit}px`
+    const limit = parseFloat(getComputedStyle(this.scroll).maxHeight)
+    const letters = parseFloat(getComputedStyle(document.documentElement).fontSize) * 0.875
+    this.layout = new Layout(this.data, this.width, limit, Math.max(LEAST_LETTERS, letters))
   }
 
   // -- Drawing -----------------------------------------------------------------------------------
@@ -138,7 +141,7 @@ class View {
     if (!this.width) return
     this.svg = svgRoot(null, {
       width: Math.round(this.fullWidth), height: this.layout.height, role: "presentation",
-      "font-family": "system-ui, sans-serif", "font-size": FONT_SIZE,
+      "font-family": "system-ui, sans-serif", "font-size": this.layout.letters,
     })
     this.drawLanes()
     this.drawLines()
@@ -245,14 +248,15 @@ class View {
       transform: `translate(${this.x(node.at)} ${this.y(node)})`,
     })
     svgElement("rect", group, {
-      x: -MARK - 3, y: -ROW / 2, width: 2 * MARK + 6, height: ROW, fill: "transparent",
+      x: -MARK - 3, y: -this.layout.rowHeight / 2, width: 2 * MARK + 6,
+      height: this.layout.rowHeight, fill: "transparent",
     })
     const mark = svgElement("path", group, {
       d: shape(node.kind, isRoot ? MARK + 2 : MARK), stroke: isRoot ? theme.primary : theme.text,
       "stroke-width": 1.4, fill: node.closed ? theme.background : isRoot ? theme.primary : theme.text,
     })
     const text = svgElement("text", group, {
-      x: MARK + 5, y: 4, fill: theme.text, stroke: theme.background, "stroke-width": 3,
+      x: MARK + 5, y: 0.34 * this.layout.letters, fill: theme.text, stroke: theme.background, "stroke-width": 3,
       "stroke-linejoin": "round", "paint-order": "stroke", "font-weight": isRoot ? 700 : 400,
     })
     text.textContent = node.name
@@ -427,8 +431,8 @@ class View {
     const x = this.x(node.at)
     if (x - 20 < from || x + node.length + 20 > to) this.scroll.scrollLeft = x - this.width / 3
     const [top, bottom] = [this.scroll.scrollTop + TOP, this.scroll.scrollTop + this.scroll.clientHeight]
-    const y = this.y(node)
-    if (y - ROW < top || y + ROW > bottom) this.scroll.scrollTop = y - this.scroll.clientHeight / 2
+    const [y, row] = [this.y(node), this.layout.rowHeight]
+    if (y - row < top || y + row > bottom) this.scroll.scrollTop = y - this.scroll.clientHeight / 2
   }
 
   wheel(event) {
@@ -504,7 +508,8 @@ class View {
     this.setTrigger("opened", id)
   }
 
-  // Bring the card that has been asked for onto the screen, once the page has it.
+  // Bring the card that has been asked for onto the screen, once the page has it, if it is not
+  // there; of the tree something stays in sight, too.
   showCard(tries = 40) {
     const id = this.pressed
     const card = document.querySelector(`.st-key-card_of_${id.replace(/[^a-zA-Z0-9_-]/g, "-")}`)
@@ -513,12 +518,15 @@ class View {
       return
     }
     this.pressed = null
+    const { top } = card.getBoundingClientRect()
+    if (top >= 0 && top < 0.75 * innerHeight) return
     card.style.scrollMarginTop = "35vh"
     card.scrollIntoView({ block: "start", behavior: scrolling() })
   }
 
   say() {
     const node = this.byId.get(this.focus)
+    this.words.classList.toggle("over", Boolean(node))
     if (!node) {
       this.words.textContent =
         "Point at an entry to see what it owes and who owes to it; press it to open its card. " +
@@ -534,6 +542,8 @@ class View {
     const name = id => this.byId.get(id).name
     const up = edges.filter(([, to]) => to === node.id).map(([from, , relation]) => `${relations[relation].child} ${name(from)}`)
     const down = edges.filter(([from]) => from === node.id).map(([, to]) => name(to))
+    const isLow = this.y(node) - this.scroll.scrollTop > this.scroll.clientHeight * 0.6
+    this.words.classList.toggle("high", isLow)
     const parts = [node.words, up.length ? `It ${said(up)}` : "", down.length ? `After it: ${said(down)}` : ""]
     this.words.textContent = `${parts.filter(Boolean).join(". ")}.`
   }

@@ -2,30 +2,29 @@
 //
 // Text keeps its size at every zoom. Rows are laid out so that no names collide at the opening zoom,
 // which is 1; zooming in only spreads them.
+//
+// A row is as high as its letters, and where the window is high, up to half as much again.
 
 import { element } from "../shared.js"
 
-export const ROW = 19 // a row's height, and at least, where the window is low
-const LEAST_ROW = 15.5
+const AIRY = 1.5 // a row's height where there is room, in letters' heights
 export const TOP = 26 // for the years
-const LANE_HEAD = 20 // for the title of a lane
+const LANE_HEAD = 18 // for the title of a lane
 export const LEFT = 14
 export const MARK = 4.5 // radius
-const GAP = 9 // between a name and the next mark
+const GAP = 6 // between a name and the next mark
 const NARROWEST = 780 // that the whole line takes at least at the opening zoom
-export const FONT_SIZE = 12
-const AROUND = 76 // of the window's height that are left to the buttons and the app's own bar
-const LEAST_HEIGHT = 300
 
 export class Layout {
-  // Of what is drawn, in a frame of this width and a window of this height. Each node is given the
-  // `length` of its name and its `row`.
-  constructor(data, width, window) {
+  // Of what is drawn, in a frame of this width, in letters of this size; what is higher than the
+  // limit is panned. Each node is given the `length` of its name and its `row`.
+  constructor(data, width, limit, letters) {
     this.data = data
+    this.letters = letters
     this.byId = new Map(data.nodes.map(node => [node.id, node]))
     this.base = Math.max(width, NARROWEST) // how wide the whole line is at the opening zoom
     this.leastZoom = Math.min(1, width / this.base) // at which the whole line fits
-    this.limit = Math.max(LEAST_HEIGHT, window - AROUND)
+    this.limit = limit
     this.measure()
     this.countLinks()
     this.tail = this.roomAtTheEnd()
@@ -44,7 +43,7 @@ export class Layout {
   measure() {
     const pen = element("canvas").getContext("2d")
     for (const node of this.data.nodes) {
-      pen.font = `${node.id === this.data.root ? 700 : 400} ${FONT_SIZE}px system-ui, sans-serif`
+      pen.font = `${node.id === this.data.root ? 700 : 400} ${this.letters}px system-ui, sans-serif`
       node.length = Math.ceil(pen.measureText(node.name).width) + 1
     }
   }
@@ -104,7 +103,7 @@ export class Layout {
   stack(counts) {
     const rows = counts.reduce((sum, each) => sum + each, 0)
     const room = (this.limit - TOP - 6 - counts.length * (LANE_HEAD + 6)) / rows
-    this.rowHeight = Math.min(ROW, Math.max(LEAST_ROW, Math.floor(2 * room) / 2))
+    this.rowHeight = Math.min(AIRY * this.letters, Math.max(this.letters, Math.floor(2 * room) / 2))
     let top = TOP
     this.lanes = counts.map(count => {
       const lane = { top, height: LANE_HEAD + count * this.rowHeight + 4 }

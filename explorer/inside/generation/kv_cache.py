@@ -177,7 +177,7 @@ def _speed(stage: Stage, inspection: Inspection, config: ModelConfig) -> None:
         "Tokens/s with the cache": f"{1 / fast:,.0f}",
         "without it": f"{1 / slow:,.0f}",
         "measured, faster by": f"{slow / fast:.2g} ×",
-        f"counted, at {n:,} tokens": f"{every / one:,.0f} × fewer operations",
+        f"operations counted, at {n:,} tokens": f"{every / one:,.0f} × fewer",
     }
     showing.in_one_line(numbers)
     showing.draw(

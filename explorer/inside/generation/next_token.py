@@ -67,6 +67,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
         key="next_tokens",
     )
     with stage.below:
+        st.caption(_counted(answer, len(added)))
         st.markdown(stages_table(answer, settings))
     stage.explain(
         code="tiny_llama.generation:sampling_stages",
@@ -106,16 +107,22 @@ def _text_so_far(answer: Answer, added: Sequence[Added]) -> None:
             f'<span style="border-bottom: 3px {_LINES[who]}">{words}</span>'
             f'<small style="vertical-align: super; line-height: 1"> {WHO[who]} </small>'
         )
-    words = f"{n_tokens:,} tokens so far, {len(after):,} of them put after the text of the page"
-    if answer["n_read"] < n_tokens:
-        words += (
-            f" · the model reads the last {answer['n_read']:,}: whenever its context is full, it "
-            f"forgets the first half"
-        )
     st.html(
-        f'<div style="{_BOX}" tabindex="0" role="region" aria-label="Text so far" '
-        f'title="{words}."><div>{"".join(parts)}</div></div>'
+        f'<div style="{_BOX}" tabindex="0" role="region" aria-label="Text so far">'
+        f"<div>{''.join(parts)}</div></div>"
     )
+
+
+def _counted(answer: Answer, n_added: int) -> str:
+    """How long the text is, and how much of it the model reads."""
+    n_tokens, n_read = answer["n_tokens"], answer["n_read"]
+    words = f"{n_tokens:,} tokens so far, {n_added:,} of them put after the given text"
+    if n_read < n_tokens:
+        words += (
+            f" · the model reads the last {n_read:,}: whenever its context is full, it forgets the "
+            f"first half"
+        )
+    return f"{words}."
 
 
 _BOX = (
