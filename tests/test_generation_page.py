@@ -134,6 +134,22 @@ def test_the_link_has_the_tokens_and_another_text_forgets_them():
     assert not word(app)
 
 
+def test_starting_again_draws_anew_by_the_next_seed():
+    app = open_page("generation", text="The duck", sample_seed="4294967295")
+    app.button(key="add_drawn").click().run()
+    app.button(key="start_again").click().run()
+    assert not word(app)
+    assert app.number_input(key="sample_seed").value == 0
+
+
+def test_the_given_text_stands_on_a_ground_of_its_own():
+    app = open_page("generation", text="The duck", written="l2.h5")
+    given, *added = app.get("html")[0].proto.body.split("</span>")
+    assert "background" in given
+    assert given.endswith(">The duck")
+    assert not any("background" in each for each in added)
+
+
 def test_writing_on_draws_to_the_next_choice():
     app = open_page("generation", text="Once there was a kind duck named Gus. Gus lived")
     app.button(key="write_on").click().run()
@@ -218,6 +234,42 @@ def test_measuring_again_measures_again():
     app.button(key="measure_speed").click().run()
     assert not app.exception
     assert any("just now" in caption.value for caption in app.caption)
+
+
+@pytest.mark.parametrize("of", ["real", "this", "time"])
+def test_a_cache_of_every_kind_is_shown_by_its_picture(of):
+    app = open_page("generation", view="cache", cache_of=of)
+    assert not app.error
+    (picture,) = pictures(app)
+    expected = {"real": "GPT-3 175B", "this": "This model has", "time": "Measured time"}
+    assert expected[of] in picture
+
+
+def test_what_is_kept_by_formula_is_what_is_measured():
+    table = all_text(open_page("generation", view="cache", cache_of="this", text="The duck"))
+    row = next(row for row in table.splitlines() if row.startswith("| Bytes after this text"))
+    by_formula, measured = row.split("|")[2:4]
+    assert by_formula == measured
+
+
+def test_several_texts_say_what_they_go_on_from_and_are_drawn_anew():
+    app = open_page("generation", view="samples", text="Once there was a *duck", n_samples="2")
+    captions = [each.value for each in app.caption]
+    assert all(f"Seed {seed}, after “…ce there was a \\*duck”" in captions for seed in (0, 1))
+    before = [code.value for code in app.code][:2]
+    app.button(key="draw_anew").click().run()
+    assert app.query_params["sample_seed"] == "2"
+    assert not set(before) & {code.value for code in app.code}
+
+
+@pytest.mark.parametrize(("at", "framed"), [("82", True), ("60", True), ("2", False)])
+def test_the_lens_frames_the_token_that_is_looked_at_more_closely(at, framed):
+    app = open_page("generation", view="lens", lens_at=at)
+    (chart,) = (
+        each for each in app.get("plotly_chart") if "each layer would say" in each.proto.alt
+    )
+    shapes = json.loads(chart.proto.spec or chart.proto.figure.spec)["layout"].get("shapes", [])
+    assert [shape["x0"] + 59.5 for shape in shapes] == [int(at)] * framed
 
 
 def test_samples_at_temperature_zero_are_the_same():

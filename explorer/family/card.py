@@ -25,7 +25,7 @@ def show_card(tree: Tree, node_id: str) -> None:
         st.markdown(content.escaped(node.description))
         _show_difference(tree, node)
         _offer_miniature(node)
-        st.markdown(f":material/arrow_downward: [All facts](#{DETAILS})")
+        st.markdown(f":material/arrow_downward: [All facts](#{DETAILS})", width="content")
         _show_edges("Comes from", tree.parents_of(node.id), tree, to_parents=True)
         _show_edges("What came of it", tree.children_of(node.id), tree, to_parents=False)
 

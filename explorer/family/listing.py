@@ -53,4 +53,4 @@ def _show_entry(shown: Tree, node: Node) -> None:
             args=[node.id],
             width=_NAME,
         )
-        st.caption(content.escaped(entry_words(shown, node)))
+        st.markdown(content.escaped(entry_words(shown, node)))

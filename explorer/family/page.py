@@ -33,12 +33,13 @@ def show() -> None:
 
 def _choose_shown(tree: Tree) -> Tree:
     """What the filters leave of the tree, and in a line how much that is."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+    filters, count = st.columns(2, vertical_alignment="center", gap="small")
+    with filters:
         wanted = widgets.choose_filter()
-        shown = wanted.apply(tree)
-        st.caption(counted(shown, tree), width="content")
-        if not wanted.is_open:
-            widgets.clear_button()
+    shown = wanted.apply(tree)
+    count.caption(counted(shown, tree))
+    if not wanted.is_open:
+        widgets.clear_button()
     return shown
 
 

@@ -23,7 +23,7 @@ _NODE = "node"
 
 def choose_filter() -> Filter:
     """Let the student say which entries and which links to show."""
-    with st.popover("Search and filter", icon=":material/filter_alt:", width="content"):
+    with st.popover("Search and filter", width="stretch"):
         words = _search()
         between = _years()
         relations = _several("relation", "Relation", {n: r.title for n, r in RELATIONS.items()})

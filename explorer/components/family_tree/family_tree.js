@@ -18,12 +18,12 @@ import {
   button, clamp, element, mixed, onPaper, readTheme, saveSvg, scrolling, show, svgElement, svgRoot,
 } from "../shared.js"
 import { Dragging } from "./dragging.js"
-import { LEFT, Layout, MARK, TOP } from "./layout.js"
+import { LEFT, Layout, MARK } from "./layout.js"
 
 const MOST_ZOOM = 16
 const STEP = 1.4 // of the zoom, with one press
 const OTHER_WINDOW = 120 // a phone's own bar, which comes and goes, changes the window by less
-const LEAST_LETTERS = 14 // pixels, which grow with the page's own letters
+const LEAST_LETTERS = 14 // pixels, which grow with the window and the page's own letters
 
 // How a relation is drawn: which colour of the theme (null: that of faint text), dashes, width.
 const LOOKS = [
@@ -131,8 +131,9 @@ class View {
 
   layOut() {
     const limit = parseFloat(getComputedStyle(this.scroll).maxHeight)
-    const letters = parseFloat(getComputedStyle(document.documentElement).fontSize) * 0.875
-    this.layout = new Layout(this.data, this.width, limit, Math.max(LEAST_LETTERS, letters))
+    const page = parseFloat(getComputedStyle(document.documentElement).fontSize)
+    const letters = Math.max(LEAST_LETTERS, 0.875 * page, 0.0165 * this.window)
+    this.layout = new Layout(this.data, this.width, limit, Math.round(letters))
   }
 
   // -- Drawing -----------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ class View {
   drawTitles() {
     this.titles = this.data.lanes.map((title, lane) => {
       const text = svgElement("text", this.svg, {
-        x: 8, y: this.layout.lanes[lane].top + 14, fill: this.theme.text, "font-weight": 600,
+        x: 8, y: this.layout.lanes[lane].top + this.layout.letters, fill: this.theme.text, "font-weight": 600,
         stroke: this.theme.background, "stroke-width": 3, "paint-order": "stroke",
       })
       text.textContent = title
@@ -182,7 +183,7 @@ class View {
     for (const [, at] of this.data.ticks) {
       const x = this.x(at)
       svgElement("line", this.svg, {
-        x1: x, x2: x, y1: TOP - 6, y2: this.layout.height, stroke: this.theme.line,
+        x1: x, x2: x, y1: this.layout.top - 6, y2: this.layout.height, stroke: this.theme.line,
       })
     }
   }
@@ -191,30 +192,31 @@ class View {
   drawYears() {
     this.years = svgElement("g", this.svg, { class: "years" })
     svgElement("rect", this.years, {
-      x: 0, y: 0, width: "100%", height: TOP - 6, fill: this.theme.background,
+      x: 0, y: 0, width: "100%", height: this.layout.top - 6, fill: this.theme.background,
     })
     let free = -Infinity
+    const { letters } = this.layout
     this.data.ticks.forEach(([year, at], number) => {
       const x = this.x(at)
       const next = this.data.ticks[number + 1]
       if (!next) return
       const width = this.x(next[1]) - x
-      if (x >= free && (width > 16 || !number)) {
-        const text = svgElement("text", this.years, { x: x + 3, y: 14, fill: this.theme.faint })
-        const isShort = width < 34 && number > 0
+      if (x >= free && (width > 1.3 * letters || !number)) {
+        const text = svgElement("text", this.years, { x: x + 3, y: letters + 2, fill: this.theme.faint })
+        const isShort = width < 2.9 * letters && number > 0
         text.textContent = isShort ? `’${String(year).slice(2)}` : year
-        free = x + (isShort ? 22 : 34)
+        free = x + (isShort ? 1.8 : 2.9) * letters
       }
-      if (width / 12 > 36) this.drawMonths(year, x, width)
+      if (width / 12 > 3 * letters) this.drawMonths(year, x, width)
     })
   }
 
   drawMonths(year, x, width) {
     MONTHS.slice(1).forEach((month, number) => {
       const text = svgElement("text", this.years, {
-        x: x + ((number + 1) * width) / 12 + 3, y: 14, fill: this.theme.faint,
+        x: x + ((number + 1) * width) / 12 + 3, y: this.layout.letters + 2, fill: this.theme.faint,
       })
-      text.textContent = width / 12 > 80 ? `${month} ${year}` : month
+      text.textContent = width / 12 > 6.5 * this.layout.letters ? `${month} ${year}` : month
     })
   }
 
@@ -430,7 +432,7 @@ class View {
     const node = this.byId.get(id)
     const x = this.x(node.at)
     if (x - 20 < from || x + node.length + 20 > to) this.scroll.scrollLeft = x - this.width / 3
-    const [top, bottom] = [this.scroll.scrollTop + TOP, this.scroll.scrollTop + this.scroll.clientHeight]
+    const [top, bottom] = [this.scroll.scrollTop + this.layout.top, this.scroll.scrollTop + this.scroll.clientHeight]
     const [y, row] = [this.y(node), this.layout.rowHeight]
     if (y - row < top || y + row > bottom) this.scroll.scrollTop = y - this.scroll.clientHeight / 2
   }

@@ -8,8 +8,6 @@
 import { element } from "../shared.js"
 
 const AIRY = 1.5 // a row's height where there is room, in letters' heights
-export const TOP = 26 // for the years
-const LANE_HEAD = 18 // for the title of a lane
 export const LEFT = 14
 export const MARK = 4.5 // radius
 const GAP = 6 // between a name and the next mark
@@ -21,6 +19,8 @@ export class Layout {
   constructor(data, width, limit, letters) {
     this.data = data
     this.letters = letters
+    this.top = letters + 12 // for the years
+    this.head = letters + 4 // for the title of a lane
     this.byId = new Map(data.nodes.map(node => [node.id, node]))
     this.base = Math.max(width, NARROWEST) // how wide the whole line is at the opening zoom
     this.leastZoom = Math.min(1, width / this.base) // at which the whole line fits
@@ -37,7 +37,7 @@ export class Layout {
   }
 
   y(node) {
-    return this.lanes[node.lane].top + LANE_HEAD + (node.row + 0.5) * this.rowHeight
+    return this.lanes[node.lane].top + this.head + (node.row + 0.5) * this.rowHeight
   }
 
   measure() {
@@ -102,11 +102,11 @@ export class Layout {
   // reached by panning.
   stack(counts) {
     const rows = counts.reduce((sum, each) => sum + each, 0)
-    const room = (this.limit - TOP - 6 - counts.length * (LANE_HEAD + 6)) / rows
+    const room = (this.limit - this.top - 6 - counts.length * (this.head + 6)) / rows
     this.rowHeight = Math.min(AIRY * this.letters, Math.max(this.letters, Math.floor(2 * room) / 2))
-    let top = TOP
+    let top = this.top
     this.lanes = counts.map(count => {
-      const lane = { top, height: LANE_HEAD + count * this.rowHeight + 4 }
+      const lane = { top, height: this.head + count * this.rowHeight + 4 }
       top += lane.height + 2
       return lane
     })
