@@ -229,11 +229,8 @@ def tokenizer_basics() -> TokenizerBasics:
     Raises:
         TextError: if the student's own text is empty, too short, too long or no text.
     """
-    columns = st.columns(2)
-    with columns[1]:
-        vocab_size = _widget("vocab_size", "Vocabulary of SentencePiece", None)
-    with columns[0]:
-        corpus, own = _corpus()
+    corpus, own = _corpus()
+    vocab_size = _widget("vocab_size", "Vocabulary of SentencePiece", None)
     if corpus == OWN_TEXT:
         own = own_text(own).text()
         check_text(own)

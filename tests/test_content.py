@@ -10,6 +10,7 @@ from conftest import PAGES
 from explorer import content
 from explorer.architecture import views as architecture
 from explorer.architecture.numbers import NUMBERS
+from explorer.family import page as family
 from explorer.family.tree import family_tree
 from explorer.home.papers import CARDS
 from explorer.home.tables import tables
@@ -37,6 +38,7 @@ INSIDE = [
     for view in import_module(f"explorer.inside.{name}").VIEWS
 ]
 INSIDE += [("architecture", view.name) for view in architecture.VIEWS]
+FAMILY_VIEWS = [("family_tree", view.name) for view in family.VIEWS]
 PARTS = ["embedding", "unembedding", "residual", "dial"]
 EXAMPLES = [name for name, corpus in CORPORA.items() if isinstance(corpus, TextCorpus)]
 HOME = ["headline", "sizes", "tree", "results", "training", "data", "choices", "energy", "research"]
@@ -47,7 +49,7 @@ EVERY_TEXT = [
     *(("cards", *names) for names in EVERY_OPTION),
     *(("cards", "setting", name) for name in SETTINGS),
     *(("pages", name) for name in PAGES),
-    *(("inside", *names) for names in INSIDE),
+    *(("inside", *names) for names in [*INSIDE, *FAMILY_VIEWS]),
     *(("parts", name) for name in PARTS),
     *(("home", name) for name in HOME),
     *(("tour", stop.page) for stop in STOPS),
@@ -63,7 +65,7 @@ PAPERS_OF_TOKENIZERS = {"sentencepiece": ["1808.06226"]}
 def text_of(names):
     if names[0] == "inside":
         words = content.inside(*names[1:])
-        return "\n".join((words.look, words.try_it, words.formula))
+        return "\n".join(filter(None, (words.look, words.try_it, words.formula)))
     give = {"pages": content.page, "parts": content.part, "cards": content.card}
     give |= {"home": content.home, "tour": content.tour, "family": content.family}
     return give[names[0]](*names[1:])
@@ -113,12 +115,16 @@ def test_no_text_is_left_over_from_an_option_that_is_gone():
     assert found == dict.fromkeys(EVERY_TEXT, ".md") | examples | formulas
 
 
-@pytest.mark.parametrize(("page", "view"), INSIDE)
-def test_a_view_says_what_to_look_at_one_thing_to_do_and_its_formula(page, view):
+@pytest.mark.parametrize(("page", "view"), [*INSIDE, *FAMILY_VIEWS])
+def test_a_view_says_what_to_look_at_and_one_thing_to_do(page, view):
     said = content.inside(page, view)
     assert 10 <= len(words(said.look)) <= 90
     assert 3 <= len(words(said.try_it)) <= 40
-    assert "$" in said.formula
+
+
+@pytest.mark.parametrize(("page", "view"), INSIDE)
+def test_a_view_that_looks_inside_says_its_formula(page, view):
+    assert "$" in content.inside(page, view).formula
 
 
 @pytest.mark.parametrize(("slot", "option"), EVERY_OPTION)

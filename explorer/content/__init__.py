@@ -68,7 +68,7 @@ class Words:
     try_it: str
     """One thing to do."""
     formula: str
-    """The formula with what its letters mean, and the papers."""
+    """The formula with what its letters mean, and the papers; empty where there is none."""
 
     @property
     def first_sentence(self) -> tuple[str, str]:
@@ -80,13 +80,13 @@ class Words:
 def inside(page: str, view: str) -> Words:
     """Give the words of one view of a page that looks inside.
 
-    The file has them in this order, parted by lines of three hyphens.
+    The file has them in this order, parted by lines of three hyphens; the formula may be missing.
 
     Raises:
         KeyError: if there is no such view.
     """
-    look, try_it, formula = _texts()["inside", page, view].split("\n---\n")
-    return Words(look=look.strip(), try_it=try_it.strip(), formula=formula.strip())
+    look, try_it, *formula = _texts()["inside", page, view].split("\n---\n")
+    return Words(look=look.strip(), try_it=try_it.strip(), formula="".join(formula).strip())
 
 
 def has_words(page: str, view: str) -> bool:
@@ -173,6 +173,18 @@ def cited(source: str, confidence: str, unverified: Sequence[str] = ()) -> str:
     meaning = CONFIDENCE[confidence]
     but = f"; not verified: {escaped(', '.join(unverified))}" if unverified else ""
     return f"Source: {escaped(source)} · {confidence.replace('-', ' ')} ({meaning}{but})"
+
+
+def lost(n_unknown: int) -> str:
+    """Say what becomes of characters that a tokenizer does not know; empty where there are none."""
+    if not n_unknown:
+        return ""
+    them = (
+        "character that the tokenizer does not know is"
+        if n_unknown == 1
+        else ("characters that the tokenizer does not know are")
+    )
+    return f"{n_unknown:,} {them} lost and read{'s' * (n_unknown == 1)} as �"
 
 
 def escaped(text: str) -> str:

@@ -46,7 +46,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
     )
     if not np.isfinite(answer["read"]).all():
         showing.stop(BROKEN)
-    showing.line(_numbers(answer, token))
+    showing.in_one_line(_numbers(answer, token))
     _draw_vectors(answer, token, stretch)
     with left:
         _draw_factors(answer, factor, config.norm_eps)

@@ -150,7 +150,7 @@ def _choose_places(n_places: int) -> tuple[int, int, int]:
 
 def _numbers(scores: np.ndarray, m: int, n: int, by: int) -> None:
     before, after = float(scores[m, n]), float(scores[m + by, n + by])
-    showing.line(
+    showing.in_one_line(
         {
             f"Score at ({m}, {n})": f"{before:.4f}",
             f"Score at ({m + by}, {n + by})": f"{after:.4f}",
