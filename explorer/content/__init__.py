@@ -67,8 +67,8 @@ class Words:
     """What to look at, in plain words."""
     try_it: str
     """One thing to do."""
-    formula: str
-    """The formula with what its letters mean, and the papers."""
+    formula: str = ""
+    """The formula with what its letters mean, and the papers; empty where a view has none."""
 
     @property
     def first_sentence(self) -> tuple[str, str]:
@@ -78,15 +78,15 @@ class Words:
 
 
 def inside(page: str, view: str) -> Words:
-    """Give the words of one view of a page that looks inside.
+    """Give the words of one view of a page.
 
-    The file has them in this order, parted by lines of three hyphens.
+    The file has them in the order of `Words`, parted by lines of three hyphens.
 
     Raises:
         KeyError: if there is no such view.
     """
-    look, try_it, formula = _texts()["inside", page, view].split("\n---\n")
-    return Words(look=look.strip(), try_it=try_it.strip(), formula=formula.strip())
+    look, try_it, *formula = _texts()["inside", page, view].split("\n---\n")
+    return Words(look=look.strip(), try_it=try_it.strip(), formula="".join(formula).strip())
 
 
 def has_words(page: str, view: str) -> bool:

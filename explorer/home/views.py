@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from explorer import content
 from explorer.home import headline, meaning, model_card, papers, results, small_tree, training_facts
 from explorer.stage import Stage, View
 
@@ -26,7 +25,6 @@ def show_meaning(stage: Stage) -> None:
 
 def show_training(stage: Stage) -> None:
     """How it was trained."""
-    st.markdown(content.home("training"))
     training_facts.show()
 
 
