@@ -13,6 +13,6 @@ st.set_page_config(
 with link.followed(name):
     session.engine()  # its worker starts while the first page is read, whichever that is
     returning.remember_owner()
-    bar.show()
+    bar.show(name)
     tour.show(name)
     page.run()

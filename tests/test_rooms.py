@@ -51,7 +51,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "current_model": ("content", "engine", "engine.server", "link", "session", "state", "train"),
     "navigation": ("link", "page_list"),
-    "bar": ("current_model", "navigation", "presentation"),
+    "bar": ("components", "current_model", "navigation", "presentation"),
     "returning": ("components", "session", "state"),
     "app": ("bar", "link", "navigation", "page_list", "returning", "session", "tour"),
 }
