@@ -42,7 +42,7 @@ TOLD = [("home", view.name) for view in HOME_VIEWS]
 """Views that say what to look at and what to do, and have no formula."""
 PARTS = ["embedding", "unembedding", "residual", "dial"]
 EXAMPLES = [name for name, corpus in CORPORA.items() if isinstance(corpus, TextCorpus)]
-HOME = ["headline", "sizes", "tree", "data", "choices", "energy"]
+HOME = ["welcome", "headline", "sizes", "tree", "data", "choices", "energy"]
 HOME += [f"table_{name}" for name in tables()] + [f"paper_{name}" for name in CARDS]
 FAMILY = [("reading",), ("counting",)]
 FAMILY += [("remarks", name) for name in family_tree().nodes if content.remark(name)]

@@ -46,14 +46,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("session", "widgets"),
     ),
     "home": (
-        *("content", "family", "figures", "link", "run_actions", "showing", "state", "tour"),
-        *("stage", "widgets"),
+        *("components", "content", "engine.server", "family", "figures", "link", "page_list"),
+        *("run_actions", "showing", "stage", "state", "tour", "widgets"),
     ),
     "current_model": ("content", "engine", "engine.server", "link", "session", "state", "train"),
-    "navigation": ("link", "page_list"),
+    "navigation": ("content", "link", "page_list"),
     "bar": ("components", "current_model", "navigation", "presentation"),
     "returning": ("components", "session", "state"),
-    "app": ("bar", "link", "navigation", "page_list", "returning", "session", "tour"),
+    "app": ("bar", "content", "link", "navigation", "page_list", "returning", "session", "tour"),
 }
 """What each room of `explorer` imports of the others: only what stands above it in this table."""
 PLAIN = {"collections", "dataclasses", "html", "math", "typing", "functools", "re", "itertools"}

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+MARK = HERE / "pictures" / "mark.svg"
+"""The app's own mark."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z“*`])")
 
 

@@ -2,15 +2,8 @@
 
 import streamlit as st
 
-from explorer.home import headline, meaning, model_card, papers, results, small_tree, training_facts
+from explorer.home import glance, meaning, model_card, papers, results, training_facts
 from explorer.stage import Stage, View
-
-
-def show_glance(stage: Stage) -> None:
-    """The model card, the headline, and the family tree in small."""
-    model_card.show()
-    headline.show()
-    small_tree.show()
 
 
 def show_meaning(stage: Stage) -> None:
@@ -29,7 +22,7 @@ def show_training(stage: Stage) -> None:
 
 
 VIEWS = (
-    View("glance", "At a glance", show_glance),
+    View("glance", "At a glance", glance.show),
     View("meaning", "Why it matters", show_meaning),
     View("results", "Published results", results.show),
     View("training", "How it was trained", show_training),
