@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from explorer import current_model, navigation, presentation
+from explorer import current_model, navigation, presentation, share
 from explorer.components.arrival import arrive_at
 
 
@@ -18,5 +18,6 @@ def show(page: str) -> None:
     with st.container(key="bar", horizontal=True, vertical_alignment="center", gap="small"):
         navigation.show()
         current_model.show()
+        share.offer(page)
         presentation.offer()
     arrive_at(page)

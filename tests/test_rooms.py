@@ -51,7 +51,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "current_model": ("content", "engine", "engine.server", "link", "session", "state", "train"),
     "navigation": ("content", "link", "page_list"),
-    "bar": ("components", "current_model", "navigation", "presentation"),
+    "share": ("link", "session"),
+    "bar": ("components", "current_model", "navigation", "presentation", "share"),
     "returning": ("components", "session", "state"),
     "app": ("bar", "content", "link", "navigation", "page_list", "returning", "session", "tour"),
 }

@@ -16,7 +16,7 @@ import {
 
 const CELLS = [9, 44] // pixels of a cell: the fewest, and the most
 const LETTERS = [10, 17] // pixels of a label
-const ELSEWHERE = 225 // pixels of a screen's height that other things than the map take
+const ELSEWHERE = 200 // pixels of a screen's height that other things than the map take
 const NARROW = 640 // pixels of width under which map and arcs stand one above the other
 const FAINTEST = 0.02 // weights below this are not drawn as arcs, unless their token has the focus
 const PLAY_EVERY = 350 // ms a snapshot
@@ -35,13 +35,13 @@ class View {
 
   constructor(parent) {
     this.root = element("div", "part reading", parent)
-    this.bar = element("div", "bar", this.root)
-    this.time = element("div", "time", this.root)
-    this.buildTime()
-    this.words = element("p", "words", this.root, { "aria-live": "polite" })
     this.panes = element("div", "panes", this.root)
     this.mapPane = this.pane("Map: row reads from column")
     this.arcsPane = this.pane("Arcs: left reads from right")
+    this.bar = element("span", "bar", this.arcsPane.caption, { role: "group", "aria-label": "Arcs of head" })
+    this.time = element("div", "time", this.root)
+    this.buildTime()
+    this.words = element("p", "words", this.root, { "aria-live": "polite" })
     this.list = this.arcsPane.scroll
     this.list.addEventListener("keydown", event => this.press(event))
     this.list.addEventListener("blur", () => this.point(null))
@@ -85,7 +85,7 @@ class View {
     for (const [kind, act] of Object.entries(kinds)) {
       button(kind, "", save, act, { "aria-label": `Save “${title}” as ${kind}` })
     }
-    return { pane, scroll }
+    return { pane, caption, scroll }
   }
 
   buildTime() {
@@ -166,19 +166,19 @@ class View {
   drawBar() {
     this.bar.replaceChildren()
     this.bar.hidden = this.data.heads.length < 2
-    element("span", "", this.bar).textContent = "Arcs of head"
     this.data.heads.forEach((head, index) => {
       const say = () => chip.setAttribute("aria-pressed", this.shown.has(index))
+      const name = `${head.head}: ${head.role}`
       const chip = button("", "chip", this.bar, () => {
         if (!this.shown.delete(index)) this.shown.add(index)
         say()
         this.drawArcs()
         this.say()
-      })
+      }, { title: name, "aria-label": name })
       say()
       chip.style.setProperty("--colour", this.theme.colours[index % this.theme.colours.length])
       element("span", "mark", chip)
-      element("span", "", chip).textContent = `${head.head}: ${head.role}`
+      element("span", "", chip).textContent = head.head
     })
   }
 
