@@ -11,7 +11,7 @@ from typing import Any
 HERE = Path(__file__).parent
 MARK = HERE / "pictures" / "mark.svg"
 """The app's own mark."""
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z“*`])")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"*`])")
 
 
 def card(slot: str, option: str) -> str:
