@@ -39,7 +39,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "architecture": (
         *("components", "content", "controls", "engine", "figures", "inspection", "link"),
-        *("session", "showing", "source", "state", "stage", "widgets"),
+        *("presentation", "session", "showing", "source", "state", "stage", "widgets"),
     ),
     "train": (
         *("components", "content", "controls", "engine", "family", "link", "run_actions"),
