@@ -16,6 +16,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "engine": (),
     "engine.worker": ("engine",),
     "engine.server": ("engine",),
+    "guard": ("engine",),
     "components": ("figures", "state"),
     "link": ("content", "state", "words"),
     "session": ("engine", "engine.server", "link", "state"),
@@ -24,9 +25,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "widgets": ("content", "figures", "link", "words"),
     "page_list": (),
     "stage": ("content", "page_list", "showing", "widgets"),
-    "controls": ("content", "engine", "link", "state", "words"),
+    "controls": ("content", "engine", "guard", "link", "state", "words"),
     "inspection": (
-        *("content", "engine", "engine.server", "link", "session", "showing", "widgets", "words"),
+        *("content", "engine", "engine.server", "link", "session", "showing", "stage", "widgets"),
+        "words",
     ),
     "run_actions": ("content", "controls", "engine", "engine.server", "session"),
     "tour": ("components", "content", "link"),
@@ -54,7 +56,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "share": ("link", "session"),
     "bar": ("components", "current_model", "navigation", "presentation", "share"),
     "returning": ("components", "session", "state"),
-    "app": ("bar", "content", "link", "navigation", "page_list", "returning", "session", "tour"),
+    "app": (
+        *("bar", "content", "guard", "link", "navigation", "page_list", "returning", "session"),
+        "tour",
+    ),
 }
 """What each room of `explorer` imports of the others: only what stands above it in this table."""
 PLAIN = {"collections", "dataclasses", "html", "math", "typing", "functools", "re", "itertools"}
