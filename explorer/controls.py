@@ -10,6 +10,7 @@ from types import NoneType
 from typing import Any, cast
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer import content, guard, link, state
 from explorer.engine.limits import check_text, limits
@@ -162,8 +163,12 @@ def basics() -> Basics:
     return Basics(preset=preset, corpus=corpus, steps=steps, own_text=own)
 
 
-def any_model() -> tuple[Setup, str]:
+def any_model(parts: DeltaGenerator, fine: DeltaGenerator) -> tuple[Setup, str]:
     """Let the student choose any model, tiny or real, and change any part of it.
+
+    Args:
+        parts: where the widgets of its parts and sizes stand.
+        fine: where those of its fine points stand.
 
     Returns:
         A setup whose model has the vocabulary that was chosen, and the preset it began with.
@@ -173,15 +178,12 @@ def any_model() -> tuple[Setup, str]:
     """
     preset = _choice("preset", "Model to begin with", PRESETS, TINY[0], then=_take_preset)
     usual = Setup(model=find_preset(preset).config)
-    first, fine = (section for section in SECTIONS if section.is_model)
-    # Where a screen is narrow the page folds what is in here, by its style sheet.
-    st.toggle(first.title, key="parts_shown")
-    with st.container(key="parts"):
-        with st.grid(2, min_column_width=90):
-            values = _widgets(first, usual)
-        with st.expander(fine.title, icon=fine.icon), st.grid(2, min_column_width=90):
-            values |= _widgets(fine, usual)
-            vocab_size = _vocabulary(usual.model.vocab_size)
+    first, others = (section for section in SECTIONS if section.is_model)
+    with parts, st.grid(2, min_column_width=90, gap="xsmall"):
+        values = _widgets(first, usual)
+    with fine, st.grid(2, min_column_width=90, gap="xsmall"):
+        values |= _widgets(others, usual)
+        vocab_size = _vocabulary(usual.model.vocab_size)
     setup = usual.with_settings(values)
     return replace(setup, model=replace(setup.model, vocab_size=vocab_size)), preset
 
