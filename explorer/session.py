@@ -91,10 +91,15 @@ def overlaid_runs(run: Run) -> list[Run]:
     return [each for each in found if each is not None and each.step]
 
 
-def overlay(run_id: str) -> None:
-    """Lay a run over the current one from now on, and put it in the link."""
-    names = dict.fromkeys([run_id, *link.value("overlay")])
-    link.put(overlay=list(names)[:MOST_OVERLAID])
+def is_overlaid(run_id: str) -> bool:
+    """Whether the link lays a run over the current one."""
+    return run_id in link.value("overlay")
+
+
+def overlay(run_id: str, *, on: bool = True) -> None:
+    """Lay a run over the current one from now on, or not any more, and say so in the link."""
+    others = [each for each in link.value("overlay") if each != run_id]
+    link.put(overlay=[run_id, *others][:MOST_OVERLAID] if on else others)
 
 
 def refresh_seconds() -> float:

@@ -14,6 +14,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "state": (),
     "words": (),
     "engine": (),
+    "settings": (),
     "engine.worker": ("engine",),
     "engine.server": ("engine",),
     "components": ("figures", "state"),
@@ -24,11 +25,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "widgets": ("content", "figures", "link", "words"),
     "page_list": (),
     "stage": ("content", "page_list", "showing", "widgets"),
-    "controls": ("content", "engine", "link", "state", "words"),
+    "controls": ("content", "engine", "link", "settings", "state", "words"),
     "inspection": (
         *("content", "engine", "engine.server", "link", "session", "showing", "widgets", "words"),
     ),
-    "run_actions": ("content", "controls", "engine", "engine.server", "session"),
+    "run_actions": ("content", "controls", "engine", "engine.server", "session", "state"),
     "tour": ("components", "content", "link"),
     "family": (
         *("components", "content", "controls", "link", "showing", "stage", "widgets", "words"),
@@ -43,7 +44,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "train": (
         *("components", "content", "controls", "engine", "family", "link", "run_actions"),
-        *("session", "widgets"),
+        *("session", "settings", "widgets"),
     ),
     "home": (
         *("content", "family", "figures", "link", "run_actions", "showing", "state", "tour"),

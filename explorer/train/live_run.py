@@ -12,9 +12,9 @@ from explorer import content, link, session
 from explorer.components.live_chart import Line, live_chart
 from explorer.engine.run import Run, Series
 from explorer.engine.run_state import RunState
+from explorer.settings import describe_changes
 from explorer.widgets import choose_one
 from tiny_llama.cost import count_parameters
-from tiny_llama.setup import describe_changes
 
 STATUS = {
     RunState.STARTING: "Preparing text and model",
@@ -69,20 +69,28 @@ class CurveOptions:
     earlier: bool
 
 
-def show(run: Run, stage: Stage, progress: DeltaGenerator) -> None:
+def panel() -> DeltaGenerator:
+    """Where all of a run stands, close together."""
+    return st.container(key="run", gap="xsmall")
+
+
+def row_of_play() -> DeltaGenerator:
+    """The line above the chart: what can be done with the run, and how its curves are drawn."""
+    return st.container(
+        horizontal=True, gap="xsmall", vertical_alignment="center", key="row_of_play"
+    )
+
+
+def show(run: Run, stage: Stage, options: CurveOptions) -> None:
     """Show a run, live while it moves.
 
     Args:
         run: the run.
         stage: how it stood before anything of the page was drawn; see `stage_of`.
-        progress: where how far it is stands: under the button that started it, which is where one
-            looks then, on a phone too.
+        options: how its curves are drawn.
     """
-    options = _curve_options()
     seconds = None if run.status == RunState.RECORDED else _refresh_seconds(run)
-    place = progress.empty()
-    st.fragment(_live, run_every=seconds)(run.id, options, seconds, stage, place)
-    _changes(run, options)
+    st.fragment(_live, run_every=seconds)(run.id, options, seconds, stage)
 
 
 def stage_of(run: Run) -> Stage:
@@ -94,9 +102,10 @@ def stage_of(run: Run) -> Stage:
     return run.status, run.message, bool(run.measured), session.is_mine(run)
 
 
-def _curve_options() -> CurveOptions:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        curve = link.widget(st.selectbox, "curve", "Curve", options=list(CURVES), width=170)
+def curve_options() -> CurveOptions:
+    """Let the student choose what is drawn, and how; one press away."""
+    with st.popover("Curve", icon=":material/show_chart:", key="curve_options"):
+        curve = link.widget(st.selectbox, "curve", "Curve", options=list(CURVES))
         axis = choose_one("Against", list(AXES), key="axis")
         log = link.widget(st.toggle, "log", "Log scale")
         earlier = link.widget(st.toggle, "earlier", "Earlier runs")
@@ -108,12 +117,12 @@ def _live(
     options: CurveOptions,
     seconds: float | None,
     stage: Stage,
-    place: DeltaGenerator,
 ) -> None:
     run = session.engine().poll(run_id)
     if run is None or stage_of(run) != stage or _is_out_of_pace(run, seconds):
         st.rerun()  # the whole page looks different now, or asks at another pace
-    _progress(run, place)
+    _progress(run)
+    _changes(run, options)
     _chart(run, options)
     _samples(run)
 
@@ -132,12 +141,12 @@ def _is_out_of_pace(run: Run, seconds: float | None) -> bool:
     return seconds is not None and not 0.6 < _refresh_seconds(run) / seconds < 1.6
 
 
-def _progress(run: Run, place: DeltaGenerator) -> None:
+def _progress(run: Run) -> None:
     steps = run.setup.training.steps
     words = f"{STATUS[run.status]}: step {run.step:,} of {steps:,}"
     if run.is_moving:
-        words += f"  \n:small[{_share(run)}]"
-    place.progress(min(1.0, run.step / steps), words)
+        words += f" · {_share(run)}"
+    st.progress(min(1.0, run.step / steps), words)
 
 
 def _share(run: Run) -> str:
@@ -260,45 +269,46 @@ def _duration(seconds: float | None) -> str:
 
 def _samples(run: Run) -> None:
     """Show the newest text that the model wrote, and let the student go back to earlier ones."""
-    st.subheader("What it writes", anchor=False)
-    if not run.samples:
-        st.caption("The first text comes as soon as the model is ready.")
-        return
-    (first, untrained), *later = run.samples
-    before, after = st.columns(2)
-    with before:
-        st.caption("Before training" if first == 0 else f"After step {first:,}")
-        st.code(untrained, language=None, wrap_lines=True)
-    if later:
-        with after:
-            _later_sample(dict(later))
+    with st.container(key="samples", gap=None):
+        if not run.samples:
+            st.caption("What the model writes comes as soon as it is ready.")
+            return
+        (first, untrained), *later = run.samples
+        before, after = st.columns(2, gap="small")
+        with before, st.container(gap=None):
+            st.caption("Written before training" if first == 0 else f"Written after step {first:,}")
+            st.code(untrained, language=None, wrap_lines=True)
+        with after, st.container(gap=None):
+            if later:
+                _later_sample(dict(later))
+            else:
+                st.caption("The next text comes while it trains.")
 
 
 def _later_sample(texts: Mapping[int, str]) -> None:
     steps = list(texts)
     session.sample_step(steps)
     step = steps[-1]
-    if len(steps) > 1:  # the slider says the step, where the other text has its caption
-        step = st.select_slider(
-            "Written after step",
-            steps,
-            key="sample_step",
-            format_func="After step {:,}".format,
-            label_visibility="collapsed",
-        )
-    else:
-        st.caption(f"After step {step:,}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        said = st.empty()
+        if len(steps) > 1:
+            step = st.select_slider(
+                "Written after step",
+                steps,
+                key="sample_step",
+                format_func="After step {:,}".format,
+                label_visibility="collapsed",
+            )
+        said.caption(f"Written after step {step:,}", width="content")
     st.code(texts[step], language=None, wrap_lines=True)
 
 
 def _changes(run: Run, options: CurveOptions) -> None:
-    """Say what changed from each run that is drawn to the one after it."""
-    others = session.overlaid_runs(run) if options.earlier else []
-    if others:
-        st.caption("What changed, newest first")
-        st.markdown("\n".join(map(_change, (run, *others), others)))
+    """Say over the curves what changed from the run that was there before."""
+    if options.earlier and (others := session.overlaid_runs(run)):
+        st.caption(_change(run, others[0]))
 
 
 def _change(run: Run, before: Run) -> str:
     changed = content.escaped(describe_changes(before.setup, run.setup))
-    return f"- **{session.run_name(run)}**, beside {session.run_name(before)}: {changed}"
+    return f"**{session.run_name(run)}** beside {session.run_name(before)}: {changed}"

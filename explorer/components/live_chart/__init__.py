@@ -55,7 +55,7 @@ def live_chart(
     y_title: str,
     alt: str,
     x_title: str = "Step",
-    height: int = 320,
+    height: int | None = None,
     log_y: bool = False,
     max_x: float | None = None,
     numbers: Sequence[Number] = (),
@@ -71,7 +71,8 @@ def live_chart(
         x_title: what `Line.x` counts, with its unit if it has one, as "Tokens" or "Seconds"; in
             lower case it is the word of readings. Under another title the lines are sent again in
             full and a zoom is dropped.
-        height: of the plot alone, in pixels; the numbers and the legend come on top of it.
+        height: of the plot alone, in pixels; the numbers and the legend come on top of it. None:
+            as the page's style sheet says by `--plot-height`.
         log_y: whether the y axis is logarithmic.
         max_x: the end of the whole run: the x axis then stands still while the lines grow into it.
         numbers: label, value and perhaps a hint for each tile above the chart.

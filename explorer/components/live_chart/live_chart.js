@@ -24,7 +24,7 @@ import {
 
 const SUMMARY_EVERY = 10_000 // ms: a screen reader reads the summary out when it changes
 const ASK_EVERY = 2_000 // ms between requests for missing points
-const TILE = 118 // the least width of a number in pixels: three in a row of a phone
+const TILE = 104 // the least width of a number in pixels: three in a row of a phone
 const EMPTY = "Nothing to show yet"
 
 export default function liveChart(component) {
@@ -87,8 +87,8 @@ class Chart {
     this.merge(data.lines)
     if (otherAxis || this.currentRun !== before) this.zoom = this.cursor = this.drag = null
     this.theme = themeOf(this.root)
-    this.plot.style.height = `${data.height}px`
-    this.legend.style.maxHeight = `${legendHeight(data.height)}px`
+    this.plot.style.height = data.height ? `${data.height}px` : "" // else as the style sheet says
+    this.legend.style.maxHeight = `${legendHeight(data.height ?? this.plot.clientHeight)}px`
     this.showNumbers()
     this.canvas.setAttribute("aria-label", data.alt)
     this.slider.setAttribute("aria-label", data.xTitle)
