@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -11,12 +13,14 @@ from explorer.engine.limits import limits
 from explorer.engine.messages import Action
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
+from explorer.engine.server.errors import EngineError
 from explorer.engine.server.exports import Export
+from explorer.settings import Started, differences, text_named
 from tiny_llama.errors import UserError
 from tiny_llama.hugging_face_layouts import layout_for
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.script import check_pieces, write_script
-from tiny_llama.setup import OWN_TEXT, Setup, changes
+from tiny_llama.setup import OWN_TEXT, Setup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +30,26 @@ class Wanted:
     setup: Setup
     text: str | None
 
+    @property
+    def started(self) -> Started:
+        """As a run that is started with it will be."""
+        text = None if self.text is None else text_named(self.text)
+        return Started(setup=self.setup, text=text)
+
 
 def start(wanted: Wanted) -> None:
     """Start a run and look at it; the run looked at before counts as the one that was changed."""
     before = session.current_run()
     parent = before.id if before and session.is_mine(before) else None
-    run_id = session.engine().start(
+    run_id = session.engine().start_once(
         wanted.setup, owner=session.owner(), text=wanted.text, parent=parent
     )
     session.look_at(run_id)
+
+
+def changed(run: Run, wanted: Wanted) -> dict[str, tuple[Any, Any]]:
+    """How what the widgets ask for differs from a run."""
+    return differences(session.started(run), wanted.started)
 
 
 def messages(run: Run) -> None:
@@ -118,7 +133,7 @@ def _control(label: str, action: Action, run: Run, *, disabled: bool = False) ->
 
 def _lay_over(run: Run) -> None:
     """Lay somebody else's run over one's own, or take it off again."""
-    if session.is_overlaid(run.id):
+    if session.is_asked_for(run.id):
         _button("Not over mine", ":material/layers_clear:", "overlay", lambda: _take_off(run))
     else:
         _button("Lay over mine", ":material/layers:", "overlay", lambda: session.overlay(run.id))
@@ -135,10 +150,15 @@ def _stop_all() -> None:
         return
 
     def stop() -> None:
-        for each in moving:
-            session.engine().control(each.id, "stop", owner=session.owner())
+        failed = [why for each in moving if (why := _why_not(partial(_stop, each)))]
+        if failed:
+            raise EngineError(failed[0])
 
     _button(f"Stop all mine ({len(moving)})", ":material/stop_circle:", "stop_all", stop)
+
+
+def _stop(run: Run) -> None:
+    session.engine().control(run.id, "stop", owner=session.owner())
 
 
 def _restart(run: Run, wanted: Wanted) -> None:
@@ -146,10 +166,10 @@ def _restart(run: Run, wanted: Wanted) -> None:
 
     def restart() -> None:
         if run.is_live:
-            session.engine().control(run.id, "stop", owner=session.owner())
+            _stop(run)
         start(wanted)
 
-    label = "**Restart with changes**" if changes(run.setup, wanted.setup) else "Restart"
+    label = "**Restart with changes**" if changed(run, wanted) else "Restart"
     is_early = run.status == RunState.STARTING
     _button(label, ":material/restart_alt:", "restart", restart, disabled=is_early)
 

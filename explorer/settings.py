@@ -1,7 +1,9 @@
 """What the settings of a run are called on a page: labels, values, and how two setups differ."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tiny_llama.menu import MENU
@@ -122,6 +124,8 @@ WHEN_OPEN: Mapping[str, str] = {
     "logit_softcap": "none",
 }
 """What an empty box means."""
+MOST_LETTERS = 24
+"""Of an own text's first words, by which it is named."""
 MOST_NAMED = 3
 """Differences in a run's name; more would be no name."""
 
@@ -148,11 +152,65 @@ def changes_in_words(found: Mapping[str, tuple[Any, Any]]) -> str:
     )
 
 
-def describe_changes(before: Setup, after: Setup) -> str:
-    """Say in one line what differs, such as `Norm: rmsnorm → layernorm, Seed: 0 → 1`."""
-    return changes_in_words(changes(before, after)) or "the same settings"
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A student's own text, by what tells it from others."""
+
+    name: str
+    """Its first words, in quotation marks."""
+    digest: str
 
 
+def text_named(text: str) -> Text:
+    """Name a text by its first words, and know it again by its digest."""
+    words = " ".join(text[: 4 * MOST_LETTERS].split())
+    short = words if len(words) <= MOST_LETTERS else f"{words[:MOST_LETTERS].rstrip()}…"
+    return Text(name=f"“{short}”", digest=hashlib.sha256(text.encode()).hexdigest())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """All that decides what a run does: its setup, and the text where it is a student's own."""
+
+    setup: Setup
+    text: Text | None = None
+
+    @property
+    def text_name(self) -> str:
+        """What it learns from, in words."""
+        return self.text.name if self.text else self.setup.corpus
+
+    @property
+    def text_id(self) -> str:
+        """What it learns from, so that the same is the same."""
+        return self.text.digest if self.text else self.setup.corpus
+
+
+def differences(before: Started, after: Started) -> dict[str, tuple[Any, Any]]:
+    """The settings that differ, each with its two values; own texts count by what they say."""
+    found = changes(before.setup, after.setup)
+    if before.text != after.text:
+        return {"corpus": (before.text_name, after.text_name)} | {
+            name: pair for name, pair in found.items() if name != "corpus"
+        }
+    return found
+
+
+def describe(found: Mapping[str, tuple[Any, Any]], most: int | None = None) -> str:
+    """Say in one line what differs, such as `Norm: rmsnorm → layernorm, Seed: 0 → 1`.
+
+    Args:
+        found: as `differences` finds it.
+        most: how many are said; the rest is counted.
+    """
+    if not found:
+        return "the same settings"
+    said = dict(list(found.items())[:most])
+    more = len(found) - len(said)
+    return changes_in_words(said) + (f" and {more} more" if more else "")
+
+
+@lru_cache(maxsize=2_000)  # every page names every run of its student
 def name_by_what_differs(setup: Setup) -> str:
     """Name a setup by what is not as in Tiny LLaMA, as "LayerNorm, learned positions".
 

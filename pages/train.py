@@ -1,6 +1,6 @@
 from explorer import run_actions, session, showing
 from explorer.stage import open_page
-from explorer.train import form, live_run, measurements
+from explorer.train import comparison, form, live_run, measurements
 
 stage = open_page("train")
 with stage.controls:
@@ -14,9 +14,10 @@ with stage.picture, live_run.panel():
     with live_run.row_of_play():
         run_actions.buttons(run, wanted)
         run_actions.more(run)
-        options = live_run.curve_options()
+        options = live_run.curve_options(run)
     run_actions.messages(run)
     live_run.show(run, stood, options)
 with stage.below:
+    comparison.table(run)
     run_actions.prompt(run)
     measurements.show(run)

@@ -255,7 +255,9 @@ def test_a_students_own_runs_are_in_the_bar_and_stay_there_on_another_page():
     wait_until_over(app)
     run = wait_until_over(train(app))
     assert app.selectbox(key="model_choice").value == run.id
-    assert {"Run 1, tales", "Run 2, tales"} <= set(app.selectbox(key="model_choice").options)
+    names = app.selectbox(key="model_choice").options
+    assert [name[:12] for name in names[:2]] == ["Run 2, tales", "Run 1, tales"]
+    assert all("layers 1" in name for name in names[:2])
     walk(app, "home")
     said = "\n".join(element.value for element in app.markdown)
     assert "your own run" in said
@@ -270,7 +272,11 @@ def test_earlier_runs_are_laid_over_with_a_line_that_says_what_changed():
     second = wait_until_over(train(app))
     runs = {line["run"] for line in chart_data(app)["lines"]}
     assert runs == {first.id, second.id}
-    assert "**Run 2** beside Run 1: Norm: rmsnorm → layernorm" in shown(app).replace("\\", "")
+    said = shown(app).replace("\\", "")
+    assert "**Run 2** beside Run 1: Norm: rmsnorm → layernorm" in said
+    losses = [f"{run.last('held_out_loss'):.3f}" for run in (second, first)]
+    assert f"held-out loss {losses[0]} against Run 1's {losses[1]} after step 3" in said
+    assert "changed at once" not in said
     app.toggle(key="earlier").set_value(False).run()
     assert {line["run"] for line in chart_data(app)["lines"]} == {second.id}
 

@@ -19,7 +19,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "engine.server": ("engine",),
     "components": ("figures", "state"),
     "link": ("content", "state", "words"),
-    "session": ("engine", "engine.server", "link", "state"),
+    "session": ("engine", "engine.server", "link", "settings", "state"),
     "presentation": ("link",),
     "showing": ("content", "figures", "presentation", "source"),
     "widgets": ("content", "figures", "link", "words"),
@@ -29,7 +29,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "inspection": (
         *("content", "engine", "engine.server", "link", "session", "showing", "widgets", "words"),
     ),
-    "run_actions": ("content", "controls", "engine", "engine.server", "session", "state"),
+    "run_actions": (
+        *("content", "controls", "engine", "engine.server", "session", "settings", "state"),
+    ),
     "tour": ("components", "content", "link"),
     "family": (
         *("components", "content", "controls", "link", "showing", "stage", "widgets", "words"),
@@ -44,7 +46,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "train": (
         *("components", "content", "controls", "engine", "family", "link", "run_actions"),
-        *("session", "settings", "widgets"),
+        *("session", "settings", "showing", "widgets"),
     ),
     "home": (
         *("content", "family", "figures", "link", "run_actions", "showing", "state", "tour"),

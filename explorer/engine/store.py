@@ -30,9 +30,9 @@ from tiny_llama.files import read_json, write_json, write_whole, writing
 from tiny_llama.metrics import read_metrics
 from tiny_llama.setup import BEFORE, SETUP, SNAPSHOTS, TEXT, Setup, load_setup
 
-RECORD = "run.json"
+RECORD, NAME = "run.json", "name.txt"
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{8}")
-_OURS = (RECORD, BEFORE)
+_OURS = (RECORD, BEFORE, NAME)
 _KEPT = ("owner", "created", "parent", "status", "message", "step")
 
 
@@ -94,6 +94,21 @@ def write_text(run: Run, text: str) -> None:
         CheckpointError: if the disk is full or the folder cannot be written.
     """
     write_whole(run.folder / TEXT, text.encode())
+
+
+def write_name(run: Run) -> None:
+    """Keep what a student calls a run.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written.
+    """
+    write_whole(run.folder / NAME, run.name.encode())
+
+
+def _read_name(folder: Path) -> str:
+    with suppress(OSError, UnicodeError):
+        return (folder / NAME).read_text(encoding="utf-8")
+    return ""
 
 
 def write_record(run: Run) -> None:
@@ -213,6 +228,7 @@ def _read_run(folder: Path) -> Run:
         setup = load_wanted_setup(folder)
     kept: dict[str, Any] = {name: record[name] for name in _KEPT}
     kept["status"] = RunState(kept["status"])
+    kept["name"] = _read_name(folder)
     return Run(id=folder.name, setup=setup, folder=folder, measured=record["measured"], **kept)
 
 

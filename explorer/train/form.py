@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from explorer import content, controls, run_actions, session
 from explorer.family.tree import ROOT
 from explorer.run_actions import Wanted
-from explorer.settings import describe_changes, label_in_line, value_in_words
+from explorer.settings import describe, label_in_line, value_in_words
 from tiny_llama.config import ModelConfig
 from tiny_llama.errors import UserError
 from tiny_llama.miniatures import real_models
@@ -17,6 +17,10 @@ from tiny_llama.presets import find_preset
 from tiny_llama.setup import Setup, changes
 
 # Bold, since no colour of a primary button is readable on dark as well as beneath white letters.
+MOST_CHANGES = 2
+"""That are said beside the form; the block under them shows all."""
+MANY_READINGS = 20
+"""Of a text, beyond which a model begins to know it by heart."""
 _OUT_OF_RANGE = (
     ":red[:material/error: A number with a red edge is out of its range and would not be what "
     "trains; correct it.]"
@@ -52,11 +56,22 @@ def _wanted(
         return None
     if name := _real_name(wanted.setup.model):
         notes.caption(f"**{content.escaped(name)} in small**")
+    if wanted.text is not None and (n_readings := _readings(wanted)) > MANY_READINGS:
+        notes.caption(
+            f":material/psychology: The text is read some {n_readings:,} times: a small one is "
+            f"learned by heart. Watch the held-out loss rise while the training loss falls."
+        )
     if words := _say_what_changed(wanted) or _parts(chosen, wanted.setup):
         notes.caption(words)
     if button.button(_TRAIN, icon=_ICON, width="stretch", key="train"):
         _start(wanted, notes)
     return wanted
+
+
+def _readings(wanted: Wanted) -> int:
+    """How often training will read a text, by its characters: larger tokens read it more often."""
+    n_tokens = wanted.setup.training.steps * wanted.setup.tokens_a_step
+    return n_tokens // max(1, len(wanted.text or ""))
 
 
 def _real_name(model: ModelConfig) -> str:
@@ -93,5 +108,5 @@ def _say_what_changed(wanted: Wanted) -> str:
     run = session.current_run()
     if run is None or not session.is_mine(run):
         return ""
-    changed = describe_changes(run.setup, wanted.setup)
-    return f"Beside {session.run_name(run)}: {content.escaped(changed)}."
+    changed = describe(run_actions.changed(run, wanted), MOST_CHANGES)
+    return content.escaped(f"Beside {session.run_name(run)}: {changed}.")

@@ -1,6 +1,6 @@
 """The panel of one run: what it does, its curves, what it writes; live while it goes on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +8,11 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import content, link, session
+from explorer import link, session
 from explorer.components.live_chart import Line, live_chart
 from explorer.engine.run import Run, Series
 from explorer.engine.run_state import RunState
-from explorer.settings import describe_changes
+from explorer.train import comparison
 from explorer.widgets import choose_one
 from tiny_llama.cost import count_parameters
 
@@ -102,13 +102,15 @@ def stage_of(run: Run) -> Stage:
     return run.status, run.message, bool(run.measured), session.is_mine(run)
 
 
-def curve_options() -> CurveOptions:
+def curve_options(run: Run) -> CurveOptions:
     """Let the student choose what is drawn, and how; one press away."""
     with st.popover("Curve", icon=":material/show_chart:", key="curve_options"):
         curve = link.widget(st.selectbox, "curve", "Curve", options=list(CURVES))
         axis = choose_one("Against", list(AXES), key="axis")
         log = link.widget(st.toggle, "log", "Log scale")
-        earlier = link.widget(st.toggle, "earlier", "Earlier runs")
+    with st.popover("Compare", icon=":material/stacked_line_chart:", key="compare"):
+        earlier = comparison.choose()
+        comparison.list_runs(run)
     return CurveOptions(curve=str(curve), axis=str(axis), log=log, earlier=earlier)
 
 
@@ -121,9 +123,10 @@ def _live(
     run = session.engine().poll(run_id)
     if run is None or stage_of(run) != stage or _is_out_of_pace(run, seconds):
         st.rerun()  # the whole page looks different now, or asks at another pace
+    others = session.overlaid_runs(run) if options.earlier else []
     _progress(run)
-    _changes(run, options)
-    _chart(run, options)
+    comparison.result(run, others)
+    _chart(run, others, options)
     _samples(run)
 
 
@@ -159,18 +162,18 @@ def _share(run: Run) -> str:
     return f"{share.n_all_runs} runs share {workers}; this one gets {turn}."
 
 
-def _chart(run: Run, options: CurveOptions) -> None:
+def _chart(run: Run, others: Sequence[Run], options: CurveOptions) -> None:
     curve = CURVES[options.curve]
-    others = session.overlaid_runs(run) if options.earlier else []
     ends = {
         "Steps": run.setup.training.steps,
         "Tokens": run.setup.training.steps * run.setup.tokens_a_step,
     }
+    colours = comparison.colours([run, *others]) if others else {}
     live_chart(
         [
             line
             for each in (run, *others)
-            for line in _lines(each, curve, options.axis, each is run)
+            for line in _lines(each, curve, options.axis, each is run, colours.get(each.id))
         ],
         key="run_chart",
         y_title=curve.axis,
@@ -182,20 +185,25 @@ def _chart(run: Run, options: CurveOptions) -> None:
     )
 
 
-def _lines(run: Run, curve: Curve, axis: str, is_current: bool) -> list[Line]:
-    name = "" if is_current else f"{session.run_name(run)}, "
-    return [
-        Line(
+def _lines(
+    run: Run, curve: Curve, axis: str, is_current: bool, colour: int | None
+) -> Iterator[Line]:
+    """The lines of a run; among several runs it has a colour, and its name at its first line."""
+    name, is_named = session.run_name(run), False
+    for series, title in curve.lines:
+        if not (is_current or run.series[series].steps):
+            continue
+        yield Line(
             name=series,
-            title=f"{name}{title.lower() if name else title}",
+            title=title if is_current else f"{name}, {title.lower()}",
             x=_places(run, run.series[series], axis),
             values=run.series[series].values,
             run=run.id,
             smooth=series in curve.smooth,
+            colour=colour,
+            label="" if colour is None or is_named else name,
         )
-        for series, title in curve.lines
-        if is_current or run.series[series].steps
-    ]
+        is_named = True
 
 
 def _places(run: Run, series: Series, axis: str) -> Sequence[float]:
@@ -301,14 +309,3 @@ def _later_sample(texts: Mapping[int, str]) -> None:
             )
         said.caption(f"Written after step {step:,}", width="content")
     st.code(texts[step], language=None, wrap_lines=True)
-
-
-def _changes(run: Run, options: CurveOptions) -> None:
-    """Say over the curves what changed from the run that was there before."""
-    if options.earlier and (others := session.overlaid_runs(run)):
-        st.caption(_change(run, others[0]))
-
-
-def _change(run: Run, before: Run) -> str:
-    changed = content.escaped(describe_changes(before.setup, run.setup))
-    return f"**{session.run_name(run)}** beside {session.run_name(before)}: {changed}"

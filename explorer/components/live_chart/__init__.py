@@ -40,11 +40,13 @@ class Line:
     slices of it, which are safe, where a NumPy view would forbid an `array` to grow.
     """
 
-    name: str  # the same in every run, as "loss": it decides the colour
+    name: str  # the same in every run, as "loss": it decides the marker
     title: str  # in the legend
     x: Sequence[float] | np.ndarray  # steps, tokens, seconds: never falling, whole or fractional
     values: Sequence[float] | np.ndarray
     run: str = ""  # the first line's run is the current one; lines of others are paler and dashed
+    colour: int | None = None  # of the theme's, the run's own; None: that of the series
+    label: str = ""  # beside the end of the line, where runs are to be told apart
     smooth: bool = False  # a noisy line: pale, under its moving average; of earlier runs that alone
 
 
@@ -134,6 +136,8 @@ def _update(line: Line, sent: deque[int]) -> dict[str, Any]:
         "title": line.title,
         "run": line.run,
         "smooth": line.smooth,
+        "colour": line.colour,
+        "label": line.label,
         "start": start,
         "end": end,
     }
