@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer import bar, link, navigation, returning, session, tour
+from explorer import bar, guard, link, navigation, returning, session, tour
 from explorer.page_list import entry
 
 page = navigation.current_page()
@@ -10,9 +10,9 @@ name = navigation.name_of(page)
 st.set_page_config(
     page_title=f"{entry(name).title} · Tiny LLaMA Explorer", page_icon="🦙", layout="wide"
 )
-with link.followed(name):
+with guard.page_run(), link.followed(name):
     session.engine()  # its worker starts while the first page is read, whichever that is
     returning.remember_owner()
-    bar.show()
+    bar.show(name)
     tour.show(name)
     page.run()

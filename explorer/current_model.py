@@ -24,6 +24,7 @@ def show() -> None:
             st.caption("The link's run is not on this server any more; choose another one.")
             return
         st.fragment(_state_of, run_every=_seconds(run))(run.id)
+        _offer_own(run)
 
 
 def _seconds(run: Run) -> float | None:
@@ -62,6 +63,21 @@ def _names(run: Run | None) -> dict[str, str]:
     if run and run.id not in names:
         names = {run.id: f"{session.run_name(run)}, somebody else's"} | names
     return names
+
+
+def _offer_own(run: Run) -> None:
+    """Lead who looks at another model back to their own run that trains."""
+    own = next((each for each in session.own_runs() if each.is_moving), None)
+    if own is None or own.id == run.id or session.is_mine(run):
+        return
+    st.button(
+        "Your run trains",
+        icon=":material/play_circle:",
+        key="own_run",
+        type="primary",
+        on_click=lambda: session.look_at(own.id),
+        help="Look at your own run, which trains meanwhile.",
+    )
 
 
 def _state_of(run_id: str) -> None:

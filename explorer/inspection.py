@@ -10,6 +10,7 @@ from explorer import content, link, session, showing
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.answer_cache import Answer
+from explorer.stage import Stage
 from explorer.widgets import choose_index, choose_layer
 from explorer.words import MOST_CHARACTERS
 from tiny_llama.config import ModelConfig
@@ -18,6 +19,8 @@ from tiny_llama.errors import UserError
 
 FOLLOW_SECONDS = 3.0
 """How often a page that follows a run looks again."""
+ALL_STEPS = "time"
+"""The view that shows every step that was kept."""
 _NOW = "now"
 MOST_SHOWN = 26
 """Characters of the text that fit on its line."""
@@ -38,11 +41,19 @@ class Inspection:
         return analyse(analysis, run=self.run, step=self.step, **values)
 
 
-def inspect() -> Inspection:
-    """Let the student choose text and step, and read the text; ends the page if that cannot be."""
+def inspect(stage: Stage) -> Inspection:
+    """Let the student choose text and step, and read the text; ends the page if that cannot be.
+
+    A view of all steps has its own way through them, so the choice of one is not offered beside it.
+    """
+    with stage.shared:
+        return _inspect(is_of_one_step=stage.view != ALL_STEPS)
+
+
+def _inspect(*, is_of_one_step: bool) -> Inspection:
     run = current_run()
     text = text_line(example_text(run))
-    step = _step(run)
+    step = _step(run) if is_of_one_step else None
     if not text.strip():
         showing.stop("There is no text to read; write some words.")
     if step is None:
@@ -71,7 +82,7 @@ def current_run() -> Run:
     run = session.current_run()
     if run is None:
         showing.stop(
-            "The link's run is not on this server any more; choose a model in the sidebar."
+            "The link's run is not on this server any more; choose a model in the bar above."
         )
     if run.status == RunState.STARTING:
         st.info("This run is still being prepared; its model shows here in a moment.")
@@ -146,7 +157,7 @@ def choose_head(config: ModelConfig) -> tuple[int, int]:
     if not (config.has_attention and config.n_layers):
         showing.stop(
             f"This model has no attention to look at (attention='{config.attention}', "
-            f"n_layers={config.n_layers}); choose another model in the sidebar."
+            f"n_layers={config.n_layers}); choose another model in the bar above."
         )
     layer, head = st.columns(2)
     with layer:

@@ -157,6 +157,11 @@ def value(
     return found
 
 
+def offered() -> Mapping[str, str]:
+    """The words that this page has widgets for, with their labels; also those that it hides."""
+    return {name: label for name, label in _link().offered.items() if name != "hide"}
+
+
 def put(**values: Any) -> None:
     """Let words say something else from now on, on this page and where they are shared."""
     link = _link()

@@ -19,7 +19,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "pages"
 def current_page() -> StreamlitPage:
     """The page that the address names."""
     pages = [
-        st.Page(FOLDER / f"{name}.py", title=entry.title, icon=entry.icon, default=name == HOME)
+        st.Page(FOLDER / f"{name}.py", title=entry.title, default=name == HOME)
         for entries in SECTIONS.values()
         for name, entry in entries.items()
     ]

@@ -1,7 +1,6 @@
 """What can be done with a run: steering it, copying it, asking it, taking it home."""
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -64,6 +63,8 @@ def messages(run: Run) -> None:
         st.error(content.escaped(run.message), icon=":material/error:")
     elif run.message:
         st.info(content.escaped(run.message), icon=":material/info:")
+    if run.damage:
+        st.warning(content.escaped(run.damage), icon=":material/warning:")
 
 
 def buttons(run: Run, wanted: Wanted | None) -> None:
@@ -81,7 +82,8 @@ def more(run: Run) -> None:
     with st.popover("More", icon=":material/more_horiz:", key=f"more_{run.id}"):
         if run.status not in (RunState.RECORDED, RunState.STARTING, RunState.FAILED):
             _fork(run)
-        _take_settings(run)
+        if run.is_readable:
+            _take_settings(run)
         _stop_all()
         _downloads(run)
         if session.is_mine(run):
@@ -193,8 +195,10 @@ def _take_settings(run: Run) -> None:
     def take() -> None:
         text = None
         if run.setup.corpus == OWN_TEXT:
-            with suppress(UserError):  # somebody else's text stays theirs
+            try:
                 text = session.engine().text_of(run.id, owner=session.owner())
+            except UserError as error:
+                st.toast(str(error), icon=":material/lock:", duration="long")
         controls.take_setup(run.setup, text)
 
     st.button(
@@ -256,13 +260,13 @@ def prompt(run: Run) -> None:
 
 def _downloads(run: Run) -> None:
     """Offer the run to take home, each packed only when it is asked for."""
-    if run.status == RunState.STARTING:
+    if run.status == RunState.STARTING or not run.is_readable:
         return
     st.caption("Take it home")
     why_no_layout = _why_not(lambda: layout_for(run.setup.model))
     why_no_script = _why_not(lambda: check_pieces(run.setup))
     with st.container(gap="xsmall"):
-        _download(run, "Run folder (zip)", "folder", f"{run.id}.zip", _RUN_HINT)
+        _download(run, "Run folder (zip)", "folder", f"{run.id}.zip", _run_hint(run))
         _download(
             run,
             "For transformers (zip)",
@@ -285,7 +289,12 @@ def _downloads(run: Run) -> None:
         )
 
 
-_RUN_HINT = "Weights, tokenizer, setup and log; `python -m tiny_llama train --resume` goes on."
+def _run_hint(run: Run) -> str:
+    if run.setup.corpus == OWN_TEXT and not session.is_text_mine(run):
+        return "Weights, tokenizer, setup and log; the text is another student's and stays theirs."
+    return "Weights, tokenizer, setup and log; `python -m tiny_llama train --resume` goes on."
+
+
 _HUGGING_FACE_HINT = "A folder that `AutoModelForCausalLM.from_pretrained` opens."
 _SCRIPT_HINT = "This setup as one file of PyTorch that needs nothing of this app."
 
@@ -293,9 +302,10 @@ _SCRIPT_HINT = "This setup as one file of PyTorch that needs nothing of this app
 def _download(
     run: Run, label: str, form: Export, name: str, hint: str, *, disabled: bool = False
 ) -> None:
+    owner = session.owner()  # it is packed where no session is known
     st.download_button(
         label,
-        data=lambda: session.engine().export(run.id, form),
+        data=lambda: session.engine().export(run.id, form, owner=owner),
         file_name=name,
         key=f"download_{form}",
         icon=":material/download:",

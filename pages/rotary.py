@@ -3,6 +3,4 @@ from explorer.inspection import inspect
 from explorer.stage import open_view
 
 view, stage = open_view("rotary", rotary.VIEWS)
-with stage.shared:
-    inspection = inspect()
-view.draw(stage, inspection)
+view.draw(stage, inspect(stage))

@@ -381,6 +381,8 @@ def students(browser: Browser, server: Server, screen: str = "usual") -> Iterato
 
 
 SCREENS = {"light and wide": ("light", 1280), "dark and narrow": ("dark", 390)}
+HEIGHTS = {1280: 720, 390: 844}
+"""Of a projector, and of a phone."""
 _screens: WeakKeyDictionary[BrowserContext, str] = WeakKeyDictionary()
 
 
@@ -398,7 +400,7 @@ def _settings(screen: str) -> dict[str, Any]:
     if screen not in SCREENS:
         return {}
     scheme, width = SCREENS[screen]
-    size = {"width": width, "height": 900}
+    size = {"width": width, "height": HEIGHTS[width]}
     return {"color_scheme": scheme, "viewport": size, "reduced_motion": "reduce"}
 
 
@@ -411,6 +413,55 @@ WIDTH = """() => {
 }"""
 """How wide the page is: the screen, and how far its main part can be pushed aside."""
 RULES = {"resultTypes": ["violations"]}
+
+
+FRAME = """() => {
+  const main = document.querySelector("[data-testid=stMain]")
+  main.scrollTo(0, 0)
+  const kinds = "svg, canvas, img, table, pre, [role=img], [data-testid=stDataFrame], .head"
+  const boxes = []
+  const look = root => {
+    for (const each of root.querySelectorAll("*")) {
+      if (each.shadowRoot) look(each.shadowRoot)
+      const { left, top, right, bottom } = each.getBoundingClientRect()
+      if (each.matches(kinds) && right - left >= 60 && bottom - top >= 60) {
+        boxes.push([left, top, right, bottom])
+      }
+    }
+  }
+  look(main.querySelector(".st-key-picture"))
+  const [step, shown] = [8, []]
+  for (let x = 4; x < innerWidth; x += step) for (let y = 4; y < innerHeight; y += step) {
+    shown.push(boxes.some(([l, t, r, b]) => l <= x && x < r && t <= y && y < b))
+  }
+  const controls = [...main.querySelectorAll(".st-key-controls [data-testid=stElementContainer]")]
+  return {
+    begins: Math.min(...boxes.map(box => box[1])),
+    share: shown.filter(Boolean).length / shown.length,
+    right: Math.max(...boxes.map(box => box[2])),
+    controls: Math.max(0, ...controls.map(each => each.getBoundingClientRect().bottom)),
+  }
+}"""
+"""Where a view's own picture begins on the first screen, how much of it is picture, and where the
+last of its controls ends.
+"""
+MOST_BEGIN = {1280: 160, 390: 320}
+LEAST_SHARE = 0.45
+
+
+def frame_faults(student: Student) -> list[str]:
+    """What a view lacks of the frame: the picture first and large, its controls beside it."""
+    size = student.page.viewport_size
+    assert size
+    frame = student.page.evaluate(FRAME)
+    most, is_wide = MOST_BEGIN[size["width"]], size["width"] > 900
+    faults = {
+        f"picture begins at {frame['begins']}": (frame["begins"] or 9e9) > most,
+        f"picture ends at {frame['right']} of the width": frame["right"] > size["width"],
+        f"picture covers {frame['share']:.0%}": is_wide and frame["share"] < LEAST_SHARE,
+        f"controls end at {frame['controls']}": is_wide and frame["controls"] > size["height"],
+    }
+    return [words for words, is_fault in faults.items() if is_fault]
 
 
 def settle(student: Student) -> None:
@@ -475,7 +526,7 @@ def check_views(
     *,
     ready: str = "",
 ) -> None:
-    """Open every view of a page as somebody with this screen: drawn, of good width, for everybody.
+    """Open every view of a page as somebody with this screen: drawn, framed, for everybody.
 
     Args:
         browser: a real one.
@@ -498,6 +549,7 @@ def check_views(
             expect(student.page.get_by_test_id("stAlert").filter(has_text="not")).to_have_count(0)
             wide = student.page.evaluate(WIDTH)
             found = [*findings(student), *([f"{wide} pixels wide"] if wide > width else [])]
+            found += frame_faults(student)
             if found:
                 troubles[view.name] = found
         assert not troubles, troubles

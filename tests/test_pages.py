@@ -356,6 +356,23 @@ def test_an_own_text_comes_back_with_the_settings_of_its_run():
     assert fresh.text_area(key="own_text").value == text
     nosy = press(open_as("nosy", run=run.id), "run_settings")
     assert nosy.text_area(key="own_text").value == ""
+    assert "another student's and stays theirs" in nosy.toast[0].value
+    copy = wait_until_over(press(open_as("copier", run=run.id), "run_fork"))
+    assert (copy.parent, session.engine().is_owner(copy, "copier")) == (run.id, True)
+    copier = press(open_as("copier", run=copy.id), "run_settings")
+    assert copier.text_area(key="own_text").value == ""
+    assert "another student's and stays theirs" in copier.toast[0].value
+
+
+def test_an_upload_is_taken_out_of_the_uploader_and_dropped_with_it():
+    app = open_page("train", corpus=OWN_TEXT, steps="3", **TINY)
+    text = "a text out of a file, over and over. " * 40
+    app.file_uploader(key="uploaded_text").set_value(("a.txt", text.encode(), "text/plain")).run()
+    assert not app.error
+    run = wait_until_over(train(app))
+    assert (run.folder / "text.txt").read_text() == text
+    app.file_uploader(key="uploaded_text").set_value(None).run()
+    assert "too short with 0 bytes" in app.error[0].value
 
 
 def test_a_deleted_run_gives_way_to_a_pretrained_model():

@@ -17,6 +17,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "settings": (),
     "engine.worker": ("engine",),
     "engine.server": ("engine",),
+    "guard": ("engine",),
     "components": ("figures", "state"),
     "link": ("content", "state", "words"),
     "session": ("engine", "engine.server", "link", "settings", "state"),
@@ -25,9 +26,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "widgets": ("content", "figures", "link", "words"),
     "page_list": (),
     "stage": ("content", "page_list", "showing", "widgets"),
-    "controls": ("content", "engine", "link", "settings", "state", "words"),
+    "controls": ("content", "engine", "guard", "link", "settings", "state", "words"),
     "inspection": (
-        *("content", "engine", "engine.server", "link", "session", "showing", "widgets", "words"),
+        *("content", "engine", "engine.server", "link", "session", "showing", "stage", "widgets"),
+        "words",
     ),
     "run_actions": (
         *("content", "controls", "engine", "engine.server", "session", "settings", "state"),
@@ -54,9 +56,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "current_model": ("content", "engine", "engine.server", "link", "session", "state", "train"),
     "navigation": ("link", "page_list"),
-    "bar": ("current_model", "navigation", "presentation"),
+    "share": ("link", "session"),
+    "bar": ("components", "current_model", "navigation", "presentation", "share"),
     "returning": ("components", "session", "state"),
-    "app": ("bar", "link", "navigation", "page_list", "returning", "session", "tour"),
+    "app": ("bar", "guard", "link", "navigation", "page_list", "returning", "session", "tour"),
 }
 """What each room of `explorer` imports of the others: only what stands above it in this table."""
 PLAIN = {"collections", "dataclasses", "html", "math", "typing", "functools", "re", "itertools"}

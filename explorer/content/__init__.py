@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z“*`])")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"*`])")
 
 
 def card(slot: str, option: str) -> str:

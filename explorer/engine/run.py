@@ -57,6 +57,8 @@ class Run:
     """The vocabulary is that of the tokenizer as soon as the run has one."""
     owner: str
     """Fingerprint of the secret of the student who started it; nobody else may steer it."""
+    text_owner: str = ""
+    """Fingerprint of whose own text it learns from, in a fork, too: of nobody, a built-in one."""
     folder: Path
     created: float = field(default_factory=time.time)
     """In seconds since 1970."""
@@ -78,6 +80,10 @@ class Run:
 
     text_mark: str = ""
     """Fingerprint of the student's own text that it was started with here; empty: none is known."""
+    damage: str = ""
+    """What of its log is damaged or missing, in a sentence; empty: nothing."""
+    is_readable: bool = True
+    """Whether its folder says what it is; otherwise its message says why, and it can be deleted."""
     has_history: bool = False
     """Whether series and samples are in memory; a run that nobody looks at keeps them on disk."""
     worker: Any = None
@@ -100,6 +106,11 @@ class Run:
     def is_moving(self) -> bool:
         """Whether the run takes turns, or soon will."""
         return self.status.is_moving
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with its folder, for every page that looks at it; empty: nothing."""
+        return self.damage if self.is_readable else self.message
 
     def last(self, name: str) -> float | None:
         """The latest value of a series; None where there is none yet."""

@@ -5,7 +5,7 @@ import streamlit as st
 from explorer import showing
 from explorer.figures import attention as figures
 from explorer.figures.labels import visible_all
-from explorer.inside import worked_formulas
+from explorer.inside.attention import worked_formulas
 from explorer.inspection import Inspection, choose_head
 from explorer.stage import Stage
 from explorer.widgets import choose_place
