@@ -33,9 +33,11 @@ from tiny_llama.setup import BEFORE, SNAPSHOTS, TEXT, Setup, load_setup, write_s
 
 RECORD, RECORD_BEFORE = "run.json", "run.before.json"
 """What the server knows of a run, and what it knew one change earlier, in case that is damaged."""
+NAME = "name.txt"
+"""What its student calls a run."""
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{8}")
 _OWNER = re.compile(r"[0-9a-f]{64}")
-_OURS = (RECORD, RECORD_BEFORE, LOCK)
+_OURS = (RECORD, RECORD_BEFORE, LOCK, NAME)
 _KEPT = {
     "owner": str,
     "text_owner": str,
@@ -113,6 +115,21 @@ def write_text(run: Run, text: str) -> None:
         CheckpointError: if the disk is full or the folder cannot be written.
     """
     write_whole(run.folder / TEXT, text.encode())
+
+
+def write_name(run: Run) -> None:
+    """Keep what a student calls a run.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written.
+    """
+    write_whole(run.folder / NAME, run.name.encode())
+
+
+def _read_name(folder: Path) -> str:
+    with suppress(OSError, UnicodeError):
+        return (folder / NAME).read_text(encoding="utf-8")
+    return ""
 
 
 def write_record(run: Run) -> None:
@@ -262,6 +279,7 @@ def _read_run(folder: Path) -> Run:
     with suppress(UserError):  # it is not there before the run has a tokenizer
         setup = load_setup(folder)
     kept = {name: record[name] for name in _KEPT} | {"status": RunState(record["status"])}
+    kept["name"] = _read_name(folder)
     return Run(id=folder.name, setup=setup, folder=folder, **kept)
 
 
