@@ -7,11 +7,11 @@ titles. A setting that may be left open (`auto`) is a number box that may be emp
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import NoneType
-from typing import Any
+from typing import Any, cast
 
 import streamlit as st
 
-from explorer import content, link, state
+from explorer import content, guard, link, state
 from explorer.engine.limits import check_text, limits
 from explorer.words import BOUNDS, KINDS, OPTIONS
 from tiny_llama import config
@@ -34,6 +34,7 @@ _VOCABULARY = "model_vocab_size"
 """Widget and word of the link; `vocab_size` is what is wanted of a tokenizer."""
 _PASTED = "own_text"
 _KEPT = "kept own text"
+_UPLOADED, _TAKEN = "uploaded_text", "taken upload"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,8 +294,30 @@ def _own_text() -> str | bytes:
         max_chars=most + 1,  # what is longer is cut here, and then refused as too long
         on_change=link.by_hand(_PASTED, lambda: state.keep(_KEPT, state.shown(_PASTED))),
     )
-    uploaded = st.file_uploader("or upload one (UTF-8)", type=["txt", "md", "csv", "py"])
-    return uploaded.getvalue() if uploaded else str(pasted)
+    uploaded = _uploaded(most)
+    return str(pasted) if uploaded is None else uploaded
+
+
+def _uploaded(most: int) -> bytes | None:
+    """The text that was uploaded last, as long as the uploader shows it; None: there is none.
+
+    It is taken out of the uploader, which then knows no more of it than its name.
+    """
+    shown = st.file_uploader(
+        "or upload one (UTF-8)",
+        type=["txt", "md", "csv", "py"],
+        key=_UPLOADED,
+        max_upload_size=-(-most // 2**20),  # in whole megabytes; the rest is refused as too long
+    )
+    found: Any = state.shown(_UPLOADED)
+    if shown is not None:
+        state.keep(_TAKEN, (shown.file_id, guard.take_upload(shown)))
+    file_id, text = state.kept(_TAKEN, lambda: ("", None))
+    if found is None or found.file_id != file_id:
+        state.keep(_TAKEN, ("", None))
+        guard.drop_upload()
+        return None
+    return cast("bytes", text)
 
 
 def _widget(name: str, label: str, usual: Any) -> Any:

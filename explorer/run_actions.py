@@ -1,7 +1,6 @@
 """What can be done with a run: steering it, copying it, asking it, taking it home."""
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 import streamlit as st
@@ -132,8 +131,10 @@ def _take_settings(run: Run) -> None:
     def take() -> None:
         text = None
         if run.setup.corpus == OWN_TEXT:
-            with suppress(UserError):  # somebody else's text stays theirs
+            try:
                 text = session.engine().text_of(run.id, owner=session.owner())
+            except UserError as error:
+                st.toast(str(error), icon=":material/lock:", duration="long")
         controls.take_setup(run.setup, text)
 
     st.button(
@@ -200,7 +201,7 @@ def downloads(run: Run) -> None:
     why_no_layout = _why_not(lambda: layout_for(run.setup.model))
     why_no_script = _why_not(lambda: check_pieces(run.setup))
     with st.container(horizontal=True):
-        _download(run, "Run folder (zip)", "folder", f"{run.id}.zip", _RUN_HINT)
+        _download(run, "Run folder (zip)", "folder", f"{run.id}.zip", _run_hint(run))
         _download(
             run,
             "For transformers (zip)",
@@ -223,7 +224,12 @@ def downloads(run: Run) -> None:
         )
 
 
-_RUN_HINT = "Weights, tokenizer, setup and log; `python -m tiny_llama train --resume` goes on."
+def _run_hint(run: Run) -> str:
+    if run.setup.corpus == OWN_TEXT and not session.is_text_mine(run):
+        return "Weights, tokenizer, setup and log; the text is another student's and stays theirs."
+    return "Weights, tokenizer, setup and log; `python -m tiny_llama train --resume` goes on."
+
+
 _HUGGING_FACE_HINT = "A folder that `AutoModelForCausalLM.from_pretrained` opens."
 _SCRIPT_HINT = "This setup as one file of PyTorch that needs nothing of this app."
 
@@ -231,9 +237,10 @@ _SCRIPT_HINT = "This setup as one file of PyTorch that needs nothing of this app
 def _download(
     run: Run, label: str, form: Export, name: str, hint: str, *, disabled: bool = False
 ) -> None:
+    owner = session.owner()  # it is packed where no session is known
     st.download_button(
         label,
-        data=lambda: session.engine().export(run.id, form),
+        data=lambda: session.engine().export(run.id, form, owner=owner),
         file_name=name,
         key=f"download_{form}",
         icon=":material/download:",

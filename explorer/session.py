@@ -62,6 +62,11 @@ def is_mine(run: Run) -> bool:
     return engine().is_owner(run, owner())
 
 
+def is_text_mine(run: Run) -> bool:
+    """Whether the own text that a run learns from is this student's."""
+    return engine().is_text_owner(run, owner())
+
+
 def own_runs() -> list[Run]:
     """This student's runs, newest first."""
     return engine().runs_of(owner())

@@ -187,7 +187,7 @@ def test_an_uploaded_file_that_is_no_text_is_refused():
 
 def test_a_run_that_the_server_does_not_know_is_said_to_be_gone():
     app = open_page("train", run="AAAAAAAA")
-    assert "not on this server any more" in app.warning[0].value
+    assert "not on this server any more" in app.error[0].value
     assert not open_page("train", run="../../etc").exception
 
 
@@ -233,33 +233,33 @@ def open_as(owner, **link):
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_names_the_model_that_it_looks_at(name):
     app = open_page(name)
-    sidebar = "\n".join(element.value for element in app.sidebar.caption)
-    assert "4 layers × 64 wide" in sidebar
-    assert "Shipped with the app" in sidebar
-    assert "step 4,000" in sidebar
-    assert f"held-out loss {pretrained_run().last('held_out_loss'):.3f}" in sidebar
+    said = "\n".join(element.value for element in app.markdown)
+    assert "4 layers × 64 wide" in said
+    assert "shipped with the app" in said
+    assert "step 4,000" in said
+    assert f"held-out loss {pretrained_run().last('held_out_loss'):.3f}" in said
 
 
 def test_switching_the_model_changes_what_every_page_looks_at():
     app = open_page("train")
-    app.sidebar.selectbox(key="model_choice").set_value("repeat-llama").run()
+    app.selectbox(key="model_choice").set_value("repeat-llama").run()
     assert app.query_params["run"] == "repeat-llama"
     assert "repeat-llama" in app.info[0].value
     walk(app, "home")
-    assert app.sidebar.selectbox(key="model_choice").value == "repeat-llama"
+    assert app.selectbox(key="model_choice").value == "repeat-llama"
     assert app.query_params["run"] == "repeat-llama"
 
 
-def test_a_students_own_runs_are_in_the_sidebar_and_stay_there_on_another_page():
+def test_a_students_own_runs_are_in_the_bar_and_stay_there_on_another_page():
     app = train(open_as("numbers", steps="3", **TINY))
     wait_until_over(app)
     run = wait_until_over(train(app))
-    assert app.sidebar.selectbox(key="model_choice").value == run.id
-    assert {"Run 1, tales", "Run 2, tales"} <= set(app.sidebar.selectbox[0].options)
+    assert app.selectbox(key="model_choice").value == run.id
+    assert {"Run 1, tales", "Run 2, tales"} <= set(app.selectbox(key="model_choice").options)
     walk(app, "home")
-    sidebar = "\n".join(element.value for element in app.sidebar.caption)
-    assert "Your own run" in sidebar
-    assert "finished, step 3" in sidebar
+    said = "\n".join(element.value for element in app.markdown)
+    assert "your own run" in said
+    assert "finished, step 3" in said
 
 
 def test_earlier_runs_are_laid_over_with_a_line_that_says_what_changed():
@@ -350,6 +350,23 @@ def test_an_own_text_comes_back_with_the_settings_of_its_run():
     assert fresh.text_area(key="own_text").value == text
     nosy = press(open_as("nosy", run=run.id), "run_settings")
     assert nosy.text_area(key="own_text").value == ""
+    assert "another student's and stays theirs" in nosy.toast[0].value
+    copy = wait_until_over(press(open_as("copier", run=run.id), "run_fork"))
+    assert (copy.parent, session.engine().is_owner(copy, "copier")) == (run.id, True)
+    copier = press(open_as("copier", run=copy.id), "run_settings")
+    assert copier.text_area(key="own_text").value == ""
+    assert "another student's and stays theirs" in copier.toast[0].value
+
+
+def test_an_upload_is_taken_out_of_the_uploader_and_dropped_with_it():
+    app = open_page("train", corpus=OWN_TEXT, steps="3", **TINY)
+    text = "a text out of a file, over and over. " * 40
+    app.file_uploader(key="uploaded_text").set_value(("a.txt", text.encode(), "text/plain")).run()
+    assert not app.error
+    run = wait_until_over(train(app))
+    assert (run.folder / "text.txt").read_text() == text
+    app.file_uploader(key="uploaded_text").set_value(None).run()
+    assert "too short with 0 bytes" in app.error[0].value
 
 
 def test_a_deleted_run_gives_way_to_a_pretrained_model():

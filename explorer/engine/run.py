@@ -57,6 +57,8 @@ class Run:
     """The vocabulary is that of the tokenizer as soon as the run has one."""
     owner: str
     """Fingerprint of the secret of the student who started it; nobody else may steer it."""
+    text_owner: str = ""
+    """Fingerprint of whose own text it learns from, in a fork, too: of nobody, a built-in one."""
     folder: Path
     created: float = field(default_factory=time.time)
     """In seconds since 1970."""

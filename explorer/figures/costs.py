@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, floor, log10
 from typing import Any
 
 import numpy as np
@@ -386,10 +387,7 @@ def _mark(dash: str) -> dict[str, Any]:
 
 def _decades(low: float, high: float) -> list[float]:
     """The powers of ten between two numbers."""
-    return [
-        10.0**power
-        for power in range(int(np.ceil(np.log10(low))), int(np.floor(np.log10(high))) + 1)
-    ]
+    return [10.0**power for power in range(ceil(log10(low)), floor(log10(high)) + 1)]
 
 
 def _fill(kind: int) -> str:

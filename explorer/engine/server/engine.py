@@ -73,6 +73,7 @@ class Engine:
         if text is not None:
             check_text(text)
         run = self._admit(setup, owner, parent)
+        run.text_owner = run.owner if text is not None else ""
         try:
             store.write_record(run)
             if text is not None:
@@ -101,7 +102,7 @@ class Engine:
         setup = replace(source.setup, training=training)
         check_setup(setup)
         run = self._admit(setup, owner, source.id)
-        run.measured = source.measured
+        run.measured, run.text_owner = source.measured, source.text_owner
         try:
             store.copy_run(source.folder, run.folder, setup)
             store.write_record(run)
@@ -135,12 +136,16 @@ class Engine:
         return sorted(own, key=lambda run: run.created, reverse=True)
 
     def text_of(self, run_id: str, *, owner: str) -> str:
-        """The student's own text that a run of theirs was started with.
+        """The student's own text that a run learns from, be it somebody's copy of theirs.
 
         Raises:
-            EngineError: if the run is another student's, or has no text of its own.
+            EngineError: if the text is another student's, or is missing.
         """
-        run = self._own(run_id, owner)
+        run = self._known(run_id)
+        if not store.is_text_owner(run, owner):
+            raise EngineError(
+                "The text of this run is another student's and stays theirs; paste one of your own."
+            )
         try:
             return (run.folder / TEXT).read_text(encoding="utf-8")
         except OSError:
@@ -149,6 +154,10 @@ class Engine:
     def is_owner(self, run: Run, owner: str) -> bool:
         """Whether a student may steer a run."""
         return store.is_owner(run, owner)
+
+    def is_text_owner(self, run: Run, owner: str) -> bool:
+        """Whether the own text that a run learns from is this student's."""
+        return store.is_text_owner(run, owner)
 
     def share(self, run: Run) -> Share:
         """How many runs take turns where this one does."""
@@ -209,11 +218,12 @@ class Engine:
         """The steps at which a run's model can be looked at again, in order."""
         return snapshot_steps(run.folder)
 
-    def export(self, run_id: str, form: Export) -> bytes:
+    def export(self, run_id: str, form: Export, *, owner: str = "") -> bytes:
         """Pack what a run has learned and logged so far.
 
         Args:
             run_id: anybody's run, or a pretrained model.
+            owner: the secret of the student who asks; a text that is another's is left out.
             form: `folder`: a zip file of the run folder, which the command line resumes, without
                 snapshots where they would make it too large;
                 `hugging_face`: a zip file of a folder that `transformers` opens; `metrics`: every
@@ -222,7 +232,8 @@ class Engine:
         Raises:
             EngineError: if there is nothing yet, or Hugging Face has no class for the model.
         """
-        return self._exports.pack(self._ready(run_id), form)
+        run = self._ready(run_id)
+        return self._exports.pack(run, form, with_text=store.is_text_owner(run, owner))
 
     # Workers.
 
