@@ -40,7 +40,7 @@ from tiny_llama.setup import (
     load_setup,
 )
 from tiny_llama.tokenizers import Tokenizer, load_tokenizer
-from tiny_llama.training import StepReport, Trainer
+from tiny_llama.training import UNREPORTED, StepReport, Trainer
 
 _MEMORY = "optimizer."
 
@@ -68,8 +68,9 @@ class Checkpoint:
 
     @property
     def is_done(self) -> bool:
-        """Whether all steps are done."""
-        return self.found.next_step > self.found.setup.training.steps
+        """Whether all steps are done and reported."""
+        is_reported = UNREPORTED not in self.memory
+        return self.found.next_step > self.found.setup.training.steps and is_reported
 
 
 def find_corpus(name: str) -> Corpus:
@@ -181,7 +182,7 @@ def resume_trainer(
     training = found.setup.training
     if steps is not None:
         training = replace(training, steps=steps)
-    if found.next_step > training.steps:
+    if found.next_step > training.steps and UNREPORTED not in checkpoint.memory:
         raise CheckpointError(
             f"This run has done its {found.next_step - 1:,} steps already; give a larger number "
             f"of steps to go on."

@@ -59,7 +59,7 @@ def _run(options: Options) -> None:
         except UserError:
             recorder.flush()
             raise
-        is_done = trainer.next_step > trainer.config.steps
+        is_done = trainer.is_done
         recorder.checkpoint(with_memory=not (is_done and options.weights_only))
     if not is_done:
         sys.stderr.write(f"Stopped before step {trainer.next_step}; --resume goes on from there.\n")
