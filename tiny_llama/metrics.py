@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,7 +28,10 @@ def add_metrics(folder: Path, rows: Sequence[Row]) -> None:
 
 
 def read_metrics(folder: Path) -> list[Row]:
-    """Read the rows of a run, passing over a last line that a crash has torn."""
+    """Read the rows of a run by their steps, passing over a last line that a crash has torn.
+
+    The row of the untrained model, step 0, may have been written after those of the first steps.
+    """
     path = folder / METRICS
     rows = []
     # Cut at line ends alone, not at the rarer marks that a sample text may hold.
@@ -36,7 +40,7 @@ def read_metrics(folder: Path) -> list[Row]:
             rows.append(json.loads(line))
         except ValueError:  # torn, perhaps inside a character
             continue
-    return rows
+    return sorted(rows, key=lambda row: row.get("step", inf))
 
 
 def trim_metrics(folder: Path, next_step: int) -> None:
