@@ -52,6 +52,8 @@ def messages(run: Run) -> None:
         st.error(content.escaped(run.message), icon=":material/error:")
     elif run.message:
         st.info(content.escaped(run.message), icon=":material/info:")
+    if run.damage:
+        st.warning(content.escaped(run.damage), icon=":material/warning:")
 
 
 def buttons(run: Run, wanted: Wanted | None) -> None:
@@ -67,7 +69,8 @@ def buttons(run: Run, wanted: Wanted | None) -> None:
             )
         if run.status not in _WITHOUT_MODEL:
             _fork(run)
-        _take_settings(run)
+        if run.is_readable:
+            _take_settings(run)
         if session.is_mine(run):
             _delete(run)
 
@@ -193,7 +196,8 @@ def prompt(run: Run) -> None:
 
 def downloads(run: Run) -> None:
     """Offer the run to take home, each packed only when it is asked for."""
-    if run.status in (RunState.WAITING, RunState.STARTING):
+    has_none = run.status in (RunState.WAITING, RunState.STARTING) or not run.is_readable
+    if has_none:
         return
     st.subheader("Take it home", anchor=False)
     why_no_layout = _why_not(lambda: layout_for(run.setup.model))

@@ -1,5 +1,7 @@
 """The picture of the model, and the part that was pressed: its formula, running code and tensor."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from math import prod
@@ -103,9 +105,16 @@ def _words(config: ModelConfig, part: str) -> str:
 def _show_weights(box: Box) -> None:
     if not box.weights:
         return
+    alike = Counter((re.sub(_NUMBER, "*", path), shape) for path, shape in box.weights.items())
     rows = [["Learned", "Shape", "Numbers"]]
-    rows += [[f"`{path}`", times(shape), f"{prod(shape):,}"] for path, shape in box.weights.items()]
+    for (path, shape), n in alike.items():
+        each = f"{n:,} × " if n > 1 else ""
+        rows.append([f"`{path}`", f"{each}{times(shape)}", f"{n * prod(shape):,}"])
     st.markdown(showing.markdown_table(rows, "lrr"))
+
+
+_NUMBER = r"\b\d+\b"
+"""Of an expert, which are alike: one line for all of them."""
 
 
 def leaving(panel: Panel, box: Box) -> Wire | None:

@@ -130,7 +130,7 @@ def other_caches(config: ModelConfig, serving: Serving, lengths: list[int]) -> d
 
 def has_window(config: ModelConfig) -> bool:
     """Whether some layer reads no further back than its window."""
-    return any(config.window_of(layer) for layer in range(config.n_layers))
+    return config.n_windowed_layers > 0
 
 
 def weights_table(config: ModelConfig, serving: Serving) -> str:

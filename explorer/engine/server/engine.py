@@ -160,7 +160,7 @@ class Engine:
         Raises:
             EngineError: if the run is another student's, or the worker refuses.
         """
-        run = self._own(run_id, owner)
+        run = _readable(self._own(run_id, owner))
         if action == "resume":
             self.admission.check_turns(run.owner)
             self.registry.say(run, "")
@@ -271,9 +271,15 @@ class Engine:
         return run
 
     def _ready(self, run_id: str) -> Run:
-        run = self._known(run_id)
+        run = _readable(self._known(run_id))
         if run.status is RunState.STARTING:
             raise EngineError("This run is still being prepared; try again in a moment.")
         if run.status is RunState.WAITING and not run.step:
             raise EngineError("This run waits for memory; look at it when it has started.")
         return run
+
+
+def _readable(run: Run) -> Run:
+    if not run.is_readable:
+        raise EngineError(run.message)
+    return run

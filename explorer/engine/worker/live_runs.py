@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
 from typing import Any
+
+from filelock import BaseFileLock
 
 from explorer.engine.limits import check_setup
 from explorer.engine.messages import (
@@ -39,6 +41,7 @@ from tiny_llama.measuring import measure
 from tiny_llama.metrics import read_metrics, trim_metrics
 from tiny_llama.model import TinyLlama
 from tiny_llama.recording import Recorder
+from tiny_llama.run_lock import hold_run
 from tiny_llama.setup import SETUP
 from tiny_llama.training import StepReport, Trainer
 
@@ -51,6 +54,9 @@ LEAST_LOOK, MOST_LOOK = 0.2, 0.5
 else wants the time, so that it soon is there; little where many wait for something that moves."""
 MEASURED_AFTER = 2
 """Steps; the first ones had better show at once."""
+LOCK_SECONDS = 30
+"""How long a run waits for another process to let its folder go: a worker whose server was killed
+ends once what it is doing is done."""
 
 
 @dataclass(kw_only=True)
@@ -72,6 +78,8 @@ class LiveRun:
     is_measured: bool = False
     trained_seconds: float = 0.0
     looked_seconds: float = 0.0
+    lock: BaseFileLock | None = None
+    """What keeps other processes from writing into its folder."""
 
     @property
     def is_done(self) -> bool:
@@ -174,12 +182,26 @@ class LiveRuns:
 
         Nothing is drawn at random here; what is returned starts the run, in its turn.
         """
-        prepared = self._library.prepare(Path(request.folder))
-        return lambda: self._start(request, prepared)
+        folder = Path(request.folder)
+        lock = hold_run(folder, patience_seconds=LOCK_SECONDS)
+        with _released_unless_done(lock):
+            prepared = self._library.prepare(folder)
+        return lambda: self._start(request, prepared, lock)
 
-    def _start(self, request: Start, prepared: Prepared) -> Started | AlreadyDone:
+    def _start(
+        self, request: Start, prepared: Prepared, lock: BaseFileLock
+    ) -> Started | AlreadyDone:
         """Start a run in its folder, or go on with what the folder holds."""
         self._send(Turn(run=request.run))
+        with _released_unless_done(lock):
+            started = self._start_locked(request, prepared)
+            if isinstance(started, Started):
+                self._runs[request.run].lock = lock
+            else:
+                lock.release()
+            return started
+
+    def _start_locked(self, request: Start, prepared: Prepared) -> Started | AlreadyDone:
         folder, note = Path(request.folder), ""
         if prepared.is_new:
             trainer = _begin(folder, prepared)
@@ -187,10 +209,9 @@ class LiveRuns:
             checkpoint = read_checkpoint(folder)
             if checkpoint.is_done:
                 return AlreadyDone()
-            if not checkpoint.is_last:
-                note = "The last checkpoint was damaged, so the one before was taken."
             trainer = resume_trainer(folder, checkpoint, corpus=prepared.tokens)
-            trim_metrics(folder, trainer.next_step)
+            missing = trim_metrics(folder, trainer.first_unreported)
+            note = " ".join(filter(None, [checkpoint.found.note, missing]))
         recorder = Recorder(folder, trainer)
         run = LiveRun(
             id=request.run,
@@ -228,7 +249,7 @@ class LiveRuns:
 
     def forget(self, request: Request[Done]) -> Done:
         """Let the memory of a run go, without writing anything."""
-        self._runs.pop(request.run, None)
+        self._let_go(request.run)
         return Done()
 
     def _find(self, run_id: str) -> LiveRun:
@@ -310,7 +331,22 @@ class LiveRuns:
     def _tell(self, run: LiveRun) -> None:
         self._send(run.take_news())
         if not run.state.is_live:  # its folder holds all that is still needed
-            del self._runs[run.id]
+            self._let_go(run.id)
+
+    def _let_go(self, run_id: str) -> None:
+        run = self._runs.pop(run_id, None)
+        if run is not None and run.lock is not None:
+            run.lock.release()
+
+
+@contextmanager
+def _released_unless_done(lock: BaseFileLock) -> Iterator[None]:
+    """Release a lock where what it was taken for fails."""
+    try:
+        yield
+    except BaseException:
+        lock.release()
+        raise
 
 
 def _untrained(folder: Path, trainer: Trainer) -> Trainer | None:
