@@ -66,7 +66,7 @@ def buttons(run: Run, wanted: Wanted | None) -> None:
             _button(
                 "Lay over mine", ":material/layers:", "overlay", lambda: session.overlay(run.id)
             )
-        if run.status not in (RunState.RECORDED, RunState.STARTING, RunState.FAILED):
+        if run.status not in _WITHOUT_MODEL:
             _fork(run)
         if run.is_readable:
             _take_settings(run)
@@ -74,6 +74,7 @@ def buttons(run: Run, wanted: Wanted | None) -> None:
             _delete(run)
 
 
+_WITHOUT_MODEL = (RunState.RECORDED, RunState.WAITING, RunState.STARTING, RunState.FAILED)
 _ICONS: Mapping[Action, str] = {
     "pause": ":material/pause:",
     "resume": ":material/play_arrow:",
@@ -84,7 +85,8 @@ _ICONS: Mapping[Action, str] = {
 
 def _steer(run: Run) -> None:
     if run.is_moving:
-        _control("Pause", "pause", run, disabled=run.status == RunState.STARTING)
+        is_early = run.status in (RunState.WAITING, RunState.STARTING)
+        _control("Pause", "pause", run, disabled=is_early)
     elif run.status in (RunState.PAUSED, RunState.STOPPED, RunState.INTERRUPTED):
         _control("Go on", "resume", run)
     if run.is_live:
@@ -177,7 +179,7 @@ def _button(
 
 def prompt(run: Run) -> None:
     """Let the model, as it stands, go on from the student's words."""
-    if run.status in (RunState.FAILED, RunState.STARTING):
+    if run.status in (RunState.FAILED, RunState.WAITING, RunState.STARTING):
         return
     with st.form("prompt", border=False):
         words = st.text_input(
@@ -195,7 +197,8 @@ def prompt(run: Run) -> None:
 
 def downloads(run: Run) -> None:
     """Offer the run to take home, each packed only when it is asked for."""
-    if run.status == RunState.STARTING or not run.is_readable:
+    has_none = run.status in (RunState.WAITING, RunState.STARTING) or not run.is_readable
+    if has_none:
         return
     st.subheader("Take it home", anchor=False)
     why_no_layout = _why_not(lambda: layout_for(run.setup.model))

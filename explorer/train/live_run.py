@@ -17,6 +17,7 @@ from tiny_llama.cost import count_parameters
 from tiny_llama.setup import describe_changes
 
 STATUS = {
+    RunState.WAITING: "Waiting for memory",
     RunState.STARTING: "Preparing text and model",
     RunState.RUNNING: "Training",
     RunState.PAUSED: "Paused",
@@ -135,7 +136,7 @@ def _is_out_of_pace(run: Run, seconds: float | None) -> bool:
 def _progress(run: Run, place: DeltaGenerator) -> None:
     steps = run.setup.training.steps
     words = f"{STATUS[run.status]}: step {run.step:,} of {steps:,}"
-    if run.is_moving:
+    if run.is_moving and run.status is not RunState.WAITING:
         words += f"  \n:small[{_share(run)}]"
     place.progress(min(1.0, run.step / steps), words)
 

@@ -82,7 +82,7 @@ def _train(options: Options, lock: ExitStack) -> int | None:
         except UserError:
             recorder.flush()
             raise
-        is_done = trainer.next_step > trainer.config.steps
+        is_done = trainer.is_done
         recorder.checkpoint(with_memory=not (is_done and options.weights_only))
     return None if is_done else trainer.next_step
 
@@ -105,7 +105,7 @@ def _resumed_run(options: Options, lock: ExitStack) -> Trainer:
     with sign_of_life("Preparing the text"):
         trainer = resume_trainer(options.out, checkpoint, steps=options.steps)
     say(checkpoint.found.note)
-    say(trim_metrics(options.out, trainer.next_step))
+    say(trim_metrics(options.out, trainer.first_unreported))
     return trainer
 
 
