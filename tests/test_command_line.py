@@ -339,11 +339,17 @@ def test_what_is_damaged_is_said_beside_the_result(run, text, capsys):
 
 
 def test_a_damaged_log_is_said_when_a_run_goes_on(run, capsys):
-    flip(Path(run) / "metrics.jsonl", 3)
-    assert main(["train", "--resume", "--steps", "25", "--out", run, "--json"]) == 0
-    said = capsys.readouterr()
-    assert "Of the 21 rows that metrics.jsonl should have by now, 1 are damaged" in said.err
-    assert [json.loads(row)["step"] for row in said.out.splitlines()] == [21, 22, 23, 24, 25]
+    log = Path(run) / "metrics.jsonl"
+    for at, steps, word in (
+        (3, [21, 22], "In metrics.jsonl, line 1 is damaged and left out."),
+        (2000, [23], "In metrics.jsonl, the rows of 1 of 22 steps so far are damaged or missing"),
+    ):
+        flip(log, at)
+        line = ["train", "--resume", "--steps", str(steps[-1]), "--out", run, "--json"]
+        assert main(line) == 0
+        said = capsys.readouterr()
+        assert word in said.err
+        assert [json.loads(row)["step"] for row in said.out.splitlines()] == steps
 
 
 def test_an_export_that_fails_leaves_nothing_in_the_way_of_the_next(
