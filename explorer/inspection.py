@@ -86,7 +86,7 @@ def current_run() -> Run:
         showing.stop(
             "The link's run is not on this server any more; choose a model in the bar above."
         )
-    if run.status == RunState.STARTING:
+    if run.status == RunState.STARTING or (run.status == RunState.WAITING and not run.step):
         st.info("This run is still being prepared; its model shows here in a moment.")
         st.fragment(_wait, run_every=1.0)(run.id)
         st.stop()
@@ -95,7 +95,7 @@ def current_run() -> Run:
 
 def _wait(run_id: str) -> None:
     run = session.engine().poll(run_id)
-    if run is None or run.status != RunState.STARTING:
+    if run is None or run.status not in (RunState.WAITING, RunState.STARTING):
         st.rerun()
 
 

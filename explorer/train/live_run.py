@@ -17,6 +17,7 @@ from explorer.widgets import choose_one
 from tiny_llama.cost import count_parameters
 
 STATUS = {
+    RunState.WAITING: "Waiting for memory",
     RunState.STARTING: "Preparing text and model",
     RunState.RUNNING: "Training",
     RunState.PAUSED: "Paused",
@@ -147,7 +148,7 @@ def _is_out_of_pace(run: Run, seconds: float | None) -> bool:
 def _progress(run: Run) -> None:
     steps = run.setup.training.steps
     words = f"{STATUS[run.status]}: step {run.step:,} of {steps:,}"
-    if run.is_moving:
+    if run.is_moving and run.status is not RunState.WAITING:
         words += f" · {_share(run)}"
     st.progress(min(1.0, run.step / steps), words)
 

@@ -102,6 +102,7 @@ class Caretaker:
                 return
             self.save()
             self._look_after_workers()
+            self._dispatch.let_in()
             for run in self._registry.all():
                 with suppress(UserError):
                     self._look_after(run)
@@ -131,8 +132,13 @@ class Caretaker:
                 f"Paused, since nobody looked at it for {unwatched / 60:.0f} minutes; press Go on."
             )
             self._registry.say(run, why, of=RunState.PAUSED)
-        elif run.status is RunState.PAUSED and run.worker and unseen > self.limits.unloaded_seconds:
+        elif run.status is RunState.PAUSED and run.worker and self._may_be_unloaded(unseen):
             self._dispatch.pool.ask(Unload(run=run.id), run.worker)
             self._registry.release(run)
         elif run.has_history and unseen > unwatched:
             self._registry.forget(run, unseen_since=now - unwatched)
+
+    def _may_be_unloaded(self, unseen: float) -> bool:
+        """Whether a paused run may leave the memory: at once, where others wait for it."""
+        waiting = any(run.status is RunState.WAITING for run in self._registry.all())
+        return waiting or unseen > self.limits.unloaded_seconds
