@@ -51,6 +51,8 @@ def messages(run: Run) -> None:
         st.error(content.escaped(run.message), icon=":material/error:")
     elif run.message:
         st.info(content.escaped(run.message), icon=":material/info:")
+    if run.damage:
+        st.warning(content.escaped(run.damage), icon=":material/warning:")
 
 
 def buttons(run: Run, wanted: Wanted | None) -> None:
@@ -66,7 +68,8 @@ def buttons(run: Run, wanted: Wanted | None) -> None:
             )
         if run.status not in (RunState.RECORDED, RunState.STARTING, RunState.FAILED):
             _fork(run)
-        _take_settings(run)
+        if run.is_readable:
+            _take_settings(run)
         if session.is_mine(run):
             _delete(run)
 
@@ -192,7 +195,7 @@ def prompt(run: Run) -> None:
 
 def downloads(run: Run) -> None:
     """Offer the run to take home, each packed only when it is asked for."""
-    if run.status == RunState.STARTING:
+    if run.status == RunState.STARTING or not run.is_readable:
         return
     st.subheader("Take it home", anchor=False)
     why_no_layout = _why_not(lambda: layout_for(run.setup.model))

@@ -200,6 +200,8 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
     ALL: {
         "run": (_text(100), ""),
         "tour": (_text(4), ""),
+        "present": (SWITCH, False),
+        "hide": (_several(), []),
     },
     READING: {"text": _text(MOST_CHARACTERS)},
     INSIDE: {"at": (_text(10), "now"), "follow": (SWITCH, False)},

@@ -200,8 +200,8 @@ def go_back(app: AppTest, **link: str) -> AppTest:
 
 def walk(app: AppTest, name: str) -> AppTest:
     """Go to another page by the list of pages."""
-    links = [each.proto for each in app.sidebar.get("page_link")]
-    (link,) = [each for each in links if (each.page or "home") == name]
+    links = [each.proto for each in app.get("page_link")]
+    link = next(each for each in links if (each.page or "home") == name)  # the bar comes first
     app.query_params = parse_qs(link.query_string)
     app.switch_page(f"../pages/{name}.py").run()
     assert not app.exception

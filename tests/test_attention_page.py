@@ -12,8 +12,7 @@ from explorer.components import head_grid
 from explorer.components.head_grid import grid_data, role_title
 from explorer.components.reading_map import MOST_TOKENS, Reading, map_data, map_words, page
 from explorer.figures import attention as figures
-from explorer.inside import worked_formulas
-from explorer.inside.attention import VIEWS
+from explorer.inside.attention import VIEWS, worked_formulas
 from tiny_llama.setup import Setup
 
 pytestmark = pytest.mark.usefixtures("app_engine")

@@ -113,8 +113,8 @@ def test_a_run_goes_on_while_the_student_is_on_another_page(come):
     expect(student.model).to_have_value("Run 1, tales")
     student.go_to("Home")
     expect(student.model).to_have_value("Run 1, tales")
-    expect(student.sidebar).to_contain_text(re.compile(r"Your own run\s+training, step [1-9]"))
-    left_at = student.sidebar_step()
+    expect(student.bar).to_contain_text(re.compile(r"Training, step [1-9]"))
+    left_at = student.model_step()
     student.go_to("Train")
     student.see("Training", since=left_at + 1)
     assert student.run_id == run_id

@@ -180,10 +180,11 @@ def _tear_metrics(run):
 
 
 def _as_if_it_were_being_prepared(run):
-    for name in ("setup.json", "model.safetensors", "metrics.jsonl", "tokenizer.json"):
+    for name in ("setup.json", *CHECKPOINTS, "metrics.jsonl", "tokenizer.json"):
         (run / name).unlink()
     record = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(record | {"status": "starting"}))
+    record = {key: value for key, value in record.items() if key != "digest"}
+    (run / "run.json").write_text(json.dumps(record | {"status": "starting", "step": 0}))
 
 
 def test_a_server_that_starts_again_finds_its_runs_and_whose_they_are(again):

@@ -187,7 +187,7 @@ def test_an_uploaded_file_that_is_no_text_is_refused():
 
 def test_a_run_that_the_server_does_not_know_is_said_to_be_gone():
     app = open_page("train", run="AAAAAAAA")
-    assert "not on this server any more" in app.warning[0].value
+    assert "not on this server any more" in app.error[0].value
     assert not open_page("train", run="../../etc").exception
 
 
@@ -233,33 +233,33 @@ def open_as(owner, **link):
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_names_the_model_that_it_looks_at(name):
     app = open_page(name)
-    sidebar = "\n".join(element.value for element in app.sidebar.caption)
-    assert "4 layers × 64 wide" in sidebar
-    assert "Shipped with the app" in sidebar
-    assert "step 4,000" in sidebar
-    assert f"held-out loss {pretrained_run().last('held_out_loss'):.3f}" in sidebar
+    said = "\n".join(element.value for element in app.markdown)
+    assert "4 layers × 64 wide" in said
+    assert "shipped with the app" in said
+    assert "step 4,000" in said
+    assert f"held-out loss {pretrained_run().last('held_out_loss'):.3f}" in said
 
 
 def test_switching_the_model_changes_what_every_page_looks_at():
     app = open_page("train")
-    app.sidebar.selectbox(key="model_choice").set_value("repeat-llama").run()
+    app.selectbox(key="model_choice").set_value("repeat-llama").run()
     assert app.query_params["run"] == "repeat-llama"
     assert "repeat-llama" in app.info[0].value
     walk(app, "home")
-    assert app.sidebar.selectbox(key="model_choice").value == "repeat-llama"
+    assert app.selectbox(key="model_choice").value == "repeat-llama"
     assert app.query_params["run"] == "repeat-llama"
 
 
-def test_a_students_own_runs_are_in_the_sidebar_and_stay_there_on_another_page():
+def test_a_students_own_runs_are_in_the_bar_and_stay_there_on_another_page():
     app = train(open_as("numbers", steps="3", **TINY))
     wait_until_over(app)
     run = wait_until_over(train(app))
-    assert app.sidebar.selectbox(key="model_choice").value == run.id
-    assert {"Run 1, tales", "Run 2, tales"} <= set(app.sidebar.selectbox[0].options)
+    assert app.selectbox(key="model_choice").value == run.id
+    assert {"Run 1, tales", "Run 2, tales"} <= set(app.selectbox(key="model_choice").options)
     walk(app, "home")
-    sidebar = "\n".join(element.value for element in app.sidebar.caption)
-    assert "Your own run" in sidebar
-    assert "finished, step 3" in sidebar
+    said = "\n".join(element.value for element in app.markdown)
+    assert "your own run" in said
+    assert "finished, step 3" in said
 
 
 def test_earlier_runs_are_laid_over_with_a_line_that_says_what_changed():

@@ -20,25 +20,28 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "components": ("figures", "state"),
     "link": ("content", "state", "words"),
     "session": ("engine", "engine.server", "link", "state"),
-    "showing": ("content", "figures", "source"),
+    "presentation": ("link",),
+    "showing": ("content", "figures", "presentation", "source"),
     "widgets": ("content", "figures", "link", "words"),
-    "views": ("widgets",),
+    "page_list": (),
+    "stage": ("content", "page_list", "showing", "widgets"),
     "controls": ("content", "engine", "guard", "link", "state", "words"),
     "inspection": (
-        *("content", "engine", "engine.server", "link", "session", "showing", "widgets", "words"),
+        *("content", "engine", "engine.server", "link", "session", "showing", "stage", "widgets"),
+        "words",
     ),
     "run_actions": ("content", "controls", "engine", "engine.server", "session"),
     "tour": ("components", "content", "link"),
     "family": (
-        *("components", "content", "controls", "link", "showing", "views", "widgets", "words"),
+        *("components", "content", "controls", "link", "showing", "stage", "widgets", "words"),
     ),
     "inside": (
         *("components", "content", "controls", "engine", "engine.server", "figures", "inspection"),
-        *("link", "session", "showing", "state", "views", "widgets", "words"),
+        *("link", "session", "showing", "state", "stage", "widgets", "words"),
     ),
     "architecture": (
         *("components", "content", "controls", "engine", "figures", "inspection", "link"),
-        *("session", "showing", "source", "state", "views", "widgets"),
+        *("session", "showing", "source", "state", "stage", "widgets"),
     ),
     "train": (
         *("components", "content", "controls", "engine", "family", "link", "run_actions"),
@@ -46,12 +49,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "home": (
         *("content", "family", "figures", "link", "run_actions", "showing", "state", "tour"),
-        *("views", "widgets"),
+        *("stage", "widgets"),
     ),
-    "sidebar": ("content", "engine", "engine.server", "link", "session", "state", "train"),
-    "navigation": ("link",),
+    "current_model": ("content", "engine", "engine.server", "link", "session", "state", "train"),
+    "navigation": ("link", "page_list"),
+    "share": ("link", "session"),
+    "bar": ("components", "current_model", "navigation", "presentation", "share"),
     "returning": ("components", "session", "state"),
-    "app": ("guard", "link", "navigation", "returning", "session", "sidebar", "tour"),
+    "app": ("bar", "guard", "link", "navigation", "page_list", "returning", "session", "tour"),
 }
 """What each room of `explorer` imports of the others: only what stands above it in this table."""
 PLAIN = {"collections", "dataclasses", "html", "math", "typing", "functools", "re", "itertools"}

@@ -15,6 +15,9 @@ from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
 from explorer.engine.store import (
     FolderUse,
+    copy_run,
+    fingerprint,
+    is_owner,
     is_run_id,
     new_run_id,
     read_runs,
@@ -80,9 +83,9 @@ def test_snapshots_stay_behind_where_a_download_would_be_too_large(tmp_path):
 def a_record(folder, **changes):
     """What a server of the first day wrote of a run, with changes; its name."""
     name = new_run_id()
-    write_record(Run(id=name, setup=SETUP, owner="me", folder=folder / name))
+    write_record(Run(id=name, setup=SETUP, owner=fingerprint("me"), folder=folder / name))
     path = folder / name / "run.json"
-    record = json.loads(path.read_text()) | changes
+    record = json.loads(path.read_text()) | {"digest": None} | changes
     path.write_text(json.dumps({key: it for key, it in record.items() if it is not None}))
     return name
 
@@ -99,15 +102,63 @@ def test_a_record_says_how_a_run_stands_in_a_plain_word(tmp_path, state):
 def test_of_a_record_from_before_a_text_is_the_owners_unless_it_may_be_a_copy(tmp_path):
     a_record(tmp_path, text_owner=None)
     (run,) = read_runs(tmp_path)
-    assert run.text_owner == "me"
+    assert run.text_owner == run.owner
     a_record(tmp_path, text_owner=None, parent="abcdefgh")
-    assert {run.text_owner for run in read_runs(tmp_path)} == {"me", ""}
+    assert {run.text_owner for run in read_runs(tmp_path)} == {run.owner, ""}
 
 
 @pytest.mark.parametrize(
-    "changes", [{"status": "dancing"}, {"status": None}, {"status": 3}, {"setup": {"model": 1}}]
+    "changes",
+    [
+        {"status": "dancing"},
+        {"status": None},
+        {"status": 3},
+        {"setup": {"model": 1}},
+        {"step": "7"},
+        {"owned": "by me"},
+        {"digest": "0" * 32},
+    ],
 )
-def test_a_damaged_record_leaves_the_others_alone(tmp_path, changes):
-    a_record(tmp_path, **changes)
-    whole = a_record(tmp_path)
-    assert [run.id for run in read_runs(tmp_path)] == [whole]
+def test_a_damaged_record_leaves_the_others_alone_and_is_listed_with_the_reason(tmp_path, changes):
+    damaged, whole = a_record(tmp_path, **changes), a_record(tmp_path)
+    found = {run.id: run for run in read_runs(tmp_path)}
+    assert set(found) == {damaged, whole}
+    assert found[whole].is_readable
+    assert not found[damaged].is_readable
+    assert is_owner(found[damaged], "me")
+    assert found[damaged].status is RunState.FAILED
+    assert found[damaged].message.startswith("This run cannot be read: ")
+    assert found[damaged].message.endswith(".")
+
+
+def test_where_a_record_is_damaged_the_one_before_is_taken(tmp_path):
+    run = Run(id="run00000", setup=SETUP, owner=fingerprint("me"), folder=tmp_path / "run00000")
+    for step in (1, 2):
+        run.step = step
+        write_record(run)
+    for content, step in ((None, 2), (b"\0", 1), (b"[]", 1), (b'{"owner": "you"}', 1)):
+        if content is not None:
+            (run.folder / "run.json").write_bytes(content)
+        (found,) = read_runs(tmp_path)
+        assert (found.is_readable, found.step) == (True, step)
+
+
+def test_whose_a_run_is_without_any_whole_record_nobody_can_say(tmp_path):
+    name = a_record(tmp_path)
+    (tmp_path / name / "run.json").write_bytes(b"\xff" * 9)
+    (run,) = read_runs(tmp_path)
+    assert (run.is_readable, run.owner) == (False, "")
+    assert not is_owner(run, "")
+
+
+def test_a_folder_with_open_rights_is_closed(tmp_path, monkeypatch):
+    folder = tmp_path / "runs"
+    folder.mkdir(mode=0o777)
+    folder.chmod(0o777)
+    monkeypatch.setenv("TINY_LLAMA_RUNS", str(folder))
+    assert runs_folder() == folder
+    assert folder.stat().st_mode & 0o777 == 0o700
+    run = Run(id=new_run_id(), setup=SETUP, owner="me", folder=folder / "x")
+    write_record(run)
+    copy_run(run.folder, folder / "y", SETUP)
+    assert {each.stat().st_mode & 0o777 for each in (folder / "x", folder / "y")} == {0o700}

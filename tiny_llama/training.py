@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torch.nn.utils import clip_grad_norm_
 
-from tiny_llama.cost import is_muon_matrix
+from tiny_llama.config import ModelConfig
+from tiny_llama.cost import Shape, is_muon_matrix, parameter_shapes
 from tiny_llama.data import IGNORED, Batch, TokenizedCorpus
 from tiny_llama.errors import CheckpointError, ConfigError, TrainingError
 from tiny_llama.generation import generate
@@ -153,14 +154,20 @@ class Trainer(Iterator[StepReport]):
         Raises:
             CheckpointError: if the state does not belong to this model and optimizer.
         """
+        wanted = memory_shapes(self.model.config, self.config) if next_step > 1 else {}
+        if {name: tuple(value.shape) for name, value in state.items()} != wanted:
+            raise CheckpointError(
+                "The optimizer's memory does not fit this run; resume with the setup that the "
+                "checkpoint was trained with."
+            )
         for number, optimizer in enumerate(self.optimizers):
             for path, parameter in self._named(optimizer):
                 prefix = f"{number}.{path}."
-                found = {
-                    k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)
+                optimizer.state[parameter] = {
+                    k.removeprefix(prefix): v.clone()
+                    for k, v in state.items()
+                    if k.startswith(prefix)
                 }
-                self._check_state(path, parameter, found, next_step)
-                optimizer.state[parameter] = {key: value.clone() for key, value in found.items()}
         self.next_step = next_step
 
     def _update(self, step: int) -> tuple[float, float]:
@@ -198,17 +205,6 @@ class Trainer(Iterator[StepReport]):
                 f"usual cause is a learning rate that is too high (it was "
                 f"{self.config.learning_rate_at(step):g}), no norm, or no gradient clipping; lower "
                 f"the learning rate or lengthen the warm-up and start again."
-            )
-
-    def _check_state(
-        self, path: str, parameter: Tensor, found: Mapping[str, Tensor], next_step: int
-    ) -> None:
-        fits = all(value.shape in (parameter.shape, torch.Size([])) for value in found.values())
-        forgets = self.config.optimizer == "sgd" and self.config.beta1 == 0
-        if not fits or (next_step > 1 and not found and not forgets):
-            raise CheckpointError(
-                f"The optimizer's memory of {path} does not fit this run; resume with the setup "
-                f"that the checkpoint was trained with."
             )
 
     def _named(self, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
@@ -255,6 +251,34 @@ def make_optimizers(model: TinyLlama, config: TrainConfig) -> list[torch.optim.O
         return [_muon(inside, config), _adamw(rest, config)] if inside else [_adamw(rest, config)]
     build = {"adamw": _adamw, "sgd": _sgd}[config.optimizer]
     return [build(list(named.values()), config)]
+
+
+def memory_shapes(model: ModelConfig, config: TrainConfig) -> dict[str, Shape]:
+    """The shape of each tensor of `Trainer.state` once a step is done, by its name there."""
+    shapes = parameter_shapes(model)
+    kinds = {path: _optimizer_of(path, shape, config) for path, shape in shapes.items()}
+    numbers = {
+        kind: number for number, kind in enumerate(sorted(set(kinds.values()), reverse=True))
+    }
+    return {
+        f"{numbers[kinds[path]]}.{path}.{key}": its_shape
+        for path, shape in shapes.items()
+        for key, its_shape in _kept_of(shape, kinds[path], config).items()
+    }
+
+
+def _optimizer_of(path: str, shape: Shape, config: TrainConfig) -> str:
+    """Which optimizer moves a parameter: with Muon, AdamW what is no matrix inside the blocks."""
+    is_left = config.optimizer == "muon" and not is_muon_matrix(path, shape)
+    return "adamw" if is_left else config.optimizer
+
+
+def _kept_of(shape: Shape, kind: str, config: TrainConfig) -> dict[str, Shape]:
+    """What an optimizer keeps of one parameter between steps."""
+    if kind == "adamw":
+        return {"step": (), "exp_avg": shape, "exp_avg_sq": shape}
+    forgets = kind == "sgd" and config.beta1 == 0
+    return {} if forgets else {"momentum_buffer": shape}
 
 
 def _adamw(parameters: Sequence[Tensor], config: TrainConfig) -> torch.optim.Optimizer:

@@ -15,6 +15,7 @@ from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
 from explorer.inspection import example_text
 from explorer.source import has_source
+from explorer.stage import Stage
 from explorer.widgets import choose_layer
 from tiny_llama.analyses.room import check_size
 from tiny_llama.config import ModelConfig
@@ -27,7 +28,7 @@ N_TOKENS = 16
 """What a model reads just for a look."""
 
 
-def show(setup: Setup, preset: str) -> None:
+def show(stage: Stage, setup: Setup, preset: str) -> None:
     """Draw the model, and open the box that was pressed."""
     config = setup.model
     picture = st.container()  # above the box for the layer, so that it is at the top in any case
@@ -43,7 +44,6 @@ def show(setup: Setup, preset: str) -> None:
             open_box=_press,
         )
     st.caption(_legend(panels))
-    showing.introduce("architecture", "block")
     if opened:
         panel, box = places[opened]
         title = f"{panel.title}: {box.title}"

@@ -9,6 +9,7 @@ from explorer import showing
 from explorer.architecture.assumptions import choose_budget
 from explorer.figures.amounts import in_flops, in_words
 from explorer.figures.costs import flops_by_length
+from explorer.stage import Stage
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import (
     active_parameters,
@@ -24,9 +25,8 @@ LONGEST = 64
 """How many times the context the chart goes on."""
 
 
-def show(setup: Setup, name: str = "") -> None:
+def show(stage: Stage, setup: Setup, name: str = "") -> None:
     """Show what a setup computes, for a token, a text and a training."""
-    showing.introduce("architecture", "compute")
     config = setup.model
     n = config.context
     text = forward_by_part(config, n)
@@ -51,7 +51,7 @@ def show(setup: Setup, name: str = "") -> None:
     st.caption(budget.words)
     st.markdown(training_table(config, budget.n_tokens))
     st.markdown(why_they_differ(config))
-    showing.explain("architecture", "compute", code="tiny_llama.cost:forward_flops")
+    stage.explain(code="tiny_llama.cost:forward_flops")
 
 
 def forward_by_part(config: ModelConfig, n_tokens: int) -> dict[str, int]:

@@ -9,6 +9,7 @@ from explorer import content, link, showing
 from explorer.architecture.assumptions import CHINCHILLA, tokens_source
 from explorer.figures.amounts import in_words
 from explorer.figures.costs import Size, sizes_map
+from explorer.stage import Stage
 from tiny_llama.cost import count_parameters
 from tiny_llama.presets import PRESETS
 from tiny_llama.setup import Setup
@@ -27,9 +28,8 @@ GPT3 = (
 Row = Mapping[str, Any]
 
 
-def show(setup: Setup, name: str = "") -> None:
+def show(stage: Stage, setup: Setup, name: str = "") -> None:
     """Show real models by their shapes, parameters and training tokens."""
-    showing.introduce("architecture", "sizes")
     known = content.configs()
     others = [each for each in known if each not in (*LLAMA, *GPT3)]
     added = link.widget(
@@ -55,7 +55,7 @@ def show(setup: Setup, name: str = "") -> None:
     st.markdown(oddities())
     with st.expander("Where each row comes from", icon=":material/menu_book:"):
         st.markdown(sources(shown))
-    showing.explain("architecture", "sizes", code="tiny_llama.cost:count_parameters")
+    stage.explain(code="tiny_llama.cost:count_parameters")
 
 
 def n_parameters(name: str) -> int:

@@ -15,6 +15,7 @@ from explorer.architecture.accelerators import (
 from explorer.architecture.assumptions import TEXTS, Serving, choose_serving
 from explorer.figures.amounts import in_bytes, in_flops, in_rate, in_time, in_words
 from explorer.figures.costs import Pass, roofline, speed_by_batch
+from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import kv_cache_bytes
@@ -69,9 +70,8 @@ class Machine:
         return bound(work, peak_flops=self.peak, bandwidth=self.bandwidth)
 
 
-def show(setup: Setup, name: str = "") -> None:
+def show(stage: Stage, setup: Setup, name: str = "") -> None:
     """Show the bounds that memory and arithmetic set to a setup's speed."""
-    showing.introduce("architecture", "speed")
     config = setup.model
     serving = choose_serving(config)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -100,7 +100,7 @@ def show(setup: Setup, name: str = "") -> None:
         st.markdown(accelerators_table(config, serving))
         for each in accelerators().values():
             describe(each, machine.products)
-    showing.explain("architecture", "speed", code="tiny_llama.serving:decode_work")
+    stage.explain(code="tiny_llama.serving:decode_work")
 
 
 def cards_needed(config: ModelConfig, serving: Serving, accelerator: Accelerator) -> int:

@@ -7,9 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content, showing
+from explorer import content
 from explorer.architecture.sizes import GPT3, LLAMA
 from explorer.figures.amounts import in_bytes, in_words
+from explorer.stage import Stage
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, Task, TextCorpus
 from tiny_llama.corpora.tiny_shakespeare import TinyShakespeare
@@ -31,16 +32,15 @@ TASK_CHARACTERS = 200_000
 """Of a task, which has no end."""
 
 
-def show(setup: Setup, name: str = "") -> None:
+def show(stage: Stage, setup: Setup, name: str = "") -> None:
     """Show a setup as a script, with what it takes to run it."""
-    showing.introduce("architecture", "code")
     try:
         _show_script(setup, name, write_script(setup))
     except ConfigError as error:
         st.info(content.escaped(str(error)), icon=":material/info:")
     st.markdown("**The same setup by this project's own command line**")
     st.code(train_command(setup), language="bash", wrap_lines=True)
-    showing.explain("architecture", "code", code="tiny_llama.script.writing:write_script")
+    stage.explain(code="tiny_llama.script.writing:write_script")
 
 
 def _show_script(setup: Setup, name: str, script: str) -> None:

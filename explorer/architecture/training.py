@@ -16,6 +16,7 @@ from explorer.architecture.accelerators import (
 )
 from explorer.architecture.assumptions import choose_budget
 from explorer.figures.amounts import in_energy, in_flops, in_mass, in_rate, in_time, in_words
+from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import active_parameters, count_parameters
@@ -42,9 +43,8 @@ USUAL_UTILISATION = 47.7
 SECONDS_A_DAY, HOURS_A_DAY = 86_400, 24
 
 
-def show(setup: Setup, name: str = "") -> None:
+def show(stage: Stage, setup: Setup, name: str = "") -> None:
     """Show how LLaMA's training adds up, and what a setup's own would take."""
-    showing.introduce("architecture", "training")
     st.subheader("LLaMA 65B, checked", anchor=False)
     st.markdown(checks_table(checks()))
     efficiency, carbon = _facts("efficiency"), _facts("carbon_method")
@@ -61,7 +61,7 @@ def show(setup: Setup, name: str = "") -> None:
         f"{content.cited(carbon['source'], carbon['confidence'])}"
     )
     _calculator(setup, name)
-    showing.explain("architecture", "training", code="tiny_llama.training_cost:accelerator_hours")
+    stage.explain(code="tiny_llama.training_cost:accelerator_hours")
 
 
 def a100_peak() -> float:

@@ -1,6 +1,7 @@
 """The words on the screen: a card for each option and setting, and the text of whole pages."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"*`])")
 
 
 def card(slot: str, option: str) -> str:
@@ -68,6 +70,12 @@ class Words:
     formula: str
     """The formula with what its letters mean, and the papers."""
 
+    @property
+    def first_sentence(self) -> tuple[str, str]:
+        """What to look at in one sentence, and the rest of it."""
+        first, *more = _SENTENCE_END.split(self.look, maxsplit=1)
+        return first, "".join(more)
+
 
 def inside(page: str, view: str) -> Words:
     """Give the words of one view of a page that looks inside.
@@ -79,6 +87,11 @@ def inside(page: str, view: str) -> Words:
     """
     look, try_it, formula = _texts()["inside", page, view].split("\n---\n")
     return Words(look=look.strip(), try_it=try_it.strip(), formula=formula.strip())
+
+
+def has_words(page: str, view: str) -> bool:
+    """Whether a view says what to look at; see `inside`."""
+    return ("inside", page, view) in _texts()
 
 
 def home(name: str) -> str:

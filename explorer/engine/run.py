@@ -76,6 +76,10 @@ class Run:
     measured: Mapping[str, int] = field(default_factory=dict)
     """What the model that trains really takes; see `tiny_llama.measuring`."""
 
+    damage: str = ""
+    """What of its log is damaged or missing, in a sentence; empty: nothing."""
+    is_readable: bool = True
+    """Whether its folder says what it is; otherwise its message says why, and it can be deleted."""
     has_history: bool = False
     """Whether series and samples are in memory; a run that nobody looks at keeps them on disk."""
     worker: Any = None
@@ -98,6 +102,11 @@ class Run:
     def is_moving(self) -> bool:
         """Whether the run takes turns, or soon will."""
         return self.status.is_moving
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with its folder, for every page that looks at it; empty: nothing."""
+        return self.damage if self.is_readable else self.message
 
     def last(self, name: str) -> float | None:
         """The latest value of a series; None where there is none yet."""

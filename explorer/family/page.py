@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer import content, views
+from explorer import content
 from explorer.components.family_tree import time_line
 from explorer.family import export, widgets
 from explorer.family.card import ANCHOR, show_card
@@ -10,44 +10,47 @@ from explorer.family.filtering import counted
 from explorer.family.listing import show_list
 from explorer.family.time_line import time_line_of
 from explorer.family.tree import Tree, family_tree
-from explorer.views import View
+from explorer.stage import Stage, View, open_view
 
 
 def show() -> None:
     """Show the tree."""
     tree = family_tree()
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        view = views.choose(VIEWS)
+    view, stage = open_view("family_tree", VIEWS)
+    with stage.controls:
         lanes = widgets.choose_lanes() if view.name == "tree" else ""
         chosen = widgets.choose_node(tree)
         wanted = widgets.choose_filter()
         st.markdown(f":material/arrow_downward: [Go to card](#{ANCHOR})", width="content")
-    shown = wanted.apply(tree)
-    if not wanted.is_open:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(counted(shown, tree), width="content")
+        shown = wanted.apply(tree)
+        st.caption(counted(shown, tree), width="content")
+        if not wanted.is_open:
             widgets.clear_button()
+    view.draw(stage, shown, tree, chosen, lanes)
+    with stage.below:
+        with st.expander("How to read this tree", icon=":material/help:"):
+            st.markdown(content.family("reading"))
+        _offer_data()
+
+
+def _show_time_line(stage: Stage, shown: Tree, tree: Tree, chosen: str, lanes: str) -> None:
     if not shown.nodes:
-        st.info(
-            "No entry fits all of these filters; take one away or clear them all.",
-            icon=":material/filter_alt_off:",
-        )
-    view.show(shown, tree, chosen, lanes)
-    if wanted.is_open:
-        st.caption(counted(shown, tree))
-    with st.expander("How to read this tree", icon=":material/help:"):
-        st.markdown(content.family("reading"))
-    _offer_data()
-
-
-def _show_time_line(shown: Tree, tree: Tree, chosen: str, lanes: str) -> None:
-    if shown.nodes:
+        _say_nothing_fits()
+    else:
         drawing = time_line_of(shown, lanes=lanes, chosen=chosen)
         time_line(drawing, key="time_line", open_node=widgets.open_card)
-    show_card(tree, chosen)
+    with stage.below:
+        show_card(tree, chosen)
 
 
-def _show_list(shown: Tree, tree: Tree, chosen: str, lanes: str) -> None:
+def _say_nothing_fits() -> None:
+    st.info(
+        "No entry fits all of these filters; take one away or clear them all.",
+        icon=":material/filter_alt_off:",
+    )
+
+
+def _show_list(stage: Stage, shown: Tree, tree: Tree, chosen: str, lanes: str) -> None:
     show_list(shown, tree, chosen)
 
 

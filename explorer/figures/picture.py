@@ -35,3 +35,18 @@ def framed(figure: go.Figure, *, height: int = 360, x: str = "", y: str = "") ->
         xaxis={"title": x, "automargin": True},
         yaxis={"title": y, "automargin": True},
     )
+
+
+def with_type(figure: go.Figure, size: int) -> go.Figure:
+    """Write all words of a figure in letters of one size.
+
+    Args:
+        figure: changed in place, and returned.
+        size: in pixels.
+    """
+    font = {"size": size}
+    figure.update_layout(font=font, legend={"font": font}, hoverlabel={"font": font})
+    figure.update_layout(coloraxis={"colorbar": {"tickfont": font, "title": {"font": font}}})
+    figure.update_xaxes(tickfont=font, title_font=font)
+    figure.update_yaxes(tickfont=font, title_font=font)
+    return figure.update_annotations(font=font)

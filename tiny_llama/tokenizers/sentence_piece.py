@@ -13,7 +13,7 @@ import numpy as np
 import sentencepiece
 
 from tiny_llama.errors import CheckpointError, ConfigError, TextError
-from tiny_llama.files import read_bytes, write_json
+from tiny_llama.files import damaged, digest, read_bytes, write_sealed, write_whole
 from tiny_llama.tokenizers.base import (
     TOKENIZER_FILE,
     UNKNOWN,
@@ -109,6 +109,8 @@ class SentencePieceTokenizer(Tokenizer):
         """Read the folder's tokenizer.model; raises CheckpointError in one sentence."""
         path = Path(folder) / MODEL_FILE
         content = read_bytes(path, MOST_MODEL_BYTES)
+        if stored.get("model", digest(content)) != digest(content):
+            raise damaged(MODEL_FILE)
         try:
             return cls(content)
         except ValueError as error:
@@ -156,10 +158,15 @@ class SentencePieceTokenizer(Tokenizer):
         """Bytes of each piece; 0 for `<s>` and `</s>`, which stand for no text."""
         return np.array([len(part) for part in self._bytes], dtype=np.int64)
 
+    def digest(self) -> str:
+        """The digest of the name and of the content of tokenizer.model."""
+        return digest(self.name.encode(), self.content)
+
     def save(self, folder: Path) -> None:
-        """Write tokenizer.model, and a tokenizer.json that says so."""
-        write_json(Path(folder) / TOKENIZER_FILE, {"tokenizer": self.name})
-        (Path(folder) / MODEL_FILE).write_bytes(self.content)
+        """Write tokenizer.model, and a tokenizer.json that says so and has its digest."""
+        write_whole(Path(folder) / MODEL_FILE, self.content)
+        content = {"tokenizer": self.name, "model": digest(self.content)}
+        write_sealed(Path(folder) / TOKENIZER_FILE, content)
 
 
 def _learn(lines: list[str], vocab_size: int) -> bytes:

@@ -169,7 +169,7 @@ class Engine:
         Raises:
             EngineError: if the run is another student's, or the worker refuses.
         """
-        run = self._own(run_id, owner)
+        run = _readable(self._own(run_id, owner))
         if action == "resume":
             self.admission.check_turns(run.owner)
             self.registry.say(run, "")
@@ -282,7 +282,13 @@ class Engine:
         return run
 
     def _ready(self, run_id: str) -> Run:
-        run = self._known(run_id)
+        run = _readable(self._known(run_id))
         if run.status is RunState.STARTING:
             raise EngineError("This run is still being prepared; try again in a moment.")
         return run
+
+
+def _readable(run: Run) -> Run:
+    if not run.is_readable:
+        raise EngineError(run.message)
+    return run

@@ -67,17 +67,25 @@ class Exports:
             return store.zip_folder(Path(target), most_bytes=MOST_PACKED_BYTES)
 
     def _as_table(self, run: Run) -> bytes:
-        """Every step as comma-separated values, a column for each name that occurs."""
+        """Every step as comma-separated values, a column for each name that occurs.
+
+        A text that a spreadsheet would take for a formula has an apostrophe before it.
+        """
         self._bring_up_to_date(run)
         rows = read_metrics(run.folder)
         names = list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, names)
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
         return text.getvalue().encode()
 
     def _bring_up_to_date(self, run: Run) -> None:
         if run.worker is not None:
             with suppress(EngineError):  # where nothing more can be written, take what there is
                 self._pool.ask(Checkpoint(run=run.id), run.worker)
+
+
+def _cell(value: object) -> object:
+    is_formula = isinstance(value, str) and value.lstrip().startswith(("=", "+", "-", "@"))
+    return f"'{value}" if is_formula else value

@@ -1,12 +1,14 @@
 """The runs in this process: started, steered and trained in turns, and what they tell of it."""
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
 from typing import Any
+
+from filelock import BaseFileLock
 
 from explorer.engine.limits import check_setup
 from explorer.engine.messages import (
@@ -37,6 +39,7 @@ from tiny_llama.errors import CheckpointError, UserError
 from tiny_llama.measuring import measure
 from tiny_llama.metrics import trim_metrics
 from tiny_llama.recording import Recorder
+from tiny_llama.run_lock import hold_run
 from tiny_llama.setup import SETUP
 from tiny_llama.training import Trainer
 
@@ -44,6 +47,9 @@ SLICE_SECONDS = 0.05
 """How long one run trains before the next one, or a question, gets its turn."""
 NEWS_SECONDS = 0.1
 """How often a running run tells the server its rows."""
+LOCK_SECONDS = 30
+"""How long a run waits for another process to let its folder go: a worker whose server was killed
+ends once what it is doing is done."""
 
 
 @dataclass(kw_only=True)
@@ -61,6 +67,8 @@ class LiveRun:
     """Reports that the server has not been told yet."""
     told_at: float = -inf
     is_measured: bool = False
+    lock: BaseFileLock | None = None
+    """What keeps other processes from writing into its folder."""
 
     @property
     def is_done(self) -> bool:
@@ -132,11 +140,25 @@ class LiveRuns:
 
         Nothing is drawn at random here; what is returned starts the run, in its turn.
         """
-        prepared = self._library.prepare(Path(request.folder))
-        return lambda: self._start(request, prepared)
+        folder = Path(request.folder)
+        lock = hold_run(folder, patience_seconds=LOCK_SECONDS)
+        with _released_unless_done(lock):
+            prepared = self._library.prepare(folder)
+        return lambda: self._start(request, prepared, lock)
 
-    def _start(self, request: Start, prepared: Prepared) -> Started | AlreadyDone:
+    def _start(
+        self, request: Start, prepared: Prepared, lock: BaseFileLock
+    ) -> Started | AlreadyDone:
         """Start a run in its folder, or go on with what the folder holds."""
+        with _released_unless_done(lock):
+            started = self._start_locked(request, prepared)
+            if isinstance(started, Started):
+                self._runs[request.run].lock = lock
+            else:
+                lock.release()
+            return started
+
+    def _start_locked(self, request: Start, prepared: Prepared) -> Started | AlreadyDone:
         folder, note = Path(request.folder), ""
         if prepared.is_new:
             trainer = _begin(folder, prepared)
@@ -144,10 +166,9 @@ class LiveRuns:
             checkpoint = read_checkpoint(folder)
             if checkpoint.is_done:
                 return AlreadyDone()
-            if not checkpoint.is_last:
-                note = "The last checkpoint was damaged, so the one before was taken."
             trainer = resume_trainer(folder, checkpoint, corpus=prepared.tokens)
-            trim_metrics(folder, trainer.next_step)
+            missing = trim_metrics(folder, trainer.next_step)
+            note = " ".join(filter(None, [checkpoint.found.note, missing]))
         used = min((run.used for run in self._runs.values()), default=0.0)
         recorder = Recorder(folder, trainer)
         run = LiveRun(
@@ -178,7 +199,7 @@ class LiveRuns:
 
     def forget(self, request: Request[Done]) -> Done:
         """Let the memory of a run go, without writing anything."""
-        self._runs.pop(request.run, None)
+        self._let_go(request.run)
         return Done()
 
     def _find(self, run_id: str) -> LiveRun:
@@ -243,7 +264,22 @@ class LiveRuns:
     def _tell(self, run: LiveRun) -> None:
         self._send(run.take_news())
         if not run.state.is_live:  # its folder holds all that is still needed
-            del self._runs[run.id]
+            self._let_go(run.id)
+
+    def _let_go(self, run_id: str) -> None:
+        run = self._runs.pop(run_id, None)
+        if run is not None and run.lock is not None:
+            run.lock.release()
+
+
+@contextmanager
+def _released_unless_done(lock: BaseFileLock) -> Iterator[None]:
+    """Release a lock where what it was taken for fails."""
+    try:
+        yield
+    except BaseException:
+        lock.release()
+        raise
 
 
 def _begin(folder: Path, prepared: Prepared) -> Trainer:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from cachetools import LRUCache
 
-from explorer.engine.store import load_wanted_setup
-from tiny_llama.checkpoint import folder_corpus, has_checkpoint
+from explorer.engine.store import has_begun, load_wanted_setup
+from tiny_llama.checkpoint import folder_corpus, has_checkpoint, read_setup
 from tiny_llama.corpora import Corpus
 from tiny_llama.data import TokenizedCorpus, tokenize
-from tiny_llama.setup import OWN_TEXT, Setup, load_setup
+from tiny_llama.errors import CheckpointError, UserError
+from tiny_llama.setup import OWN_TEXT, Setup, write_setup
 from tiny_llama.tokenizers import Tokenizer, load_tokenizer
 
 Key = tuple[str, str, int | None]
@@ -51,7 +52,12 @@ class Library:
             UserError: if the text or the tokenizer cannot be had as wanted.
         """
         is_new = not has_checkpoint(folder)
-        setup = load_wanted_setup(folder) if is_new else load_setup(folder)
+        if is_new and has_begun(folder):
+            raise CheckpointError(
+                "The model of this run is not in its folder any more; delete the run and start a "
+                "new one."
+            )
+        setup = load_wanted_setup(folder) if is_new else _setup_of(folder)
         corpus = folder_corpus(folder, setup)
         if is_new:
             tokens = self._fresh(setup, corpus)
@@ -83,6 +89,16 @@ class Library:
             return tokens
         with self._lock:  # where two prepared the same at once, both have the first one's
             return self._kept.setdefault(_key(setup), tokens)
+
+
+def _setup_of(folder: Path) -> Setup:
+    """The setup that a checkpoint was trained with, also where it lies no more beside it."""
+    try:
+        return read_setup(folder)[0]
+    except UserError:
+        setup = load_wanted_setup(folder)
+        write_setup(folder, setup)
+        return setup
 
 
 def _key(setup: Setup) -> Key:

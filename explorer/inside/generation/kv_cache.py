@@ -11,6 +11,7 @@ from explorer.engine.server.answer_cache import Answer
 from explorer.figures.amounts import in_bytes
 from explorer.figures.kv_cache import CacheSizes, cache_growth, cache_sizes, token_times
 from explorer.inspection import Inspection
+from explorer.stage import Stage
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import (
     count_parameters,
@@ -40,9 +41,8 @@ HALF = 2
 """Bytes of a number in half precision, in which real models usually run."""
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show what this model keeps and saves, and what real ones keep."""
-    showing.introduce("generation", "cache")
     config = inspection.run.setup.model
     if config.has_attention and config.n_layers:
         _this_model(inspection, config)
@@ -54,7 +54,7 @@ def show(inspection: Inspection) -> None:
     _real_models()
     _speed(inspection, config)
     if config.has_attention and config.n_layers:
-        _explain(inspection)
+        _explain(stage, inspection)
 
 
 def _this_model(inspection: Inspection, config: ModelConfig) -> None:
@@ -190,11 +190,9 @@ def _ago(then: float) -> str:
     return "just now" if seconds < 5 else f"{seconds:,} seconds ago"
 
 
-def _explain(inspection: Inspection) -> None:
+def _explain(stage: Stage, inspection: Inspection) -> None:
     answer = inspection.analyse("kv_cache", text=inspection.text)
-    showing.explain(
-        "generation",
-        "cache",
+    stage.explain(
         code="tiny_llama.parts.attentions.cache:LayerCache.extend",
         tensor=showing.LiveTensor(
             path="blocks.0.attention.rotated_key",

@@ -9,12 +9,12 @@ from explorer.figures.labels import visible
 from explorer.figures.logit_lens import SHADES, by_layer, lens_map, row_names
 from explorer.figures.next_token import percent
 from explorer.inspection import Inspection
+from explorer.stage import Stage
 from explorer.widgets import choose_number, choose_one, choose_stretch, room_for
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show the guesses of all layers on a stretch of the text, and then of one token more."""
-    showing.introduce("generation", "lens")
     answer = inspection.analyse("logit_lens", text=inspection.text)
     _map(answer)
     if inspection.run.setup.model.tied_unembedding:
@@ -24,9 +24,7 @@ def show(inspection: Inspection) -> None:
         )
     place = _place(answer)
     _one_place(answer, place)
-    showing.explain(
-        "generation",
-        "lens",
+    stage.explain(
         code="tiny_llama.analyses.logit_lens:lens_logits",
         tensor=showing.LiveTensor(
             path="logits of each layer after the last token",

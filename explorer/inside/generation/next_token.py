@@ -15,6 +15,7 @@ from explorer.figures.labels import visible
 from explorer.figures.next_token import STAGES, next_tokens, percent
 from explorer.inside.generation import sampling
 from explorer.inspection import Inspection
+from explorer.stage import Stage
 from explorer.words import MOST_ADDED
 
 
@@ -31,9 +32,8 @@ WHO = {"d": "drawn", "l": "likeliest", "h": "by hand"}
 _LINES = {"d": "solid", "l": "double", "h": "dashed"}
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show the text so far, the next token's probabilities, and the ways to go on."""
-    showing.introduce("generation", "next")
     added = read_word(
         link.value("written", because=(inspection.run.id, inspection.text)),
         inspection.run.setup.model.vocab_size,
@@ -69,9 +69,7 @@ def show(inspection: Inspection) -> None:
             key="next_tokens",
         )
     st.markdown(stages_table(answer, settings))
-    showing.explain(
-        "generation",
-        "next",
+    stage.explain(
         code="tiny_llama.generation:sampling_stages",
         tensor=showing.LiveTensor(
             path="probabilities of the tokens shown, after each stage",

@@ -10,15 +10,15 @@ from explorer.engine.server.answer_cache import Answer
 from explorer.figures.samples import sample_surprise
 from explorer.inside.generation import sampling
 from explorer.inspection import Inspection
+from explorer.stage import Stage
 
 _MOST_SAMPLES = 6
 _MOST_TOKENS = 200
 _COLUMNS = 3
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show what the model writes after the text, once for each seed."""
-    showing.introduce("generation", "samples")
     settings = sampling.settings()
     seeds, n_tokens = _sizes()
     answer = inspection.analyse(
@@ -32,9 +32,7 @@ def show(inspection: Inspection) -> None:
         )
     showing.draw(sample_surprise(seeds, answer["log_probabilities"]), key="sample_surprise")
     st.markdown(numbers_table(answer, seeds))
-    showing.explain(
-        "generation",
-        "samples",
+    stage.explain(
         code="tiny_llama.generation:generate",
         tensor=showing.LiveTensor(
             path="ln of the model's own probability of each token written",

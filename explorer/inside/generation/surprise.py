@@ -11,6 +11,7 @@ from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
 from explorer.figures.surprise import token_losses
 from explorer.inspection import Inspection
+from explorer.stage import Stage
 from explorer.widgets import choose_stretch, room_for
 
 N_WORST = 8
@@ -18,9 +19,8 @@ MOST_COLOURED = 512
 """Tokens shown one by one with their numbers."""
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show the text coloured by its losses, the same as bars, and the worst places."""
-    showing.introduce("generation", "surprise")
     if len(inspection.reading["tokens"]) < 2:
         st.info(
             "The text has one token; a surprise needs at least two, since nothing is expected of "
@@ -34,9 +34,7 @@ def show(inspection: Inspection) -> None:
     st.caption(_legend(answer, uniform))
     _bars(answer, uniform)
     st.markdown(worst_table(answer))
-    showing.explain(
-        "generation",
-        "surprise",
+    stage.explain(
         code="tiny_llama.analyses.reading:reading",
         tensor=showing.LiveTensor(path="losses", axes="t", values=answer["losses"]),
     )

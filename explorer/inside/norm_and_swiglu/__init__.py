@@ -10,7 +10,7 @@ from explorer.inside.norm_and_swiglu import (
     units,
     width,
 )
-from explorer.views import View
+from explorer.stage import View
 
 VIEWS = (
     View("norms", "RMSNorm and LayerNorm", norms.show),

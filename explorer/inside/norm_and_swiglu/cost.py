@@ -5,6 +5,7 @@ import streamlit as st
 from explorer import link, showing
 from explorer.figures.norms import norm_operations as operations_picture
 from explorer.inspection import Inspection, analyse
+from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.analyses.norm_cost import n_norms, norm_operations
 from tiny_llama.config import ModelConfig
@@ -18,9 +19,8 @@ MOST_TIMED = 65_536
 """Numbers that are normed at once when time is measured: a step of the default model."""
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Count what a norm costs, for this model and for real ones."""
-    showing.introduce("norm_and_swiglu", "cost")
     configs = {"this": inspection.run.setup.model} | {name: PRESETS[name].config for name in REAL}
     titles = {"this": "This model"} | {name: PRESETS[name].title for name in REAL}
     name = choose_named("Sizes of", titles, key="sizes", as_buttons=True)
@@ -35,7 +35,7 @@ def show(inspection: Inspection) -> None:
         "each as one; QK-norms are left out."
     )
     _times(inspection.run.setup.model)
-    showing.explain("norm_and_swiglu", "cost", code="tiny_llama.analyses.norm_cost:norm_operations")
+    stage.explain(code="tiny_llama.analyses.norm_cost:norm_operations")
 
 
 def cost_table(config: ModelConfig) -> str:

@@ -13,11 +13,11 @@ from explorer.figures.norms import (
     two_results,
 )
 from explorer.inspection import Inspection
+from explorer.stage import Stage
 from explorer.widgets import choose_named, choose_place, choose_stretch, room_for
 from tiny_llama.analyses.places import FACTORS, SHIFTS, norm_places
 from tiny_llama.menu import NORM
 
-PAGE = "norm_and_swiglu"
 BROKEN = (
     "This model's residual stream has values that are no finite numbers; its training went wrong: "
     "choose an earlier step or another model."
@@ -26,9 +26,8 @@ EXPONENTS = range(-6, 7)
 RMS_NORM = NORM["rmsnorm"].where
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show what both norms make of the same vectors, and what leaves their results alone."""
-    showing.introduce(PAGE, "norms")
     config = inspection.run.setup.model
     places = {str(place): title for place, title in norm_places(config).items()}
     if not places:
@@ -65,9 +64,7 @@ def show(inspection: Inspection) -> None:
     _numbers(answer, token)
     _vectors(answer, token)
     _invariances(answer, 10.0**exponent, float(shift), config.norm_eps)
-    showing.explain(
-        PAGE,
-        "norms",
+    stage.explain(
         code=NORM[config.norm].where if NORM[config.norm].is_present else RMS_NORM,
         tensor=showing.LiveTensor(path="what this norm reads", axes="t d", values=answer["read"]),
     )

@@ -10,17 +10,15 @@ from explorer.engine.server.pretrained import PRETRAINED
 from explorer.figures.feed_forward import gate_density, near_zero
 from explorer.inside.norm_and_swiglu.hidden_layer import config_with_hidden_layer, forward_code
 from explorer.inspection import Inspection, analyse
+from explorer.stage import Stage
 from explorer.widgets import choose_layer, choose_named
 from tiny_llama.analyses.places import THRESHOLDS
 from tiny_llama.config import ModelConfig
 from tiny_llama.menu import FEED_FORWARD
 
-PAGE = "norm_and_swiglu"
 
-
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show gate against up, and how many hidden values are near zero beside another model."""
-    showing.introduce(PAGE, "openings")
     config = config_with_hidden_layer(inspection)
     other = _other(inspection)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -48,9 +46,7 @@ def show(inspection: Inspection) -> None:
         }
         showing.draw(near_zero(THRESHOLDS, shares, threshold), key="near_zero")
     st.markdown(openings_table(answer, threshold))
-    showing.explain(
-        PAGE,
-        "openings",
+    stage.explain(
         code=forward_code(config),
         tensor=showing.LiveTensor(
             path="share of hidden values below each threshold",

@@ -5,14 +5,14 @@ import streamlit as st
 from explorer import link, showing
 from explorer.figures.stream import gradients_by_layer, last_gradients
 from explorer.inspection import Inspection
+from explorer.stage import Stage
 
 STDS = (0.02, 0.04, 0.08, 0.12)
 """Of starting weights: GPT-2's, two of narrow models, and about Xavier's for 64 to 64."""
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show the first gradient of every layer, of fresh models of several depths."""
-    showing.introduce("norm_and_swiglu", "placement")
     config = inspection.run.setup.model
     if len(inspection.reading["tokens"]) < 2:
         showing.stop("The text has one token; a loss needs at least two: write a longer one.")
@@ -57,9 +57,7 @@ def show(inspection: Inspection) -> None:
         f"{answer['losses'].min():.2f} to {answer['losses'].max():.2f} nats. The length of the "
         f"gradient is taken over all weights of a layer."
     )
-    showing.explain(
-        "norm_and_swiglu",
-        "placement",
+    stage.explain(
         code="tiny_llama.analyses.placement:first_gradients",
         tensor=showing.LiveTensor(
             path=f"gradients of {depth} layers, pre-norm first",

@@ -6,14 +6,14 @@ import streamlit as st
 from explorer import showing
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures.stream import parts_added, stream_map
-from explorer.inside.norm_and_swiglu.norms import BROKEN, PAGE
+from explorer.inside.norm_and_swiglu.norms import BROKEN
 from explorer.inspection import Inspection
+from explorer.stage import Stage
 from explorer.widgets import choose_stretch, room_for
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show how long the residual vectors are, layer by layer, and what each part adds."""
-    showing.introduce(PAGE, "stream")
     answer = inspection.analyse("stream", text=inspection.text)
     if not np.isfinite(answer["lengths"]).all():
         showing.stop(BROKEN)
@@ -40,9 +40,7 @@ def show(inspection: Inspection) -> None:
             "This model norms the sum after each part, so its stream is as long after every one, "
             "up to the learned gain; what a part adds is measured before that norm."
         )
-    showing.explain(
-        PAGE,
-        "stream",
+    stage.explain(
         code="tiny_llama.model:Block.forward",
         tensor=showing.LiveTensor(path=_last_path(inspection), axes="t d", values=answer["last"]),
     )

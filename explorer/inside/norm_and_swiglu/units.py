@@ -11,11 +11,11 @@ from explorer.figures.feed_forward import top_units, unit_map
 from explorer.figures.labels import visible
 from explorer.inside.norm_and_swiglu.hidden_layer import config_with_hidden_layer, forward_code
 from explorer.inspection import Inspection
+from explorer.stage import Stage
 from explorer.widgets import choose_layer, choose_named, choose_place, choose_stretch, room_for
 from tiny_llama.config import ModelConfig
 from tiny_llama.menu import FEED_FORWARD
 
-PAGE = "norm_and_swiglu"
 N_TOP = 10
 N_BEFORE, N_AFTER = 12, 4
 """Tokens of context around a token of the list."""
@@ -23,9 +23,8 @@ GATED = {"hidden": "hidden", "gate": "gate", "up": "up", "before": "before the g
 PLAIN = {"hidden": "hidden", "up": "up, before the activation"}
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show units by tokens, the tokens on which one unit opens, and the units of one token."""
-    showing.introduce(PAGE, "gate")
     config = config_with_hidden_layer(inspection)
     words = GATED if config.has_gate else PLAIN
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -56,9 +55,7 @@ def show(inspection: Inspection) -> None:
         "trace", text=inspection.text, patterns=[f"blocks.{layer}.feed_forward.{name}"]
     )
     path = f"blocks.{layer}.feed_forward.{name}"
-    showing.explain(
-        PAGE,
-        "gate",
+    stage.explain(
         code=forward_code(config),
         tensor=showing.LiveTensor(path=path, axes="t f", values=trace[path]),
     )

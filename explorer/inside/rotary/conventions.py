@@ -6,11 +6,11 @@ from explorer import showing
 from explorer.figures import rotary as figures
 from explorer.inside.rotary import turning
 from explorer.inspection import Inspection, choose_head
+from explorer.stage import Stage
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show both layouts on a head of the model, and what mixing them up does."""
-    showing.introduce("rotary", "conventions")
     turning.needs_turning(inspection)
     layer, head = choose_head(inspection.run.setup.model)
     answer = inspection.analyse("conventions", text=inspection.text, layer=layer, head=head)
@@ -48,9 +48,7 @@ def show(inspection: Inspection) -> None:
         }
         st.dataframe(rows, hide_index=True)
         st.caption(f"The query of the last token, at position {answer['place']}.")
-    showing.explain(
-        "rotary",
-        "conventions",
+    stage.explain(
         code="tiny_llama.analyses.conventions:with_rows_interleaved",
         tensor=showing.LiveTensor(path="order", axes="e", values=order[None]),
     )

@@ -8,6 +8,7 @@ from explorer.figures import positions as figures
 from explorer.figures.picture import Picture
 from explorer.inside.rotary import turning
 from explorer.inspection import Inspection, choose_head
+from explorer.stage import Stage
 from tiny_llama.analyses.rotary_theory import average_scores, frequencies, score_bound
 from tiny_llama.config import ModelConfig
 
@@ -16,9 +17,8 @@ SEED = 0
 MOST_DISTANCE = 512
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show how scores depend on the distance alone."""
-    showing.introduce("rotary", "decay")
     config = inspection.run.setup.model
     st.caption(
         f"Random vectors: {N_RANDOM} queries of {config.head_width} numbers from a normal "
@@ -37,9 +37,7 @@ def show(inspection: Inspection) -> None:
         answer["means"], answer["spreads"], answer["happened"], context=answer["context"]
     )
     showing.draw(picture, key="real_decay")
-    showing.explain(
-        "rotary",
-        "decay",
+    stage.explain(
         code="tiny_llama.analyses.rotary_theory:_moments",
         tensor=showing.LiveTensor(path="means", axes="d", values=answer["means"][None]),
     )

@@ -10,6 +10,7 @@ from explorer.engine.server.pretrained import pretrained_run
 from explorer.figures import positions as figures
 from explorer.figures.labels import visible
 from explorer.inspection import Inspection, analyse
+from explorer.stage import Stage
 from explorer.widgets import choose_index, choose_number, choose_one, choose_place
 from tiny_llama.menu import POSITION
 
@@ -26,9 +27,8 @@ ROUNDING = 1e-5
 """What is less than this part of all differences is rounding: float32 has seven digits."""
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show the scores of two tokens of the text for each scheme."""
-    showing.introduce("rotary", "distance")
     query, key, head = _choose_tokens(inspection)
     answers = {
         name: _ask(run, inspection, query, key, head) for name, run in _runs(inspection).items()
@@ -59,9 +59,7 @@ def show(inspection: Inspection) -> None:
         "Before the causal mask and the softmax, in the first layer of each model. ALiBi lowers a "
         "score only where the key stands before the query; what lies ahead is masked anyway."
     )
-    showing.explain(
-        "rotary",
-        "distance",
+    stage.explain(
         code="tiny_llama.analyses.token_scores:_scores",
         tensor=showing.LiveTensor(path="scores", axes="t s", values=answer["scores"]),
     )

@@ -14,6 +14,7 @@ from explorer.engine.server.pretrained import DEFAULT, pretrained_run
 from explorer.figures.positions import Curve, losses_by_position
 from explorer.inside.rotary.distance import SCHEMES
 from explorer.inspection import Inspection
+from explorer.stage import Stage
 from tiny_llama.analyses.rotary_theory import STRETCHES
 from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.errors import UserError
@@ -40,9 +41,8 @@ class Reader:
         return {"stretch": self.stretch, "factor": self.factor} if self.stretch else {}
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show the loss by position of the pretrained models, stretched ones and the current one."""
-    showing.introduce("rotary", "longer")
     readers = _choose(inspection)
     answers, refused = _ask(readers)
     if not answers:
@@ -56,9 +56,7 @@ def show(inspection: Inspection) -> None:
     for each in refused:
         st.caption(f":material/info: {content.escaped(each)}")
     first = answers[0][1]["losses"][None] if answers else None
-    showing.explain(
-        "rotary",
-        "longer",
+    stage.explain(
         code="tiny_llama.parts.positions.rope:Rope.retune",
         tensor=None
         if first is None

@@ -10,6 +10,7 @@ from explorer.figures import rotary as figures
 from explorer.figures.labels import visible
 from explorer.inside.rotary import turning
 from explorer.inspection import Inspection
+from explorer.stage import Stage
 from explorer.widgets import choose_number, choose_one, choose_place
 from tiny_llama.analyses.rotary_theory import frequencies, turned, wavelengths
 from tiny_llama.config import ModelConfig
@@ -37,9 +38,8 @@ class Query:
     """What it was chosen by."""
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Turn a query of the model, or hands of equal length where nothing turns in it."""
-    showing.introduce("rotary", "rotation")
     config = inspection.run.setup.model
     query = _query(inspection)
     of, theta, place = _choose(inspection, config, query)
@@ -62,9 +62,7 @@ def show(inspection: Inspection) -> None:
         showing.draw(
             figures.spectrum(lengths, context=seen.context, title=title), key="wavelengths"
         )
-    showing.explain(
-        "rotary",
-        "rotation",
+    stage.explain(
         code="tiny_llama.parts.positions.rope:_turn",
         tensor=showing.LiveTensor(path=query.path, axes="e", values=query.values[None]),
     )

@@ -7,15 +7,15 @@ from explorer import link, showing
 from explorer.figures import rotary_pairs as figures
 from explorer.inside.rotary import turning
 from explorer.inspection import Inspection, choose_head
+from explorer.stage import Stage
 from explorer.widgets import choose_number
 from tiny_llama.analyses.rotary_theory import wavelengths
 
 SHOWN = ("added", "share")
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show what each pair of a head adds to its scores."""
-    showing.introduce("rotary", "model")
     turning.needs_turning(inspection)
     layer, head = choose_head(inspection.run.setup.model)
     answer = inspection.analyse("pair_shares", text=inspection.text, layer=layer, head=head)
@@ -46,9 +46,7 @@ def show(inspection: Inspection) -> None:
         pair=pair,
     )
     showing.draw(picture, key="planes")
-    showing.explain(
-        "rotary",
-        "model",
+    stage.explain(
         code="tiny_llama.analyses.rotary_theory:pair_scores",
         tensor=showing.LiveTensor(
             path=f"blocks.{layer}.attention.rotated_query, head {head}",

@@ -11,6 +11,7 @@ from explorer.engine.run import Run
 from explorer.engine.server.pretrained import PRETRAINED, pretrained_run
 from explorer.inside.tokens.tokenizer_setup import TokenizerSetup
 from explorer.inspection import analyse, current_run
+from explorer.stage import Stage
 from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.tokenizers import TOKENIZERS
 
@@ -18,9 +19,8 @@ MOST_OWN = 12
 """Of the student's runs that are listed, the newest."""
 
 
-def show(setup: TokenizerSetup) -> None:
+def show(stage: Stage, setup: TokenizerSetup) -> None:
     """Show the current model's loss on the text in both units, and those of all runs."""
-    showing.introduce("tokens", "bits_per_byte")
     run = current_run()
     answer = analyse("surprise", run=run, step=session.inspected_step(run), text=setup.text)
     losses, n_bytes = answer["losses"].astype(np.float64), int(answer["n_bytes"].sum())
@@ -45,9 +45,7 @@ def show(setup: TokenizerSetup) -> None:
         "Compare bits per byte within one corpus only: another text is harder or easier. Of tasks, "
         "only the answers count."
     )
-    showing.explain(
-        "tokens",
-        "bits_per_byte",
+    stage.explain(
         code="tiny_llama.training:evaluate",
         tensor=showing.LiveTensor(path="losses", axes="t", values=answer["losses"]),
     )

@@ -6,21 +6,19 @@ import streamlit as st
 from explorer import showing
 from explorer.inside.tokens.pieces import token_row
 from explorer.inside.tokens.tokenizer_setup import Cut, TokenizerSetup, offer_training
+from explorer.stage import Stage
 from tiny_llama.tokenizers import TOKENIZERS
 
 ORDER = ("sentencepiece", "characters", "bytes")
 
 
-def show(setup: TokenizerSetup) -> None:
+def show(stage: Stage, setup: TokenizerSetup) -> None:
     """Show the text in tokens, by each kind of tokenizer."""
-    showing.introduce("tokens", "cut")
     answer = setup.cuts([setup.text])
     for kind in ORDER:
         with st.container(border=True, key=f"cut_{kind}"):
             _one(setup, kind, answer["cuts"][0][kind], answer["sizes"][kind])
-    showing.explain(
-        "tokens",
-        "cut",
+    stage.explain(
         code="tiny_llama.tokenizers.sentence_piece:SentencePieceTokenizer.encode",
         tensor=showing.LiveTensor(
             path="ids", axes="t", values=np.array(answer["cuts"][0]["sentencepiece"]["ids"])

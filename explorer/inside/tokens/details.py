@@ -8,6 +8,7 @@ import streamlit as st
 from explorer import showing
 from explorer.inside.tokens.pieces import token_row
 from explorer.inside.tokens.tokenizer_setup import Cut, TokenizerSetup
+from explorer.stage import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +58,8 @@ RULES = (
 )
 
 
-def show(setup: TokenizerSetup) -> None:
+def show(stage: Stage, setup: TokenizerSetup) -> None:
     """Show each rule on an example, and how often it acts in the text."""
-    showing.introduce("tokens", "details")
     answer = setup.cuts([setup.text, *(rule.text for rule in RULES)])
     cuts = answer["cuts"]
     _in_the_text(cuts[0]["sentencepiece"], cuts[0]["characters"])
@@ -67,9 +67,7 @@ def show(setup: TokenizerSetup) -> None:
         with st.container(border=True):
             st.markdown(f"**{rule.title}.** {rule.says}")
             _row(rule, cut[rule.kind])
-    showing.explain(
-        "tokens",
-        "details",
+    stage.explain(
         code="tiny_llama.tokenizers.sentence_piece:_bytes_of",
         tensor=showing.LiveTensor(
             path="byte_lengths()[ids]", axes="t", values=np.array(cuts[0]["sentencepiece"]["bytes"])

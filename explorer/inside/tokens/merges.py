@@ -9,15 +9,15 @@ from explorer.figures.tokens import merge_counts
 from explorer.inside.tokens.pieces import token_row
 from explorer.inside.tokens.tokenizer_setup import TokenizerSetup
 from explorer.inspection import analyse
+from explorer.stage import Stage
 
 BEFORE, AFTER = 4, 3
 """Merges listed around the chosen one."""
 USUAL = 50
 
 
-def show(setup: TokenizerSetup) -> None:
+def show(stage: Stage, setup: TokenizerSetup) -> None:
     """Let the student make merges one by one and see text, counts and vocabulary change."""
-    showing.introduce("tokens", "merges")
     answer = analyse("merges", **setup.source)
     n = len(answer["pairs"])
     if not n:
@@ -40,9 +40,7 @@ def show(setup: TokenizerSetup) -> None:
     with curve:
         showing.draw(merge_counts(pieces, answer["counts"], chosen), key="merge_counts")
     st.caption(_remark(setup, answer))
-    showing.explain(
-        "tokens",
-        "merges",
+    stage.explain(
         code="tiny_llama.tokenizers.merging:replay",
         tensor=showing.LiveTensor(path="counts", axes="n", values=answer["counts"]),
     )
