@@ -4,6 +4,7 @@ from itertools import islice
 
 import pytest
 import torch
+from damaging import edit, make_older
 
 from tiny_llama.checkpoint import (
     MODEL,
@@ -133,16 +134,17 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path, setup):
         record(tmp_path, setup, 2)
 
 
-def damage(path, content):
-    path.write_bytes(content)
+@pytest.mark.parametrize("content", [b"", b"\x80\x04\x95 pickled", b"\xff" * 4000])
+def test_a_damaged_model_is_answered_with_a_sentence(tmp_path, setup, content):
+    record(tmp_path, setup, 3)
+    (tmp_path / MODEL).write_bytes(content)
+    with pytest.raises(CheckpointError, match=MODEL):
+        load_model(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        (MODEL, b""),
-        (MODEL, b"\x80\x04\x95 pickled"),
-        (MODEL, b"\xff" * 4000),
         (SETUP, b"not json"),
         (SETUP, b"[1, 2]"),
         (SETUP, b"\xff\xfe\x00"),
@@ -157,8 +159,11 @@ def damage(path, content):
         ("tokenizer.json", b"{}"),
     ],
 )
-def test_a_damaged_folder_is_answered_with_a_sentence(tmp_path, setup, name, content):
+def test_an_older_folder_that_is_damaged_is_answered_with_a_sentence(
+    tmp_path, setup, name, content
+):
     record(tmp_path, setup, 3)
+    make_older(tmp_path)
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError) as caught:
         load_model(tmp_path)
@@ -176,10 +181,9 @@ def test_a_checkpoint_cut_short_is_noticed(tmp_path, setup):
 
 def test_weights_of_another_shape_are_named(tmp_path, setup):
     record(tmp_path, setup, 3)
-    stored = json.loads((tmp_path / SETUP).read_text())
-    stored["model"]["d_hidden"] = 8
-    (tmp_path / SETUP).write_text(json.dumps(stored))
-    with pytest.raises(CheckpointError, match=r"feed_forward\.to_gate\.weight have shape"):
+    make_older(tmp_path)
+    edit(tmp_path / SETUP, d_hidden=8)
+    with pytest.raises(CheckpointError, match=r"feed_forward\.to_gate\.weight has the shape"):
         load_model(tmp_path)
 
 

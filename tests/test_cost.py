@@ -1,6 +1,8 @@
 import json
+import tracemalloc
 from dataclasses import asdict, replace
 from itertools import product
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -15,18 +17,22 @@ from tiny_llama.cost import (
     active_parameters,
     count_parameters,
     forward_flops,
+    is_muon_matrix,
+    kv_cache_bytes,
     kv_cache_bytes_per_token,
+    parameter_kinds,
     parameter_shapes,
     parameters_by_component,
     six_n_d,
     training_flops,
     training_memory,
 )
-from tiny_llama.menu import CHOICES, FEED_FORWARD, NORM
+from tiny_llama.menu import CHOICES, FEED_FORWARD, MENU, NORM
 from tiny_llama.model import TinyLlama
 from tiny_llama.parts.attentions.attention import _hide
 from tiny_llama.parts.attentions.cache import Cache
 from tiny_llama.presets import PRESETS
+from tiny_llama.serving import decode_work, prefill_work, weight_bytes
 from tiny_llama.tap import record
 from tiny_llama.train_config import TrainConfig
 from tiny_llama.training import make_optimizers
@@ -131,6 +137,76 @@ def test_odd_models_are_counted_as_they_are_built(small, changes):
     with record(model, "blocks.*.attention.scores"), FlopCounterMode(display=False) as count:
         model(tokens[:1])
     assert count.get_total_flops() == sum(forward_flops(config, 12).values())
+
+
+LARGEST = ModelConfig(feed_forward="moe_swiglu", n_layers=10_000, n_experts=512)
+"""More tensors than any other: fifteen million."""
+COUNTED = [
+    *(ModelConfig(**{"qk_norm": "head", "n_kv_heads": 2, slot: it}) for slot, it in EVERY_CHOICE),
+    *(replace(ModelConfig(), **changes) for changes in ODD_MODELS),
+    *(replace(preset.config, n_layers=3) for preset in PRESETS.values()),
+    replace(LARGEST, n_layers=5, n_experts=7, bias="all", norm="layernorm"),
+    replace(LARGEST, n_layers=0),
+]
+
+
+@pytest.mark.parametrize("config", COUNTED, ids=range(len(COUNTED)))
+def test_what_is_counted_by_kind_is_the_sum_over_every_single_tensor(config):
+    shapes = parameter_shapes(config)
+    assert count_parameters(config) == sum(map(prod, shapes.values()))
+    assert sum(kind.times for kind in parameter_kinds(config)) == len(shapes)
+    for component, counted in parameters_by_component(config).items():
+        inside = [path.split(".")[2 if path.startswith("blocks.") else 0] for path in shapes]
+        own = ("norm" if first.endswith("norm") else first for first in inside)
+        sizes = map(prod, shapes.values())
+        wanted = sum(n for name, n in zip(own, sizes, strict=True) if name == component)
+        assert counted == wanted, component
+
+
+@pytest.mark.parametrize("config", COUNTED, ids=range(len(COUNTED)))
+def test_an_optimizer_takes_the_sum_over_every_single_tensor(config):
+    shapes = parameter_shapes(config)
+    adamw = {path: 2 * 4 * prod(shape) + 4 for path, shape in shapes.items()}
+    sgd = {path: 4 * prod(shape) for path, shape in shapes.items()}
+    muon = {path: (sgd if is_muon_matrix(path, shapes[path]) else adamw)[path] for path in shapes}
+    for name, each in (("adamw", adamw), ("sgd", sgd), ("muon", muon)):
+        assert training_memory(config, optimizer=name).optimizer == sum(each.values()), name
+
+
+@pytest.mark.parametrize("attention", MENU["attention"])
+def test_layers_that_differ_are_counted_as_if_one_by_one(attention):
+    for n_layers, nope_every in product((0, 1, 2, 5, 6, 7, 13, 30), (None, 1, 2, 3, 40)):
+        config = ModelConfig(
+            attention=attention, n_layers=n_layers, nope_every=nope_every, rope_theta_local=50.0
+        )
+        windows = [config.window_of(layer) for layer in range(n_layers)]
+        thetas = [config.theta_of(layer) for layer in range(n_layers)]
+        assert config.n_windowed_layers == n_layers - windows.count(None)
+        assert config.n_turning_layers == n_layers - thetas.count(None)
+        a_layer = kv_cache_bytes_per_token(replace(config, n_layers=1))
+        kept = sum(a_layer * min(100, window or 100) for window in windows)
+        assert kv_cache_bytes(config, 100, is_rolling=True) == kept
+
+
+@pytest.mark.parametrize(
+    "count",
+    [
+        count_parameters,
+        training_memory,
+        lambda config: activation_bytes(config, batch_size=8, n_tokens=128),
+        lambda config: kv_cache_bytes(config, 10_000, is_rolling=True),
+        weight_bytes,
+        lambda config: decode_work(config, n_tokens=100),
+        lambda config: prefill_work(config, n_tokens=100),
+    ],
+)
+def test_the_largest_model_is_counted_without_a_list_of_its_tensors(count):
+    count(replace(LARGEST, n_layers=1))  # what is loaded once for all
+    tracemalloc.start()
+    count(replace(LARGEST, attention="local_global", nope_every=3))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 100_000
 
 
 def test_what_is_learned_counts_where_it_acts():

@@ -91,7 +91,7 @@ def test_what_counts_and_describes_needs_no_pytorch(name):
 
 def test_the_library_needs_no_web_page():
     in_a_fresh_python(
-        "import sys, tiny_llama.__main__; assert not {'streamlit', 'plotly'} & set(sys.modules)"
+        "import sys, tiny_llama.command_line; assert not {'streamlit', 'plotly'} & set(sys.modules)"
     )
 
 

@@ -8,15 +8,14 @@ from pathlib import Path
 import pytest
 
 import tiny_llama
-from tiny_llama.__main__ import read_words
 from tiny_llama.checkpoint import (
     MODEL,
     build_model,
     load_model,
     load_snapshot,
-    load_tensors,
     new_trainer,
 )
+from tiny_llama.command_line import read_words
 from tiny_llama.commands.train import setup_of
 from tiny_llama.corpora import CORPORA
 from tiny_llama.generation import generate
@@ -24,6 +23,7 @@ from tiny_llama.menu import POSITION
 from tiny_llama.metrics import read_metrics
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.setup import changes, snapshot_steps
+from tiny_llama.tensor_files import load_tensors
 
 FOLDER = Path(tiny_llama.__file__).parent / "pretrained"
 NAMES = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from explorer import content
 from explorer.architecture import sizes
 from explorer.architecture.take_code import as_published, corpus_text
-from tiny_llama import __main__ as command_line
+from tiny_llama import command_line
 from tiny_llama.commands.train import setup_of
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA

@@ -15,6 +15,9 @@ from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
 from explorer.engine.store import (
     FolderUse,
+    copy_run,
+    fingerprint,
+    is_owner,
     is_run_id,
     new_run_id,
     read_runs,
@@ -63,9 +66,47 @@ def test_names_from_links_are_never_paths():
 
 def test_too_much_of_it_goes_from_the_oldest_on():
     uses = [FolderUse(name=f"run{n}", n_bytes=100, touched=float(n)) for n in (3, 1, 2)]
-    assert to_clear(uses, most_bytes=250, most_seconds=1e9, now=4) == ["run1"]
-    assert to_clear(uses, most_bytes=50, most_seconds=1e9, now=4) == ["run1", "run2", "run3"]
-    assert to_clear(uses, most_bytes=1000, most_seconds=1.5, now=4) == ["run1", "run2"]
+
+    def cleared(most_bytes, most_seconds=1e9):
+        return to_clear(
+            uses,
+            owners={},
+            most_bytes=most_bytes,
+            most_seconds=most_seconds,
+            student_bytes=10_000,
+            now=4,
+        )
+
+    assert cleared(250) == ["run1"]
+    assert cleared(50) == ["run1", "run2", "run3"]
+    assert cleared(1000, 1.5) == ["run1", "run2"]
+
+
+def clear(uses, *, busy=(), most_bytes=10_000, student_bytes=1_000):
+    """Which folders go of those given as (owner, bytes), oldest first."""
+    return to_clear(
+        [FolderUse(name=f"{n}", n_bytes=size, touched=n) for n, (_, size) in enumerate(uses)],
+        owners={f"{n}": owner for n, (owner, _) in enumerate(uses)},
+        most_bytes=most_bytes,
+        most_seconds=1e9,
+        student_bytes=student_bytes,
+        busy=busy,
+        now=100,
+    )
+
+
+def test_a_student_with_too_much_loses_their_own_oldest_runs_alone():
+    uses = [("modest", 100), *[("greedy", 300)] * 20, ("modest", 100)]
+    assert clear(uses) == [str(n) for n in range(1, 18)]
+    assert clear(uses, busy=["1", "2"]) == [str(n) for n in range(3, 20)]
+
+
+def test_with_too_much_in_all_whoever_has_most_loses_first():
+    uses = [("a", 100), ("b", 300), ("c", 200), ("b", 300), ("a", 100)]
+    assert clear(uses, most_bytes=700) == ["1"]
+    assert clear(uses, most_bytes=450) == ["1", "3"]
+    assert clear(uses, most_bytes=250) == ["1", "3", "0", "2"]
+    assert clear(uses, most_bytes=250, busy=["2", "4"]) == ["1", "3", "0"]
 
 
 def test_snapshots_stay_behind_where_a_download_would_be_too_large(tmp_path):
@@ -80,9 +121,9 @@ def test_snapshots_stay_behind_where_a_download_would_be_too_large(tmp_path):
 def a_record(folder, **changes):
     """What a server of the first day wrote of a run, with changes; its name."""
     name = new_run_id()
-    write_record(Run(id=name, setup=SETUP, owner="me", folder=folder / name))
+    write_record(Run(id=name, setup=SETUP, owner=fingerprint("me"), folder=folder / name))
     path = folder / name / "run.json"
-    record = json.loads(path.read_text()) | changes
+    record = json.loads(path.read_text()) | {"digest": None} | changes
     path.write_text(json.dumps({key: it for key, it in record.items() if it is not None}))
     return name
 
@@ -96,10 +137,66 @@ def test_a_record_says_how_a_run_stands_in_a_plain_word(tmp_path, state):
     assert json.loads((tmp_path / name / "run.json").read_text())["status"] == state.value
 
 
+def test_of_a_record_from_before_a_text_is_the_owners_unless_it_may_be_a_copy(tmp_path):
+    a_record(tmp_path, text_owner=None)
+    (run,) = read_runs(tmp_path)
+    assert run.text_owner == run.owner
+    a_record(tmp_path, text_owner=None, parent="abcdefgh")
+    assert {run.text_owner for run in read_runs(tmp_path)} == {run.owner, ""}
+
+
 @pytest.mark.parametrize(
-    "changes", [{"status": "dancing"}, {"status": None}, {"status": 3}, {"setup": {"model": 1}}]
+    "changes",
+    [
+        {"status": "dancing"},
+        {"status": None},
+        {"status": 3},
+        {"setup": {"model": 1}},
+        {"step": "7"},
+        {"owned": "by me"},
+        {"digest": "0" * 32},
+    ],
 )
-def test_a_damaged_record_leaves_the_others_alone(tmp_path, changes):
-    a_record(tmp_path, **changes)
-    whole = a_record(tmp_path)
-    assert [run.id for run in read_runs(tmp_path)] == [whole]
+def test_a_damaged_record_leaves_the_others_alone_and_is_listed_with_the_reason(tmp_path, changes):
+    damaged, whole = a_record(tmp_path, **changes), a_record(tmp_path)
+    found = {run.id: run for run in read_runs(tmp_path)}
+    assert set(found) == {damaged, whole}
+    assert found[whole].is_readable
+    assert not found[damaged].is_readable
+    assert is_owner(found[damaged], "me")
+    assert found[damaged].status is RunState.FAILED
+    assert found[damaged].message.startswith("This run cannot be read: ")
+    assert found[damaged].message.endswith(".")
+
+
+def test_where_a_record_is_damaged_the_one_before_is_taken(tmp_path):
+    run = Run(id="run00000", setup=SETUP, owner=fingerprint("me"), folder=tmp_path / "run00000")
+    for step in (1, 2):
+        run.step = step
+        write_record(run)
+    for content, step in ((None, 2), (b"\0", 1), (b"[]", 1), (b'{"owner": "you"}', 1)):
+        if content is not None:
+            (run.folder / "run.json").write_bytes(content)
+        (found,) = read_runs(tmp_path)
+        assert (found.is_readable, found.step) == (True, step)
+
+
+def test_whose_a_run_is_without_any_whole_record_nobody_can_say(tmp_path):
+    name = a_record(tmp_path)
+    (tmp_path / name / "run.json").write_bytes(b"\xff" * 9)
+    (run,) = read_runs(tmp_path)
+    assert (run.is_readable, run.owner) == (False, "")
+    assert not is_owner(run, "")
+
+
+def test_a_folder_with_open_rights_is_closed(tmp_path, monkeypatch):
+    folder = tmp_path / "runs"
+    folder.mkdir(mode=0o777)
+    folder.chmod(0o777)
+    monkeypatch.setenv("TINY_LLAMA_RUNS", str(folder))
+    assert runs_folder() == folder
+    assert folder.stat().st_mode & 0o777 == 0o700
+    run = Run(id=new_run_id(), setup=SETUP, owner="me", folder=folder / "x")
+    write_record(run)
+    copy_run(run.folder, folder / "y", SETUP)
+    assert {each.stat().st_mode & 0o777 for each in (folder / "x", folder / "y")} == {0o700}

@@ -1,7 +1,8 @@
 """A run as a folder: setup, tokenizer, weights and what it takes to go on; JSON and safetensors.
 
 Nothing is ever unpickled. Each file is written beside its place and then moved there, so a crash
-leaves the old one whole.
+leaves the old one whole. Each has its digest, and a checkpoint says besides with which setup,
+tokenizer and text it was trained, so that a file that is damaged, or of another run, is noticed.
 
     setup.json           Setup in plain values
     tokenizer.json       and tokenizer.model where SentencePiece is used
@@ -10,37 +11,44 @@ leaves the old one whole.
     model.before.safetensors   the checkpoint before, in case the last one is damaged
     metrics.jsonl        one JSON object a report
     snapshots/           weights at chosen steps, half precision
+    run.lock             locked by the process that trains the run: see `tiny_llama.run_lock`
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, Corpus, TextCorpus, own_text
+from tiny_llama.corpora.own_text import MOST_BYTES
 from tiny_llama.cost import parameter_shapes
 from tiny_llama.data import TokenizedCorpus, tokenize
-from tiny_llama.errors import CheckpointError, TextError
-from tiny_llama.files import write_json, write_whole, writing
+from tiny_llama.errors import CheckpointError, TextError, UserError
+from tiny_llama.files import damaged, digest, read_bytes, write_whole, writing
+from tiny_llama.metrics import check_metrics
 from tiny_llama.model import TinyLlama
 from tiny_llama.setup import (
     BEFORE,
     MODEL,
     OWN_TEXT,
     SETUP,
-    SNAPSHOTS,
     TEXT,
     Setup,
+    changes,
+    changes_in_words,
     load_setup,
+    snapshot_path,
+    write_setup,
 )
+from tiny_llama.tensor_files import About, check_tensors, load_tensors, read_about, save_tensors
 from tiny_llama.tokenizers import Tokenizer, load_tokenizer
-from tiny_llama.training import StepReport, Trainer
+from tiny_llama.training import UNREPORTED, StepReport, Trainer, memory_shapes
 
 _MEMORY = "optimizer."
 
@@ -54,6 +62,8 @@ class TrainedModel:
     setup: Setup
     next_step: int
     """The step that training would do next; 0: untrained."""
+    note: str = ""
+    """What was damaged, and what was taken instead, in sentences; empty: nothing was."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +73,16 @@ class Checkpoint:
     found: TrainedModel
     memory: Mapping[str, Tensor]
     """What the optimizers had kept, as `Trainer.state` gives it."""
-    is_last: bool
+    about: About = field(default_factory=dict)
+    """With what it was trained; see `about_run`."""
+    is_last: bool = True
     """Whether it is the last one; otherwise that is damaged, and this is the one before."""
 
     @property
     def is_done(self) -> bool:
-        """Whether all steps are done."""
-        return self.found.next_step > self.found.setup.training.steps
+        """Whether all steps are done and reported."""
+        is_reported = UNREPORTED not in self.memory
+        return self.found.next_step > self.found.setup.training.steps and is_reported
 
 
 def find_corpus(name: str) -> Corpus:
@@ -122,10 +135,12 @@ def new_trainer(setup: Setup, corpus: TokenizedCorpus | None = None) -> Trainer:
 def start_folder(folder: Path, setup: Setup, trainer: Trainer, corpus: Corpus | None) -> None:
     """Write all that stays the same during a run.
 
+    What a start that was cut short has left there is overwritten.
+
     Raises:
         CheckpointError: if the folder already holds a run, or cannot be written.
     """
-    if (folder / SETUP).exists():
+    if has_checkpoint(folder) or check_metrics(folder).rows:
         raise CheckpointError(
             f"The folder {folder.name!r} already holds a run; resume it or choose another folder."
         )
@@ -133,11 +148,32 @@ def start_folder(folder: Path, setup: Setup, trainer: Trainer, corpus: Corpus | 
         trainer.corpus.tokenizer.save(folder)
     if setup.corpus == OWN_TEXT and isinstance(corpus, TextCorpus):
         write_whole(folder / TEXT, corpus.text().encode())
-    write_json(folder / SETUP, with_vocabulary(setup, trainer.corpus).as_dict())
+    write_setup(folder, with_vocabulary(setup, trainer.corpus))
 
 
-def save_checkpoint(folder: Path, trainer: Trainer, *, with_memory: bool = True) -> None:
+def about_run(folder: Path, tokenizer: Tokenizer) -> About:
+    """With what a run is trained that its folder says already: setup, tokenizer and own text.
+
+    Asked once, when it starts or goes on and all of it is known to be whole.
+
+    Raises:
+        UserError: if something is missing.
+    """
+    setup = load_setup(folder)
+    about = {"setup": json.dumps(setup.as_dict()), "tokenizer": tokenizer.digest()}
+    return about | ({"text": _text_digest(folder)} if setup.corpus == OWN_TEXT else {})
+
+
+def save_checkpoint(
+    folder: Path, trainer: Trainer, about: Mapping[str, str], *, with_memory: bool = True
+) -> None:
     """Write the weights and, unless they are final, what it takes to go on bit for bit.
+
+    Args:
+        folder: a run folder.
+        trainer: the run.
+        about: what `about_run` said of it.
+        with_memory: whether to write the optimizers' memory.
 
     Raises:
         CheckpointError: if the disk is full or the folder cannot be written; the checkpoint before
@@ -147,14 +183,15 @@ def save_checkpoint(folder: Path, trainer: Trainer, *, with_memory: bool = True)
     if with_memory:
         tensors |= {_MEMORY + name: value for name, value in trainer.state().items()}
     before = folder / BEFORE if with_memory else None
-    save_tensors(folder / MODEL, tensors, {"next_step": str(trainer.next_step)}, before=before)
+    about = {**about, "next_step": str(trainer.next_step)}
+    save_tensors(folder / MODEL, tensors, about, before=before)
     if before is None:
         (folder / BEFORE).unlink(missing_ok=True)
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether a run folder has anything to go on from."""
-    return (folder / SETUP).is_file() and any((folder / n).is_file() for n in (MODEL, BEFORE))
+    """Whether a run folder has weights, be they whole or not."""
+    return any((folder / name).is_file() for name in (MODEL, BEFORE))
 
 
 def resume_trainer(
@@ -181,12 +218,16 @@ def resume_trainer(
     training = found.setup.training
     if steps is not None:
         training = replace(training, steps=steps)
-    if found.next_step > training.steps:
+    if found.next_step > training.steps and UNREPORTED not in checkpoint.memory:
         raise CheckpointError(
             f"This run has done its {found.next_step - 1:,} steps already; give a larger number "
             f"of steps to go on."
         )
-    write_json(folder / SETUP, replace(found.setup, training=training).as_dict())
+    _check_text(folder, checkpoint.about)
+    write_setup(folder, replace(found.setup, training=training))
+    if not checkpoint.is_last:  # else the next checkpoint would put it in the place of this one
+        with writing(folder):
+            (folder / MODEL).unlink(missing_ok=True)
     corpus = corpus or tokenize(folder_corpus(folder, found.setup), found.tokenizer)
     trainer = Trainer(found.model, corpus, training)
     trainer.restore(checkpoint.memory, next_step=found.next_step)
@@ -203,63 +244,152 @@ def load_model(folder: Path) -> TrainedModel:
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
-    """Read all that a run folder holds to go on from, each file once.
+    """Read all that a run folder holds to go on from: the last checkpoint, or the one before.
+
+    The one before is taken where the last is damaged or of another run; the note then says so.
 
     Raises:
         UserError: if something is missing, damaged or does not fit together.
     """
-    setup = load_setup(folder)
+    setup, note = read_setup(folder)
     tokenizer = load_tokenizer(folder)
     if tokenizer.vocab_size != setup.model.vocab_size:
         raise CheckpointError(
             f"The tokenizer has {tokenizer.vocab_size} tokens and the model "
             f"{setup.model.vocab_size}; take both from the same run."
         )
-    tensors, metadata, is_last = _load_last(folder)
-    found = TrainedModel(
-        model=build_model(setup.model, tensors),
-        tokenizer=tokenizer,
-        setup=setup,
-        next_step=_next_step(metadata),
-    )
-    memory = {
-        name.removeprefix(_MEMORY): value
-        for name, value in tensors.items()
-        if name.startswith(_MEMORY)
-    }
-    return Checkpoint(found=found, memory=memory, is_last=is_last)
-
-
-def _load_last(folder: Path) -> tuple[dict[str, Tensor], dict[str, str], bool]:
-    """The last checkpoint, or the one before where the last is damaged, and whether it is last."""
     try:
-        return *load_tensors(folder / MODEL), True
-    except CheckpointError:
-        if not (folder / BEFORE).is_file():
-            raise
-    return *load_tensors(folder / BEFORE), False
+        return _read_one(folder / MODEL, setup, tokenizer, note)
+    except CheckpointError as error:
+        with suppress(CheckpointError):
+            note = f"{note} {_ONE_BEFORE}".strip()
+            found = _read_one(folder / BEFORE, setup, tokenizer, note)
+            return replace(found, is_last=False)
+        raise error from None
 
 
-def build_model(config: ModelConfig, tensors: Mapping[str, Tensor]) -> TinyLlama:
-    """Build a model with given weights; tensors of other names are passed over.
+_ONE_BEFORE = f"The last checkpoint was damaged ({MODEL}), so the one before was taken."
+
+
+def read_setup(folder: Path) -> tuple[Setup, str]:
+    """Read the setup of a run folder: where it is damaged, the one that the checkpoint has.
+
+    Returns:
+        The setup, and a sentence if it is that of the checkpoint.
 
     Raises:
-        CheckpointError: if a weight is missing or has another shape than the config says.
+        UserError: if there is none.
     """
-    wanted = parameter_shapes(config)
-    for path, shape in wanted.items():
-        if path not in tensors:
-            raise CheckpointError(f"The weights {path} are missing; take a whole checkpoint.")
-        if tuple(tensors[path].shape) != shape:
-            raise CheckpointError(
-                f"The weights {path} have shape {tuple(tensors[path].shape)}, but the setup says "
-                f"{shape}; take both from the same run."
-            )
+    try:
+        return load_setup(folder), ""
+    except UserError:
+        for name in (MODEL, BEFORE):
+            with suppress(UserError):
+                if (setup := _setup_in(name, read_about(folder / name))) is not None:
+                    return setup, f"{SETUP} was damaged, so the checkpoint's settings were taken."
+        raise
+
+
+def _read_one(path: Path, setup: Setup, tokenizer: Tokenizer, note: str) -> Checkpoint:
+    """Read a checkpoint and see that it is whole and of this run."""
+    tensors, about = load_tensors(path)
+    _check_origin(path.name, about, setup, tokenizer)
+    is_memory = {name: name.startswith(_MEMORY) for name in tensors}
+    weights = {name: value for name, value in tensors.items() if not is_memory[name]}
+    memory = {n.removeprefix(_MEMORY): value for n, value in tensors.items() if is_memory[n]}
+    next_step = _next_step(path.name, about, setup)
+    found = TrainedModel(
+        model=build_model(setup.model, weights, path.name),
+        tokenizer=tokenizer,
+        setup=setup,
+        next_step=next_step,
+        note=note,
+    )
+    _check_memory(path.name, memory, setup, next_step)
+    return Checkpoint(found=found, memory=memory, about=about)
+
+
+def build_model(
+    config: ModelConfig,
+    tensors: Mapping[str, Tensor],
+    name: str = MODEL,
+    kind: torch.dtype = torch.float32,
+) -> TinyLlama:
+    """Build a model with given weights.
+
+    Args:
+        config: the model's shape.
+        tensors: its weights by path, and nothing else.
+        name: of the file that they are from, for the sentence.
+        kind: what kind of numbers they are.
+
+    Raises:
+        CheckpointError: if a weight is missing, unknown, or of another shape or kind.
+    """
+    if config.n_layers * config.n_experts * config.has_experts > len(tensors):
+        raise CheckpointError(f"In {name}, experts are missing; take a whole checkpoint.")
+    check_tensors(name, tensors, parameter_shapes(config), kind)
     model = TinyLlama(config)
     with torch.no_grad():
         for path, parameter in model.named_parameters():
             parameter.copy_(tensors[path])
     return model
+
+
+def _check_origin(name: str, about: About, setup: Setup, tokenizer: Tokenizer) -> None:
+    """Refuse tensors that were trained with another setup or tokenizer than their folder has.
+
+    The number of steps may differ, which can be changed when a run goes on.
+    """
+    stored = _setup_in(name, about)
+    if stored is not None:
+        steps = replace(stored.training, steps=setup.training.steps)
+        if differences := changes(replace(stored, training=steps), setup):
+            raise CheckpointError(
+                f"The settings in {SETUP} are not those that {name} was trained with "
+                f"({changes_in_words(differences)}); take both from the same run."
+            )
+    if about.get("tokenizer", tokenizer.digest()) != tokenizer.digest():
+        raise CheckpointError(
+            f"The tokenizer is not the one that {name} was trained with; take both from the same "
+            f"run."
+        )
+
+
+def _setup_in(name: str, about: About) -> Setup | None:
+    """The setup that a file of tensors was trained with; None: it is older and does not say."""
+    if "setup" not in about:
+        return None
+    try:
+        return Setup.from_dict(json.loads(about["setup"]))
+    except (ValueError, TypeError, RecursionError):
+        raise damaged(name) from None
+
+
+def _check_memory(name: str, memory: Mapping[str, Tensor], setup: Setup, next_step: int) -> None:
+    """Refuse an optimizer's memory that is not whole; a finished model may have none."""
+    kept = {path: value for path, value in memory.items() if path != UNREPORTED}
+    if kept:
+        wanted = memory_shapes(setup.model, setup.training) if next_step > 1 else {}
+        check_tensors(name, kept, wanted, torch.float32)
+    counted = {float(value) for path, value in memory.items() if path.endswith(".step")}
+    if counted - {next_step - 1}:
+        raise CheckpointError(
+            f"The file {name} says that step {next_step} is next, and its optimizer has counted "
+            f"{max(counted):g}; take another copy."
+        )
+
+
+def _check_text(folder: Path, about: About) -> None:
+    """Refuse to go on with another text than the run began with."""
+    if "text" in about and about["text"] != _text_digest(folder):
+        raise CheckpointError(
+            f"The text of this run, {TEXT}, is damaged or was edited; start a new run with it."
+        )
+
+
+def _text_digest(folder: Path) -> str:
+    return digest(read_bytes(folder / TEXT, MOST_BYTES))
 
 
 def report_row(report: StepReport) -> dict[str, Any]:
@@ -286,54 +416,29 @@ def report_row(report: StepReport) -> dict[str, Any]:
     return {name: _short(value) for name, value in row.items() if value is not None}
 
 
-def save_snapshot(folder: Path, step: int, weights: Mapping[str, Tensor]) -> None:
+def save_snapshot(
+    folder: Path, step: int, weights: Mapping[str, Tensor], about: Mapping[str, str]
+) -> None:
     """Write the weights of a step, in half precision: to look at, not to train on from."""
     half = {path: weight.half() for path, weight in weights.items()}
-    save_tensors(folder / SNAPSHOTS / f"{step:08d}.safetensors", half, {"step": str(step)})
+    save_tensors(snapshot_path(folder, step), half, {**about, "step": str(step)})
 
 
 def load_snapshot(folder: Path, step: int) -> TinyLlama:
     """Build the model as it was after a step.
 
     Raises:
-        CheckpointError: if there is no whole snapshot of that step.
+        UserError: if there is no whole snapshot of that step.
     """
-    tensors, _ = load_tensors(folder / SNAPSHOTS / f"{step:08d}.safetensors")
-    return build_model(load_setup(folder).model, tensors)
-
-
-def save_tensors(
-    path: Path,
-    tensors: Mapping[str, Tensor],
-    metadata: dict[str, str],
-    *,
-    before: Path | None = None,
-) -> None:
-    """Write a safetensors file in one move; the one that stood there is kept as `before`, if given.
-
-    Raises:
-        CheckpointError: if the disk is full or the folder cannot be written.
-    """
-    whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    write_whole(path, save(whole, metadata), before=before)
-
-
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read a safetensors file: tensors by name, and its metadata.
-
-    Raises:
-        CheckpointError: if it is missing or damaged.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"The file {path.name} is missing; take a whole checkpoint.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return tensors, file.metadata() or {}
-    except (SafetensorError, OSError, ValueError) as error:
+    path = snapshot_path(folder, step)
+    (setup, _), tokenizer = read_setup(folder), load_tokenizer(folder)
+    tensors, about = load_tensors(path)
+    _check_origin(path.name, about, setup, tokenizer)
+    if about.get("step") != str(step):
         raise CheckpointError(
-            f"The file {path.name} is no whole safetensors file ({error}); take another copy."
-        ) from None
+            f"The snapshot {path.name} is of another step than its name says; take another copy."
+        )
+    return build_model(setup.model, tensors, path.name, torch.float16)
 
 
 def folder_corpus(folder: Path, setup: Setup) -> Corpus:
@@ -357,8 +462,12 @@ def _short(value: object) -> object:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def _next_step(metadata: Mapping[str, str]) -> int:
-    word = metadata.get("next_step", "")
-    if not (word.isascii() and word.isdigit() and len(word) < 12):
-        raise CheckpointError(f"The file {MODEL} does not say its step; take another copy.")
+def _next_step(name: str, about: About, setup: Setup) -> int:
+    word = about.get("next_step", "")
+    is_number = word.isascii() and word.isdigit() and len(word) < 12
+    if not is_number or int(word) > setup.training.steps + 1:
+        raise CheckpointError(
+            f"The file {name} says that step {word[:20]!r} is next, of {setup.training.steps:,}; "
+            f"take another copy."
+        )
     return int(word)

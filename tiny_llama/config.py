@@ -170,6 +170,19 @@ class ModelConfig:
         has_own = self.rope_theta_local is not None and self.window_of(layer) is not None
         return self.rope_theta_local if has_own else self.rope_theta
 
+    @property
+    def n_windowed_layers(self) -> int:
+        """How many layers read a window alone."""
+        pattern = ATTENTION[self.attention].pattern
+        rounds, more = divmod(self.n_layers, len(pattern))
+        return rounds * sum(pattern) + sum(pattern[:more])
+
+    @property
+    def n_turning_layers(self) -> int:
+        """How many layers turn their queries and keys."""
+        n_skipped = self.n_layers // self.nope_every if self.nope_every else 0
+        return POSITION[self.position].turns * (self.n_layers - n_skipped)
+
     def __post_init__(self) -> None:
         if problems := list(self._problems()):
             raise ConfigError("This model cannot be built: " + "; ".join(problems) + ".")

@@ -1,10 +1,11 @@
 """What a setup costs: parameters, memory, FLOPs and KV cache, exact and without PyTorch.
 
-Everything is summed from closed formulas, so a model of 405 billion parameters is counted in a
-millisecond. The tests hold them against models that are really built.
+Everything is summed from closed formulas over the few kinds of tensors that there are, so a model
+is counted in a fraction of a millisecond, whether it has four layers or ten thousand of 512 experts
+each. The tests hold them against models that are really built.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -16,22 +17,37 @@ Shape = tuple[int, ...]
 COMPONENTS = ("embedding", "position", "attention", "feed_forward", "norm", "unembedding")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tensors:
+    """Learned tensors that are alike: one, one in each layer, or one in each expert of each."""
+
+    path: str
+    """In `TinyLlama`, with a star for a number: first the layer's, then the expert's."""
+    shape: Shape
+    times: int
+    """How many there are."""
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers they hold together."""
+        return self.times * prod(self.shape)
+
+
+def parameter_kinds(config: ModelConfig) -> Iterator[Tensors]:
+    """Every kind of learned tensor once, some twenty at most; a tied matrix stands once."""
+    for path, shape in _starred_shapes(config):
+        if times := prod(_counts(config)[: path.count("*")]):
+            yield Tensors(path=path, shape=shape, times=times)
+
+
 def parameter_shapes(config: ModelConfig) -> dict[str, Shape]:
-    """Shape of every learned tensor by its path in `TinyLlama`; a tied matrix stands once."""
-    shapes: dict[str, Shape] = {"embedding.weight": (config.vocab_size, config.d_model)}
-    if config.embedding_norm:
-        shapes |= dict(_norm_shapes(config, "embedding_norm", config.d_model))
-    if POSITION[config.position].has_table:
-        shapes["position.table"] = (config.context, config.d_model)
-    for layer in range(config.n_layers):
-        shapes |= {f"blocks.{layer}.{path}": shape for path, shape in _block_shapes(config)}
-    if config.has_last_norm:
-        shapes |= dict(_norm_shapes(config, "norm", config.d_model))
-    if not config.tied_unembedding:
-        shapes["unembedding.weight"] = (config.vocab_size, config.d_model)
-    if config.unembedding_bias:
-        shapes["unembedding.bias"] = (config.vocab_size,)
-    return shapes
+    """Shape of every learned tensor by its path in `TinyLlama`; a tied matrix stands once.
+
+    For who has the model as well: ten thousand layers have as many entries and more. What is only
+    counted, `parameter_kinds` counts.
+    """
+    kinds, counts = parameter_kinds(config), _counts(config)
+    return {path: kind.shape for kind in kinds for path in _numbered(kind.path, counts)}
 
 
 def count_parameters(config: ModelConfig) -> int:
@@ -46,8 +62,8 @@ def parameters_by_component(config: ModelConfig) -> dict[str, int]:
     behind the embedding as norm.
     """
     counts = dict.fromkeys(COMPONENTS, 0)
-    for path, shape in parameter_shapes(config).items():
-        counts[_component(path)] += prod(shape)
+    for kind in parameter_kinds(config):
+        counts[_component(kind.path)] += kind.n_parameters
     return counts
 
 
@@ -160,7 +176,9 @@ def activation_bytes(config: ModelConfig, *, batch_size: int, n_tokens: int) -> 
     """
     n = batch_size * n_tokens
     layers = config.n_layers * (_stream_kept(config, n) + _feed_forward_kept(config, n))
-    layers += sum(_attention_kept(config, i, n, n_tokens) for i in range(config.n_layers))
+    n_turning = config.n_turning_layers
+    layers += n_turning * _attention_kept(config, n, n_tokens, turns=True)
+    layers += (config.n_layers - n_turning) * _attention_kept(config, n, n_tokens, turns=False)
     outer_norms = (config.embedding_norm + config.has_last_norm) * _norm_kept(config, n)
     logits = n * config.vocab_size
     ids = 2 * 2 * n  # of 8 bytes each: what is read, and what should come next
@@ -189,8 +207,40 @@ def kv_cache_bytes(
     if not config.n_layers:
         return 0
     a_layer = kv_cache_bytes_per_token(config, bytes_per_number=bytes_per_number) // config.n_layers
-    windows = [config.window_of(layer) if is_rolling else None for layer in range(config.n_layers)]
-    return sum(a_layer * min(n_tokens, window or n_tokens) for window in windows)
+    n_windowed = config.n_windowed_layers if is_rolling else 0
+    whole = (config.n_layers - n_windowed) * n_tokens
+    return a_layer * (whole + n_windowed * min(n_tokens, config.window))
+
+
+def _counts(config: ModelConfig) -> tuple[int, int]:
+    """What the stars of a path count: layers, and in each the experts."""
+    return config.n_layers, config.n_experts
+
+
+def _numbered(path: str, counts: Sequence[int]) -> Iterator[str]:
+    """Every path that a path with stars stands for."""
+    before, star, after = path.partition("*")
+    if not star:
+        yield path
+        return
+    for number in range(counts[0]):
+        yield from _numbered(f"{before}{number}{after}", counts[1:])
+
+
+def _starred_shapes(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
+    yield "embedding.weight", (config.vocab_size, config.d_model)
+    if config.embedding_norm:
+        yield from _norm_shapes(config, "embedding_norm", config.d_model)
+    if POSITION[config.position].has_table:
+        yield "position.table", (config.context, config.d_model)
+    for path, shape in _block_shapes(config):
+        yield f"blocks.*.{path}", shape
+    if config.has_last_norm:
+        yield from _norm_shapes(config, "norm", config.d_model)
+    if not config.tied_unembedding:
+        yield "unembedding.weight", (config.vocab_size, config.d_model)
+    if config.unembedding_bias:
+        yield "unembedding.bias", (config.vocab_size,)
 
 
 def _block_shapes(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
@@ -221,8 +271,7 @@ def _feed_forward_shapes(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
         yield from _network_shapes(config, "feed_forward")
         return
     yield "feed_forward.router.weight", (config.n_experts, config.d_model)
-    for expert in range(config.n_experts):
-        yield from _network_shapes(config, f"feed_forward.experts.{expert}")
+    yield from _network_shapes(config, "feed_forward.experts.*")
 
 
 def _network_shapes(config: ModelConfig, path: str) -> Iterator[tuple[str, Shape]]:
@@ -259,15 +308,18 @@ def _stream_kept(config: ModelConfig, n: int) -> int:
     return n * (config.d_model * vectors + norm.n_statistics * len(config.block_norms))
 
 
-def _attention_kept(config: ModelConfig, layer: int, n: int, n_tokens: int) -> int:
-    """Numbers that a layer's attention keeps of `n` tokens, its input aside."""
+def _attention_kept(config: ModelConfig, n: int, n_tokens: int, *, turns: bool) -> int:
+    """Numbers that a layer's attention keeps of `n` tokens, its input aside.
+
+    A layer that turns queries and keys keeps them turned, too.
+    """
     if not config.has_attention:
         return 0
     queries, keys = config.n_heads * config.head_width, config.kv_heads * config.head_width
     position, norm = POSITION[config.position], NORM[config.norm]
     n_normed = {"none": 0, "head": config.n_heads + config.kv_heads, "all": 2}[config.qk_norm]
     kept = n * (queries + 2 * keys)  # the projection, of which the values are a part
-    if config.theta_of(layer) is not None or (norm.is_present and n_normed):
+    if turns or (norm.is_present and n_normed):
         kept += n * (queries + keys)
     kept += n * norm.n_statistics * n_normed
     if position.bias:
@@ -293,21 +345,20 @@ def _norm_kept(config: ModelConfig, n: int) -> int:
 
 def _component(path: str) -> str:
     """Which component a parameter's path belongs to."""
-    parts = [part for part in path.split(".") if part != "blocks" and not part.isdigit()]
-    return "norm" if parts[0].endswith("norm") else parts[0]
+    first = path.removeprefix("blocks.*.").partition(".")[0]
+    return "norm" if first.endswith("norm") else first
 
 
 def _optimizer_bytes(config: ModelConfig, optimizer: str, bytes_per_number: int) -> int:
     """AdamW keeps two averages and a step count a tensor, SGD one average, Muon one a matrix."""
-    shapes = parameter_shapes(config)
-    inside = {path: shape for path, shape in shapes.items() if is_muon_matrix(path, shape)}
-    by_muon = inside if optimizer == "muon" else {}
-    numbers = {path: prod(shape) for path, shape in shapes.items()}
-    if optimizer == "sgd":
-        return bytes_per_number * sum(numbers.values())
-    by_adamw = [path for path in shapes if path not in by_muon]
-    adamw = sum(2 * bytes_per_number * numbers[path] + 4 for path in by_adamw)
-    return adamw + bytes_per_number * sum(numbers[path] for path in by_muon)
+    n_bytes = 0
+    for kind in parameter_kinds(config):
+        has_one = optimizer == "sgd" or (
+            optimizer == "muon" and is_muon_matrix(kind.path, kind.shape)
+        )
+        averages = (1 if has_one else 2) * bytes_per_number * kind.n_parameters
+        n_bytes += averages + (0 if has_one else 4 * kind.times)
+    return n_bytes
 
 
 def is_muon_matrix(path: str, shape: Shape) -> bool:

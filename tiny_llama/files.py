@@ -1,9 +1,14 @@
-"""Reading and writing small files: with limits, in one move, and with sentences for a screen."""
+"""Reading and writing files: in one move, with limits, digests, and sentences for a screen.
+
+A digest lies in the file that it is of, so that the two cannot come apart. Files from before there
+were digests have none and are believed.
+"""
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +16,70 @@ from tiny_llama.errors import CheckpointError
 
 MOST_JSON_BYTES = 1_000_000
 """Ten times what the largest JSON file of ours takes."""
+DIGEST = "digest"
+"""Under this name a file has its digest."""
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
+def digest(*parts: bytes | memoryview) -> str:
+    """The digest of some bytes, one part after another: 32 hexadecimal digits of BLAKE2b."""
+    hasher = blake2b(digest_size=16)
+    for part in parts:
+        hasher.update(part)
+    return hasher.hexdigest()
+
+
+def json_digest(content: dict[str, Any]) -> str:
+    """The digest of what a JSON object says, whatever its spaces and order."""
+    return digest(json.dumps(content, sort_keys=True).encode())
+
+
+def damaged(name: str) -> CheckpointError:
+    """What is said of a file that does not fit its digest."""
+    return CheckpointError(
+        f"The file {name} is damaged or was edited, since it does not fit its digest; take another "
+        f"copy of it."
+    )
+
+
+def write_sealed(path: Path, content: dict[str, Any], *, before: Path | None = None) -> None:
+    """Write a JSON object with its digest, and keep the one that stood there as `before`, if given.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written.
+    """
+    write_json(path, content | {DIGEST: json_digest(content)}, before=before)
+
+
+def read_sealed(path: Path, known: Iterable[str]) -> dict[str, Any]:
+    """Read a small JSON file that has its digest, or is from before there were any.
+
+    Args:
+        path: the file.
+        known: the names that such a file may have; a damaged name is no other one.
+
+    Raises:
+        CheckpointError: if it is missing, damaged, or holds something else.
+    """
+    content = read_json(path)
+    found = content.pop(DIGEST, None)
+    if found is not None and found != json_digest(content):
+        raise damaged(path.name)
+    if unknown := set(content) - set(known):
+        raise CheckpointError(
+            f"The file {path.name} is damaged: nothing in it is called {min(unknown)[:40]!r}; take "
+            f"another copy of it."
+        )
+    return content
+
+
+def write_json(path: Path, content: dict[str, Any], *, before: Path | None = None) -> None:
     """Write a JSON object, and the folders above it where they are missing.
 
     Raises:
         CheckpointError: if the disk is full or the folder cannot be written.
     """
     text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-    write_whole(path, text.encode())
+    write_whole(path, text.encode(), before=before)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -91,7 +91,8 @@ def sampling_stages(logits: Tensor, config: SampleConfig) -> Iterator[Stage]:
         probabilities = torch.nn.functional.one_hot(logits.argmax(), len(logits)).to(logits.dtype)
         kept = probabilities > 0
     else:
-        probabilities = (falling / config.temperature).softmax(-1)
+        lowest = torch.finfo(logits.dtype).tiny  # a smaller number may be zero as a tensor has it
+        probabilities = (falling / max(config.temperature, lowest)).softmax(-1)
     yield Stage(name="temperature", probabilities=probabilities, kept=kept)
     for name, keep in _FILTERS.items():
         kept = kept & keep(probabilities, config)

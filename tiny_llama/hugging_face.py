@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from reprlib import repr as short
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -39,7 +40,8 @@ def write_hugging_face(model: TinyLlama, tokenizer: Tokenizer | None, folder: Pa
     """Write a folder that `LlamaForCausalLM` or `GPT2LMHeadModel` opens by `from_pretrained`.
 
     The model computes the same there. Dropout, which acts in training only, is carried over as far
-    as the class has it.
+    as the class has it. The files are written beside the folder and then moved into it, so that
+    what fails leaves none behind.
 
     Raises:
         CheckpointError: if neither class can express the setup, or the folder is not empty or
@@ -55,20 +57,29 @@ def write_hugging_face(model: TinyLlama, tokenizer: Tokenizer | None, folder: Pa
         for name, weight in renamed(layout.weights, model.config, parameters).items()
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if there := [path.name for path in folder.iterdir()]:
-            raise CheckpointError(
-                f"{folder} already holds {short(there[0])}, which could be mixed up with the new "
-                "files; choose a new or empty folder."
-            )
-        (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
-        if tokenizer is not None:
-            write_tokenizer_json(tokenizer, folder)
+        _check_empty(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder.parent, prefix=".export-") as beside:
+            place = Path(beside)
+            (place / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            save_file(weights, place / WEIGHTS_FILE, metadata={"format": "pt"})
+            if tokenizer is not None:
+                write_tokenizer_json(tokenizer, place)
+            folder.mkdir(exist_ok=True)
+            for path in place.iterdir():
+                path.replace(folder / path.name)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"{folder} cannot be written ({error}); choose another folder or make room."
         ) from error
+
+
+def _check_empty(folder: Path) -> None:
+    if folder.exists() and (there := [path.name for path in folder.iterdir()]):
+        raise CheckpointError(
+            f"{folder} already holds {short(there[0])}, which could be mixed up with the new "
+            "files; choose a new or empty folder."
+        )
 
 
 def read_hugging_face(folder: Path) -> tuple[TinyLlama, Tokenizer | None]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from tiny_llama.checkpoint import report_row, save_checkpoint, save_snapshot
+from tiny_llama.checkpoint import about_run, report_row, save_checkpoint, save_snapshot
 from tiny_llama.metrics import add_metrics
 from tiny_llama.training import StepReport, Trainer
 
@@ -23,6 +23,9 @@ class Recorder:
         trainer: the run.
         checkpoint_seconds: how long training may go on without a checkpoint.
         row_seconds: how long rows may wait before they are written.
+
+    Raises:
+        UserError: if the folder lacks what a run is started with.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class Recorder:
     ) -> None:
         self.folder, self.trainer = folder, trainer
         self.checkpoint_seconds, self.row_seconds = checkpoint_seconds, row_seconds
+        self._about = about_run(folder, trainer.corpus.tokenizer)
         self._rows: list[dict[str, Any]] = []
         self._snapshots: dict[int, Mapping[str, Tensor]] = {}
         self._checkpoint_at = self._rows_at = time.monotonic()
@@ -76,7 +80,7 @@ class Recorder:
             CheckpointError: if the folder cannot be written.
         """
         for step, weights in list(self._snapshots.items()):
-            save_snapshot(self.folder, step, weights)
+            save_snapshot(self.folder, step, weights, self._about)
             del self._snapshots[step]
         add_metrics(self.folder, self._rows)
         self._rows = []
@@ -85,5 +89,5 @@ class Recorder:
     def checkpoint(self, *, with_memory: bool = True) -> None:
         """Write rows and checkpoint now."""
         self.flush()
-        save_checkpoint(self.folder, self.trainer, with_memory=with_memory)
+        save_checkpoint(self.folder, self.trainer, self._about, with_memory=with_memory)
         self._checkpoint_at = time.monotonic()

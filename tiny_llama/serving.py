@@ -6,14 +6,12 @@ than said here, as long as the weights do not fit into the chip's own cache and 
 token for each text.
 """
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from math import prod
 
 from tiny_llama.config import ModelConfig
-from tiny_llama.cost import Shape, kv_cache_bytes, next_token_flops, parameter_shapes
+from tiny_llama.cost import Shape, kv_cache_bytes, next_token_flops, parameter_kinds
 
 SCALE_BYTES = 2
 """A group of quantised numbers shares one scale, in fp16."""
@@ -55,8 +53,8 @@ def weight_bytes(
     """
     chosen = PRECISIONS[precision]
     return sum(
-        times * _tensor_bytes(shape, chosen, group_size)
-        for (_, shape), times in _tensors(config).items()
+        kind.times * _tensor_bytes(kind.shape, chosen, group_size)
+        for kind in parameter_kinds(config)
     )
 
 
@@ -215,16 +213,6 @@ def longest_text(
 _BEYOND_EVERY_TEXT = 10**12
 
 
-@lru_cache(maxsize=64)
-def _tensors(config: ModelConfig) -> Mapping[tuple[str, Shape], int]:
-    """How often each tensor stands in the model, by its path without the number of its layer."""
-    counts: Counter[tuple[str, Shape]] = Counter()
-    for path, shape in parameter_shapes(config).items():
-        layer, _, rest = path.removeprefix("blocks.").partition(".")
-        counts[rest if layer.isdigit() else path, shape] += 1
-    return counts
-
-
 def _tensor_bytes(shape: Shape, precision: Precision, group_size: int | None) -> int:
     numbers = prod(shape)
     if len(shape) < 2 or not precision.is_quantised:
@@ -242,11 +230,11 @@ def _weights_read(
     looked_up = {LOOKED_UP[1]} if config.tied_unembedding else set(LOOKED_UP)
     chosen = PRECISIONS[precision]
     read = 0.0
-    for (path, shape), times in _tensors(config).items():
-        row = (n_tokens, *shape[1:])
-        whole = row if path in looked_up and n_tokens < shape[0] else shape
-        share = experts if ".experts." in path else 1.0
-        read += share * times * _tensor_bytes(whole, chosen, group_size)
+    for kind in parameter_kinds(config):
+        row = (n_tokens, *kind.shape[1:])
+        whole = row if kind.path in looked_up and n_tokens < kind.shape[0] else kind.shape
+        share = experts if ".experts." in kind.path else 1.0
+        read += share * kind.times * _tensor_bytes(whole, chosen, group_size)
     return read
 
 
@@ -257,12 +245,12 @@ def _linear_flops(config: ModelConfig) -> int:
 
 def _score_flops(config: ModelConfig, n_tokens: int) -> int:
     """Operations in which the last of `n_tokens` meets the keys and values that it may read."""
-    return _a_pair(config) * sum(min(n_tokens, window or n_tokens) for window in _windows(config))
+    return _over_layers(config, lambda window: min(n_tokens, window or n_tokens))
 
 
 def _all_score_flops(config: ModelConfig, n_tokens: int) -> int:
     """The same for every token of a text, summed."""
-    return _a_pair(config) * sum(_pairs(n_tokens, window) for window in _windows(config))
+    return _over_layers(config, lambda window: _pairs(n_tokens, window))
 
 
 def _a_pair(config: ModelConfig) -> int:
@@ -270,8 +258,11 @@ def _a_pair(config: ModelConfig) -> int:
     return config.has_attention * 2 * 2 * config.n_heads * config.head_width
 
 
-def _windows(config: ModelConfig) -> list[int | None]:
-    return [config.window_of(layer) for layer in range(config.n_layers)]
+def _over_layers(config: ModelConfig, n_pairs: Callable[[int | None], int]) -> int:
+    """Operations in all layers, where one that reads this window has so many pairs."""
+    windowed = config.n_windowed_layers
+    whole = config.n_layers - windowed
+    return _a_pair(config) * (windowed * n_pairs(config.window) + whole * n_pairs(None))
 
 
 def _pairs(n_tokens: int, window: int | None) -> int:

@@ -1,5 +1,6 @@
 """Setup: all that a run is started with, in plain values: model, training, corpus, tokenizer."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, Self
 from tiny_llama.config import ModelConfig
 from tiny_llama.errors import CheckpointError, ConfigError
 from tiny_llama.fields import make_config, parse_field
-from tiny_llama.files import read_json
+from tiny_llama.files import read_sealed, write_sealed
 from tiny_llama.menu import ATTENTION, CHOICES, MENU, TRAINING_CHOICES
 from tiny_llama.presets import PRESETS, find_preset
 from tiny_llama.tokenizers import TOKENIZERS
@@ -17,6 +18,7 @@ from tiny_llama.train_config import TrainConfig
 SETUP, TEXT = "setup.json", "text.txt"
 MODEL, BEFORE, SNAPSHOTS = "model.safetensors", "model.before.safetensors", "snapshots"
 """What a run folder holds: see `tiny_llama.checkpoint`."""
+_SNAPSHOT = re.compile(r"[0-9]{8}\.safetensors")
 OWN_TEXT = "own-text"
 """The corpus of a run on its user's own text, which no table can hold."""
 
@@ -124,12 +126,27 @@ def load_setup(folder: Path) -> Setup:
             f"The folder {folder.name!r} holds no run: {SETUP} is missing; choose a folder that "
             f"training has written."
         )
-    return Setup.from_dict(read_json(path))
+    return Setup.from_dict(read_sealed(path, _PARTS))
+
+
+def write_setup(folder: Path, setup: Setup) -> None:
+    """Write the setup of a run folder.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written.
+    """
+    write_sealed(folder / SETUP, setup.as_dict())
 
 
 def snapshot_steps(folder: Path) -> list[int]:
-    """The steps of which a run folder has snapshots, in order."""
-    return sorted(int(path.stem) for path in (folder / SNAPSHOTS).glob("*.safetensors"))
+    """The steps of which a run folder has snapshots, in order; other files are passed over."""
+    names = [path.name for path in (folder / SNAPSHOTS).glob("*.safetensors")]
+    return sorted(int(name[:8]) for name in names if _SNAPSHOT.fullmatch(name))
+
+
+def snapshot_path(folder: Path, step: int) -> Path:
+    """Where a run folder has the snapshot of a step."""
+    return folder / SNAPSHOTS / f"{step:08d}.safetensors"
 
 
 def changes(before: Setup, after: Setup) -> dict[str, tuple[Any, Any]]:
@@ -234,6 +251,7 @@ def setting_owner(name: str) -> type:
 OFF_WHEN_OPEN = ("attention_softcap", "logit_softcap", "nope_every")
 """Settings that do nothing unless given; the others that may be left open are derived then."""
 TINY = [name for name, preset in PRESETS.items() if preset.is_tiny]
+_PARTS = tuple(f.name for f in fields(Setup))
 OWN_FIELDS = ("corpus", "tokenizer", "vocab_size")
 MODEL_FIELDS = tuple(f.name for f in fields(ModelConfig) if f.name not in OWN_FIELDS)
 TRAINING_FIELDS = tuple(f.name for f in fields(TrainConfig))

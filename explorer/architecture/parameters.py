@@ -1,6 +1,5 @@
 """Parameters: how many numbers a model learns, and in which of its parts they stand."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ import streamlit as st
 from explorer import showing
 from explorer.figures.amounts import in_words
 from explorer.figures.costs import Box, parameter_map
+from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.config import ModelConfig
-from tiny_llama.cost import COMPONENTS, Shape, active_parameters, parameter_shapes
+from tiny_llama.cost import COMPONENTS, Shape, active_parameters, parameter_kinds
 from tiny_llama.setup import Setup
 
 TITLES = {
@@ -27,8 +27,10 @@ TITLES = {
 OUTSIDE_NORMS = {"norm": "last norm", "embedding_norm": "norm behind the embedding"}
 ORDERS = {"component": "By component", "place": "By place"}
 FEW_LAYERS = 8
-"""So many are shown one by one; more, if they are equal, as one box."""
+"""So many are shown one by one; more as one box."""
 WHOLE = "model"
+IN_LAYER = "blocks.*."
+"""What the path of a tensor that each layer has begins with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,23 +55,23 @@ class Part:
         return self.place != self.name
 
 
-def show(setup: Setup, name: str = "") -> None:
+def show(stage: Stage, setup: Setup, name: str = "") -> None:
     """Show the parameters of a setup as a tree map, a table and a sum."""
-    showing.introduce("architecture", "parameters")
     config = setup.model
     parts = list(parts_of(config))
     equal = list(parts_of(config, few_layers=0))
     counts = by_component(parts)
-    showing.tiles(_numbers(config, counts))
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with stage.controls:
         order = choose_named("Boxes", ORDERS, key="boxes", as_buttons=True)
         boxes = list(boxes_of(parts, order))
         opened = _choose_box(boxes)
+    showing.in_one_line(_numbers(config, counts))
     showing.draw(parameter_map(boxes, opened), key="parameter_map")
-    st.markdown(component_table(equal))
-    with st.expander("Every matrix", icon=":material/table:"):
-        st.markdown(matrix_table(equal))
-    showing.explain("architecture", "parameters", code="tiny_llama.cost:parameter_shapes")
+    with stage.below:
+        st.markdown(component_table(equal))
+        with st.expander("Every matrix", icon=":material/table:"):
+            st.markdown(matrix_table(equal))
+    stage.explain(code="tiny_llama.cost:parameter_kinds")
 
 
 def parts_of(config: ModelConfig, *, few_layers: int = FEW_LAYERS) -> Iterator[Part]:
@@ -77,26 +79,18 @@ def parts_of(config: ModelConfig, *, few_layers: int = FEW_LAYERS) -> Iterator[P
 
     Args:
         config: the model.
-        few_layers: if there are more, equal layers are counted together.
+        few_layers: if there are more, they are counted together.
     """
-    inside: dict[int, Counter[tuple[str, Shape]]] = {}
-    for path, shape in parameter_shapes(config).items():
-        in_layer = re.fullmatch(r"blocks\.(\d+)\.(.*)", path)
-        if not in_layer:
-            yield _outside(path, shape)
-            continue
-        layer = inside.setdefault(int(in_layer[1]), Counter())
-        name = re.sub(r"\.\d+\.", ".*.", in_layer[2])
-        layer.update(_pieces(config, name, shape))
-    for place, n_layers, layer in _folded(list(inside.values()), few_layers):
-        for (name, shape), times in layer.items():
-            yield Part(
-                component=_component(name),
-                place=place,
-                name=name,
-                shape=shape,
-                times=n_layers * times,
-            )
+    kinds = list(parameter_kinds(config))
+    in_layers = [kind for kind in kinds if kind.path.startswith(IN_LAYER)]
+    yield from (_outside(kind.path, kind.shape) for kind in kinds if kind not in in_layers)
+    for place, n_layers in _places(config.n_layers, few_layers):
+        for kind in in_layers:
+            times = n_layers * kind.times // config.n_layers
+            for name, shape in _pieces(config, kind.path.removeprefix(IN_LAYER), kind.shape):
+                yield Part(
+                    component=_component(name), place=place, name=name, shape=shape, times=times
+                )
 
 
 def by_component(parts: list[Part]) -> dict[str, int]:
@@ -205,22 +199,15 @@ def _pieces(config: ModelConfig, name: str, shape: Shape) -> list[tuple[str, Sha
     return [(f"{name}: {piece}", (n, *shape[1:])) for piece, n in rows.items()]
 
 
-def _folded(
-    layers: list[Counter[tuple[str, Shape]]], few_layers: int
-) -> Iterator[tuple[str, int, Counter[tuple[str, Shape]]]]:
-    """Layers by title: one by one if they are few, else those that are equal together."""
-    if len(layers) <= few_layers:
-        for number, layer in enumerate(layers):
-            yield f"layer {number}", 1, layer
+def _places(n_layers: int, few_layers: int) -> Iterator[tuple[str, int]]:
+    """Layers by title, and how many of them: one by one if they are few, else all together.
+
+    What layers learn is alike in all of them, whatever they read.
+    """
+    if n_layers <= few_layers:
+        yield from ((f"layer {number}", 1) for number in range(n_layers))
         return
-    kinds: list[Counter[tuple[str, Shape]]] = []
-    for layer in layers:
-        if layer not in kinds:
-            kinds.append(layer)
-    for kind in kinds:
-        count = layers.count(kind)
-        title = f"{count} layers" if count > 1 else "1 layer"
-        yield title + " of one kind" * (len(kinds) > 1), count, kind
+    yield (f"{n_layers:,} layers" if n_layers > 1 else "1 layer"), n_layers
 
 
 def _component(path: str) -> str:

@@ -14,7 +14,8 @@ import stat
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -25,15 +26,29 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
-from tiny_llama.errors import UserError
-from tiny_llama.files import read_json, write_json, write_whole, writing
-from tiny_llama.metrics import read_metrics
-from tiny_llama.setup import BEFORE, SETUP, SNAPSHOTS, TEXT, Setup, load_setup
+from tiny_llama.errors import CheckpointError, UserError
+from tiny_llama.files import read_json, read_sealed, write_sealed, write_whole, writing
+from tiny_llama.metrics import METRICS, Row, check_metrics
+from tiny_llama.run_lock import LOCK
+from tiny_llama.setup import BEFORE, SNAPSHOTS, TEXT, Setup, load_setup, write_setup
 
-RECORD = "run.json"
+RECORD, RECORD_BEFORE = "run.json", "run.before.json"
+"""What the server knows of a run, and what it knew one change earlier, in case that is damaged."""
+NAME = "name.txt"
+"""What its student calls a run."""
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{8}")
-_OURS = (RECORD, BEFORE)
-_KEPT = ("owner", "created", "parent", "status", "message", "step")
+_OWNER = re.compile(r"[0-9a-f]{64}")
+_OURS = (RECORD, RECORD_BEFORE, LOCK, NAME)
+_KEPT = {
+    "owner": str,
+    "text_owner": str,
+    "created": float | int,
+    "parent": str,
+    "status": str,
+    "message": str,
+    "step": int,
+    "measured": dict,
+}
 
 
 def new_run_id() -> str:
@@ -56,6 +71,11 @@ def is_owner(run: Run, secret: str) -> bool:
     return hmac.compare_digest(run.owner, fingerprint(secret))
 
 
+def is_text_owner(run: Run, secret: str) -> bool:
+    """Whether this is the secret of the student whose own text a run learns from."""
+    return hmac.compare_digest(run.text_owner, fingerprint(secret))
+
+
 def runs_folder() -> Path:
     """Where this app keeps its runs: `TINY_LLAMA_RUNS`, or a folder of this user's temporary ones.
 
@@ -69,6 +89,8 @@ def runs_folder() -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if (folder == usual and not _is_ours_alone(folder)) or not _claim(folder):
         return Path(tempfile.mkdtemp(prefix="tiny-llama-explorer-"))
+    with suppress(OSError):  # where it is another user's, the folder of each run is ours alone
+        folder.chmod(0o700)
     return folder
 
 
@@ -96,6 +118,21 @@ def write_text(run: Run, text: str) -> None:
     write_whole(run.folder / TEXT, text.encode())
 
 
+def write_name(run: Run) -> None:
+    """Keep what a student calls a run.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written.
+    """
+    write_whole(run.folder / NAME, run.name.encode())
+
+
+def _read_name(folder: Path) -> str:
+    with suppress(OSError, UnicodeError):
+        return (folder / NAME).read_text(encoding="utf-8")
+    return ""
+
+
 def write_record(run: Run) -> None:
     """Keep what the server knows of a run and its metrics do not say.
 
@@ -103,15 +140,21 @@ def write_record(run: Run) -> None:
         CheckpointError: if the disk is full or the folder cannot be written.
     """
     record = {name: getattr(run, name) for name in _KEPT} | {"measured": dict(run.measured)}
-    write_json(run.folder / RECORD, record | {"setup": run.setup.as_dict()})
+    record |= {"setup": run.setup.as_dict()}
+    with writing(run.folder):
+        run.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_sealed(run.folder / RECORD, record, before=run.folder / RECORD_BEFORE)
 
 
 def read_runs(folder: Path) -> Iterator[Run]:
-    """Find the runs that an earlier server left, without their history; damaged ones are left."""
+    """Find the runs that an earlier server left, without their history.
+
+    Of one that cannot be read there is what can be known: whose it is, and what is wrong with it.
+    """
     for each in folder.iterdir():
-        if is_run_id(each.name) and (each / RECORD).is_file():
-            with suppress(UserError, KeyError, TypeError, ValueError):
-                yield _read_run(each)
+        has_record = any((each / name).is_file() for name in (RECORD, RECORD_BEFORE))
+        if is_run_id(each.name) and has_record:
+            yield _read_run(each)
 
 
 def load_wanted_setup(folder: Path) -> Setup:
@@ -120,16 +163,36 @@ def load_wanted_setup(folder: Path) -> Setup:
     Raises:
         UserError: if the record is missing or damaged.
     """
-    return Setup.from_dict(read_json(folder / RECORD)["setup"])
+    return Setup.from_dict(_read_record(folder)["setup"])
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether a run has done a step, as far as its record knows.
+
+    Raises:
+        UserError: if the record is missing or damaged.
+    """
+    return bool(_read_record(folder)["step"])
 
 
 def read_history(run: Run) -> None:
-    """Take the series and samples of a run from its folder."""
+    """Take the series and samples of a run from its folder, and note what is wrong with them."""
     run.forget_history()
-    with suppress(OSError):
-        for row in read_metrics(run.folder):
+    last = run.step if run.status is RunState.FINISHED else 0
+    try:
+        found = check_metrics(run.folder)
+    except CheckpointError as error:
+        run.damage = str(error)
+    else:
+        for row in found.rows:
             run.take_row(row)
+        run.damage = found.damage or _end_missing(found.rows, last)
     run.has_history = True
+
+
+def _end_missing(rows: Sequence[Row], last: int) -> str:
+    n_missing = last - (rows[-1]["step"] if rows else -1)
+    return f"In {METRICS}, rows are missing at the end: {n_missing:,}." if n_missing > 0 else ""
 
 
 def copy_run(source: Path, target: Path, setup: Setup) -> None:
@@ -140,7 +203,8 @@ def copy_run(source: Path, target: Path, setup: Setup) -> None:
     """
     with writing(target):
         shutil.copytree(source, target, ignore=shutil.ignore_patterns(*_OURS, "*.new"))
-    write_json(target / SETUP, setup.as_dict())
+        target.chmod(0o700)
+    write_setup(target, setup)
 
 
 def delete_folder(folder: Path) -> None:
@@ -148,14 +212,16 @@ def delete_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def zip_folder(folder: Path, *, most_bytes: int) -> bytes:
+def zip_folder(folder: Path, *, most_bytes: int, but: Collection[str] = ()) -> bytes:
     """Pack a folder into a zip file, without what only this server has use for.
 
     Args:
         folder: what to pack.
         most_bytes: with more than this, snapshots are left out.
+        but: names of files that are left out, too.
     """
-    paths = [path for path in _files(folder) if path.name not in _OURS and path.suffix != ".new"]
+    left_out = {*_OURS, BEFORE, *but}
+    paths = [path for path in _files(folder) if path.name not in left_out and path.suffix != ".new"]
     if sum(path.stat().st_size for path in paths) > most_bytes:
         paths = [path for path in paths if path.parent.name != SNAPSHOTS]
     packed = BytesIO()
@@ -186,17 +252,60 @@ def folder_uses(folder: Path) -> list[FolderUse]:
 
 
 def to_clear(
-    uses: Sequence[FolderUse], *, most_bytes: int, most_seconds: float, now: float | None = None
+    uses: Sequence[FolderUse],
+    *,
+    owners: Mapping[str, str],
+    most_bytes: int,
+    most_seconds: float,
+    student_bytes: int,
+    busy: Collection[str] = (),
+    now: float | None = None,
 ) -> list[str]:
-    """Say which folders have to go: the too old ones, then the oldest while there is too much."""
+    """Say which folders have to go, in this order.
+
+    Those that are too old; of each student who has too much, the ones untouched for longest; and
+    while there is too much in all, such a one of whoever has most, so that nobody's many runs push
+    out those of others.
+
+    Args:
+        uses: all folders.
+        owners: whose each of them is, by its name; those of nobody known are one more student's.
+        most_bytes: in all folders.
+        most_seconds: that a folder may be untouched.
+        student_bytes: in one student's.
+        busy: folders that count, but must stay.
+        now: in seconds since 1970; None: this moment.
+    """
     now = time.time() if now is None else now
-    total = sum(use.n_bytes for use in uses)
-    cleared = []
+    old = [use for use in uses if now - use.touched > most_seconds and use.name not in busy]
+    by_owner: defaultdict[str, list[FolderUse]] = defaultdict(list)
     for use in sorted(uses, key=lambda use: use.touched):
-        if now - use.touched > most_seconds or total > most_bytes:
-            cleared.append(use.name)
-            total -= use.n_bytes
+        if use not in old:
+            by_owner[owners.get(use.name, "")].append(use)
+    cleared = [use.name for use in sorted(old, key=lambda use: use.touched)]
+    while (over := _who_has_too_much(by_owner, most_bytes, student_bytes, busy)) is not None:
+        use = next(use for use in by_owner[over] if use.name not in busy)
+        by_owner[over].remove(use)
+        cleared.append(use.name)
     return cleared
+
+
+def _who_has_too_much(
+    by_owner: Mapping[str, Sequence[FolderUse]],
+    most_bytes: int,
+    student_bytes: int,
+    busy: Collection[str],
+) -> str | None:
+    """Whoever has most, if that or all together is too much and something of it may go."""
+    sizes = {owner: sum(use.n_bytes for use in uses) for owner, uses in by_owner.items()}
+    is_too_much = sum(sizes.values()) > most_bytes
+    may_give = [
+        owner
+        for owner, uses in by_owner.items()
+        if (is_too_much or sizes[owner] > student_bytes)
+        and any(use.name not in busy for use in uses)
+    ]
+    return max(may_give, key=lambda owner: sizes[owner], default=None)
 
 
 def touch(run: Run) -> None:
@@ -206,14 +315,71 @@ def touch(run: Run) -> None:
 
 
 def _read_run(folder: Path) -> Run:
-    record = read_json(folder / RECORD)
     try:
+        record = _read_record(folder)
+        setup = Setup.from_dict(record["setup"])
+    except UserError as error:
+        return _unreadable(folder, error)
+    with suppress(UserError):  # it is not there before the run has a tokenizer
         setup = load_setup(folder)
-    except UserError:  # the server ended before the run had a tokenizer
-        setup = load_wanted_setup(folder)
-    kept: dict[str, Any] = {name: record[name] for name in _KEPT}
-    kept["status"] = RunState(kept["status"])
-    return Run(id=folder.name, setup=setup, folder=folder, measured=record["measured"], **kept)
+    kept = {name: record[name] for name in _KEPT} | {"status": RunState(record["status"])}
+    kept["name"] = _read_name(folder)
+    return Run(id=folder.name, setup=setup, folder=folder, **kept)
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    """What the server knew of a run, or what it knew one change earlier where that is damaged."""
+    try:
+        return _checked_record(folder / RECORD)
+    except CheckpointError:
+        with suppress(CheckpointError):
+            return _checked_record(folder / RECORD_BEFORE)
+        raise
+
+
+def _checked_record(path: Path) -> dict[str, Any]:
+    record = read_sealed(path, (*_KEPT, "setup"))
+    record = {"text_owner": _likely_text_owner(record)} | record
+    kinds = {**_KEPT, "setup": dict}
+    wrong = [name for name, kind in kinds.items() if not isinstance(record.get(name), kind)]
+    if not wrong and record["status"] not in list(RunState):
+        wrong = ["status"]
+    if not wrong and not record["owner"].isascii():
+        wrong = ["owner"]
+    if wrong:
+        raise CheckpointError(
+            f"The record of this run, {path.name}, is damaged: what it says as {wrong[0]!r} is "
+            f"missing or wrong; delete the run, or bring the file back from a copy."
+        )
+    return record
+
+
+def _unreadable(folder: Path, error: UserError) -> Run:
+    """A run that can only be listed with the reason, and deleted by whose it seems to be."""
+    owners = [_owner_in(folder / name) for name in (RECORD, RECORD_BEFORE)]
+    return Run(
+        id=folder.name,
+        setup=Setup(),
+        owner=next(filter(None, owners), ""),
+        folder=folder,
+        created=folder.stat().st_mtime,
+        status=RunState.FAILED,
+        message=f"This run cannot be read: {error}",
+        is_readable=False,
+    )
+
+
+def _owner_in(path: Path) -> str:
+    """Whose a run is by a damaged record; empty where that cannot be said."""
+    with suppress(UserError):
+        owner = read_json(path).get("owner")
+        return owner if isinstance(owner, str) and _OWNER.fullmatch(owner) else ""
+    return ""
+
+
+def _likely_text_owner(record: Mapping[str, Any]) -> str:
+    """Whose text it is, where a record from before does not say: of a copy nobody can tell."""
+    return "" if record.get("parent") else str(record.get("owner", ""))
 
 
 def _use(folder: Path) -> FolderUse:

@@ -1,1 +1,1 @@
-"""The commands of `python -m tiny_llama`, a file each; `tiny_llama.__main__` lists them."""
+"""The commands of `python -m tiny_llama`, a file each; `tiny_llama.command_line` lists them."""

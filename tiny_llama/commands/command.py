@@ -1,9 +1,12 @@
 """What every command has, and the kinds of word that several take."""
 
 import argparse
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
+from tiny_llama.checkpoint import TrainedModel, load_model
 from tiny_llama.errors import ConfigError
 
 Options = argparse.Namespace
@@ -50,3 +53,31 @@ def count(word: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{word} must be at least 1")
     return number
+
+
+def place(word: str) -> Path:
+    """Read the name of a folder or a file.
+
+    Raises:
+        argparse.ArgumentTypeError: for a word that can name none.
+    """
+    if not word or "\0" in word:
+        raise argparse.ArgumentTypeError(f"{word!r} is no name of a folder or file")
+    return Path(word)
+
+
+def open_model(folder: Path) -> TrainedModel:
+    """Read the model of a run folder; say on standard error what of it was damaged.
+
+    Raises:
+        UserError: if there is no whole one.
+    """
+    found = load_model(folder)
+    say(found.note)
+    return found
+
+
+def say(sentence: str) -> None:
+    """Say something on standard error, if there is anything to say."""
+    if sentence:
+        sys.stderr.write(sentence + "\n")

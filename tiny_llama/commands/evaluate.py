@@ -1,10 +1,8 @@
 """`eval` measures a trained model on a text."""
 
 import argparse
-from pathlib import Path
 
-from tiny_llama.checkpoint import load_model
-from tiny_llama.commands.command import Command, Options
+from tiny_llama.commands.command import Command, Options, open_model, place
 from tiny_llama.commands.printing import print_table
 from tiny_llama.corpora import read_text_file
 from tiny_llama.data import TokenizedText, all_windows
@@ -12,12 +10,12 @@ from tiny_llama.training import evaluate
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dir", type=Path, help="a run folder")
-    parser.add_argument("--text", type=Path, required=True, help="a UTF-8 text file")
+    parser.add_argument("dir", type=place, help="a run folder")
+    parser.add_argument("--text", type=place, required=True, help="a UTF-8 text file")
 
 
 def _run(options: Options) -> None:
-    found = load_model(options.dir)
+    found = open_model(options.dir)
     text = read_text_file(options.text)
     tokens = TokenizedText(text.name, text.text(), found.tokenizer)
     windows = all_windows(tokens.tokens, found.setup.model.context)

@@ -1,21 +1,19 @@
 """`export` writes a trained model for other programs."""
 
 import argparse
-from pathlib import Path
 
-from tiny_llama.checkpoint import load_model
-from tiny_llama.commands.command import Command, Options
+from tiny_llama.commands.command import Command, Options, open_model, place
 from tiny_llama.hugging_face import write_hugging_face
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dir", type=Path, help="a run folder")
-    parser.add_argument("out", type=Path, help="a new folder")
+    parser.add_argument("dir", type=place, help="a run folder")
+    parser.add_argument("out", type=place, help="a new folder")
     parser.add_argument("--format", choices=["hf"], required=True)
 
 
 def _run(options: Options) -> None:
-    found = load_model(options.dir)
+    found = open_model(options.dir)
     write_hugging_face(found.model, found.tokenizer, options.out)
 
 

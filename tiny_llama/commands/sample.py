@@ -2,10 +2,8 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-from tiny_llama.checkpoint import load_model
-from tiny_llama.commands.command import Command, Options
+from tiny_llama.commands.command import Command, Options, open_model, place
 from tiny_llama.commands.printing import print_json
 from tiny_llama.generation import generate
 from tiny_llama.sample_config import SampleConfig
@@ -13,7 +11,7 @@ from tiny_llama.sample_config import SampleConfig
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     usual = SampleConfig()
-    parser.add_argument("dir", type=Path, help="a run folder")
+    parser.add_argument("dir", type=place, help="a run folder")
     parser.add_argument("--prompt", required=True, help="how the text begins")
     parser.add_argument("--tokens", type=int, default=usual.n_tokens)
     parser.add_argument("--temperature", type=float, default=usual.temperature)
@@ -32,7 +30,7 @@ def _run(options: Options) -> None:
         min_p=options.min_p,
         seed=options.seed,
     )
-    found = load_model(options.dir)
+    found = open_model(options.dir)
     prompt = found.tokenizer.encode(options.prompt)
     written = []
     for next_token in generate(found.model, prompt, settings):

@@ -1,37 +1,45 @@
 """`train` trains a model in a folder, anew or from where it was left."""
 
 import argparse
+import os
 import signal
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Event
 
 from tqdm import tqdm
 
 from tiny_llama.checkpoint import (
     find_corpus,
+    has_checkpoint,
     new_trainer,
     prepare_corpus,
+    read_checkpoint,
+    read_setup,
     resume_trainer,
     start_folder,
+    with_vocabulary,
 )
-from tiny_llama.commands.command import Command, Options, add_set, count, set_values
+from tiny_llama.commands.command import Command, Options, add_set, count, place, say, set_values
 from tiny_llama.commands.printing import print_json
+from tiny_llama.commands.sign_of_life import sign_of_life
 from tiny_llama.corpora import read_text_file
-from tiny_llama.errors import ConfigError, UserError
+from tiny_llama.errors import CheckpointError, ConfigError, UserError
 from tiny_llama.metrics import trim_metrics
 from tiny_llama.presets import PRESETS, find_preset
 from tiny_llama.recording import Recorder
+from tiny_llama.run_lock import hold_run
 from tiny_llama.script import USUAL_PRESET
 from tiny_llama.setup import OWN_TEXT, Setup, setup_of_preset
-from tiny_llama.training import Trainer
+from tiny_llama.trainable import check_trainable
+from tiny_llama.training import StepReport, Trainer
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", help="a name out of `list corpora` (tales)")
-    parser.add_argument("--text", type=Path, help="a UTF-8 text file to train on instead")
+    parser.add_argument(
+        "--text", type=place, help="a UTF-8 text file to train on instead, or - for standard input"
+    )
     parser.add_argument("--preset", help=f"a name out of `list presets` ({USUAL_PRESET})")
     add_set(parser)
     parser.add_argument(
@@ -39,7 +47,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         type=count,
         help="steps in all; on --resume, another number than before changes the schedule",
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for the run")
+    parser.add_argument("--out", type=place, required=True, help="folder for the run")
     parser.add_argument("--seed", type=int, help="draws weights and data (0)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument(
@@ -48,42 +56,70 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: Options) -> None:
-    trainer = _resumed_run(options) if options.resume else _new_run(options)
+    """Train until all steps are done, or until Ctrl-C; what can be gone on from is said then."""
+    try:
+        with ExitStack() as lock:
+            stopped_before = _train(options, lock)
+    except KeyboardInterrupt:
+        if has_checkpoint(options.out):
+            say("Stopped at once; --resume goes on from the last checkpoint.")
+        raise
+    if stopped_before is not None:
+        say(f"Stopped before step {stopped_before}; --resume goes on from there.")
+        raise KeyboardInterrupt
+
+
+def _train(options: Options, lock: ExitStack) -> int | None:
+    """Do what there is to do; return the step before which it was stopped by hand, if it was."""
+    trainer = _resumed_run(options, lock) if options.resume else _new_run(options, lock)
     recorder = Recorder(options.out, trainer)
     if not options.resume:
         recorder.checkpoint()
     show = _show_rows if options.json else _show_progress
-    with _stop_between_steps() as stopped:
+    with _stop_between_pieces() as stopped:
         try:
             show(trainer, recorder, stopped)
         except UserError:
             recorder.flush()
             raise
-        is_done = trainer.next_step > trainer.config.steps
+        is_done = trainer.is_done
         recorder.checkpoint(with_memory=not (is_done and options.weights_only))
-    if not is_done:
-        sys.stderr.write(f"Stopped before step {trainer.next_step}; --resume goes on from there.\n")
-        raise KeyboardInterrupt
+    return None if is_done else trainer.first_unreported
 
 
-def _resumed_run(options: Options) -> Trainer:
+def _resumed_run(options: Options, lock: ExitStack) -> Trainer:
     given = {"--preset": options.preset, "--set": options.set, "--seed": options.seed}
     given |= {"--corpus": options.corpus, "--text": options.text}
     if wrong := [name for name, value in given.items() if value not in (None, [])]:
         raise ConfigError(
             f"--resume takes its settings from {options.out.name!r}; leave {', '.join(wrong)} out."
         )
-    trainer = resume_trainer(options.out, steps=options.steps)
-    trim_metrics(options.out, trainer.next_step)
+    read_setup(options.out)  # there is a run, so a lock may be put beside it
+    if not has_checkpoint(options.out):
+        raise CheckpointError(
+            f"The run in {options.out.name!r} was stopped before its first checkpoint; start it "
+            f"anew, without --resume."
+        )
+    lock.callback(hold_run(options.out).release)
+    checkpoint = read_checkpoint(options.out)
+    with sign_of_life("Preparing the text"):
+        trainer = resume_trainer(options.out, checkpoint, steps=options.steps)
+    say(checkpoint.found.note)
+    say(trim_metrics(options.out, trainer.first_unreported))
     return trainer
 
 
-def _new_run(options: Options) -> Trainer:
+def _new_run(options: Options, lock: ExitStack) -> Trainer:
     if options.steps is None:
         raise ConfigError("train needs --steps N, the number of steps; add it.")
     setup = setup_of(options)
+    check_trainable(setup)
     corpus = read_text_file(options.text) if options.text else find_corpus(setup.corpus)
-    trainer = new_trainer(setup, prepare_corpus(setup, corpus))
+    with sign_of_life("Preparing text and tokenizer"):
+        tokens = prepare_corpus(setup, corpus)
+    check_trainable(with_vocabulary(setup, tokens))
+    trainer = new_trainer(setup, tokens)
+    lock.callback(hold_run(options.out).release)
     start_folder(options.out, setup, trainer, corpus)
     return trainer
 
@@ -109,17 +145,15 @@ def setup_of(options: Options) -> Setup:
 
 
 def _show_rows(trainer: Trainer, recorder: Recorder, stopped: Event) -> None:
-    for report in trainer:
+    for report in _reports(trainer, stopped):
         print_json(recorder.keep(report))
-        if stopped.is_set():
-            return
 
 
 def _show_progress(trainer: Trainer, recorder: Recorder, stopped: Event) -> None:
     total, done = trainer.config.steps, max(0, trainer.next_step - 1)
     with tqdm(total=total, initial=done, unit="step", mininterval=0.5) as bar:
         held_out = ""
-        for report in trainer:
+        for report in _reports(trainer, stopped):
             row = recorder.keep(report)
             if report.held_out:
                 held_out = f"held-out {report.held_out.loss:.3f}"
@@ -128,13 +162,29 @@ def _show_progress(trainer: Trainer, recorder: Recorder, stopped: Event) -> None
                 bar.update()
             if report.sample:
                 bar.write(f"--- after step {report.step}: {held_out}\n{report.sample}\n")
-            if stopped.is_set():
-                return
+
+
+def _reports(trainer: Trainer, stopped: Event) -> Iterator[StepReport]:
+    """What the steps report; the first one, which looks at held-out text, may take long."""
+    n_texts = trainer.config.evaluate_texts
+    with sign_of_life(f"Looking at {n_texts:,} held-out texts before the first step"):
+        report = _next_report(trainer, stopped)
+    while report is not None:
+        yield report
+        report = _next_report(trainer, stopped)
+
+
+def _next_report(trainer: Trainer, stopped: Event) -> StepReport | None:
+    """What the next step reports; None where all are done, or Ctrl-C was pressed before that."""
+    report = None
+    while report is None and not (trainer.is_done or stopped.is_set()):
+        report = trainer.advance()
+    return report
 
 
 @contextmanager
-def _stop_between_steps() -> Iterator[Event]:
-    """Let Ctrl-C wait for the step that is being done, since half a step cannot be resumed.
+def _stop_between_pieces() -> Iterator[Event]:
+    """Let Ctrl-C wait for the piece that is being done, since half a step cannot be resumed.
 
     A second Ctrl-C does not wait; the last checkpoint then stays as it is.
     """
@@ -142,6 +192,8 @@ def _stop_between_steps() -> Iterator[Event]:
 
     def stop(*_: object) -> None:
         stopped.set()
+        with suppress(OSError):  # past Python's own buffer, which may be in use just now
+            os.write(2, b"\nStopping; Ctrl-C once more stops at once.\n")
         signal.signal(signal.SIGINT, before)
 
     before = signal.signal(signal.SIGINT, stop)

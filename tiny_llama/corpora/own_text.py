@@ -1,5 +1,6 @@
 """A user's own text: checked before anything is built from it."""
 
+import sys
 from pathlib import Path
 
 from tiny_llama.corpora.base import TextCorpus
@@ -59,21 +60,35 @@ def own_text(data: bytes | str, title: str = "Your text") -> TextCorpus:
 
 
 def read_text_file(path: Path) -> TextCorpus:
-    """Read a user's text file, never more of it than is allowed.
+    """Read a user's text file, or standard input where it is called "-".
+
+    Never more is read than is allowed, and no pipe, to which perhaps nobody ever writes.
 
     Raises:
         TextError: if it is missing, cannot be read, or is not fit; see `own_text`.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+        data = _read(path)
     except OSError as error:
         raise TextError(
             f"The text file {path.name!r} cannot be read ({error.strerror or error}); "
             f"check its name."
         ) from None
+    except TextError:
+        raise
     except ValueError:  # a NUL in the name
         raise TextError(f"No file can be called {path.name!r}; check its name.") from None
     if len(data) > MOST_BYTES:
         raise TextError(f"The text file {path.name!r} is too long: {_CHARACTER_LIMIT}.")
     return own_text(data, title=path.name)
+
+
+def _read(path: Path) -> bytes:
+    if str(path) == "-":
+        return sys.stdin.buffer.read(MOST_BYTES + 1)
+    if path.is_fifo() or path.is_socket() or path.is_char_device():
+        raise TextError(
+            f"{path.name!r} is no file with a text; give a file, or - to read standard input."
+        )
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES + 1)

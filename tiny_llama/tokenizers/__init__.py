@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tiny_llama.errors import CheckpointError, ConfigError
-from tiny_llama.files import read_json
+from tiny_llama.files import read_sealed
 from tiny_llama.tokenizers.base import TOKENIZER_FILE, Tokenizer
 from tiny_llama.tokenizers.byte_level import ByteTokenizer
 from tiny_llama.tokenizers.characters import CharacterTokenizer
@@ -65,6 +65,10 @@ TOKENIZERS = {
 }
 
 
+_STORED = ("tokenizer", "characters", "model")
+"""What a tokenizer.json of ours may say."""
+
+
 def train_tokenizer(name: str, text: str, vocab_size: int | None = None) -> Tokenizer:
     """A tokenizer for `text`; `vocab_size` None takes the table's default.
 
@@ -90,7 +94,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     path = folder / TOKENIZER_FILE
     if not path.exists() and (folder / MODEL_FILE).exists():
         return SentencePieceTokenizer.load(folder, {})
-    stored = read_json(path)
+    stored = read_sealed(path, _STORED)
     name = stored.get("tokenizer")
     if not isinstance(name, str) or name not in TOKENIZERS:
         raise CheckpointError(

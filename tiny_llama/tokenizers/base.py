@@ -58,6 +58,13 @@ class Tokenizer(ABC):
         """
 
     @abstractmethod
+    def digest(self) -> str:
+        """The same for tokenizers that read every text alike: a run keeps to the one it began with.
+
+        It is of the name and of what was learned.
+        """
+
+    @abstractmethod
     def save(self, folder: Path) -> None:
         """Write the tokenizer into `folder`, which is made if it is not there."""
 

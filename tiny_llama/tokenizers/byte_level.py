@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from tiny_llama.files import write_json
+from tiny_llama.files import digest, write_sealed
 from tiny_llama.tokenizers.base import (
     TOKENIZER_FILE,
     Tokenizer,
@@ -50,6 +50,10 @@ class ByteTokenizer(Tokenizer):
         """One byte each."""
         return np.ones(self.vocab_size, dtype=np.int64)
 
+    def digest(self) -> str:
+        """The digest of the name: there is no more to it."""
+        return digest(self.name.encode())
+
     def save(self, folder: Path) -> None:
         """Write tokenizer.json, which holds nothing but the name."""
-        write_json(Path(folder) / TOKENIZER_FILE, {"tokenizer": self.name})
+        write_sealed(Path(folder) / TOKENIZER_FILE, {"tokenizer": self.name})

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from tiny_llama.errors import CheckpointError, TextError
-from tiny_llama.files import write_json
+from tiny_llama.files import digest, write_sealed
 from tiny_llama.tokenizers.base import (
     TOKENIZER_FILE,
     UNKNOWN,
@@ -80,10 +80,14 @@ class CharacterTokenizer(Tokenizer):
         """1 to 4 bytes a character; 3 for the unknown, as for the U+FFFD that it is shown as."""
         return np.array([len(character.encode()) for character in self.characters], dtype=np.int64)
 
+    def digest(self) -> str:
+        """The digest of the name and of the characters in the order of their ids."""
+        return digest(self.name.encode(), self.characters.encode())
+
     def save(self, folder: Path) -> None:
         """Write tokenizer.json: the characters in the order of their ids, without the unknown."""
         content = {"tokenizer": self.name, "characters": self.characters[1:]}
-        write_json(Path(folder) / TOKENIZER_FILE, content)
+        write_sealed(Path(folder) / TOKENIZER_FILE, content)
 
 
 def problem_with(characters: object) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Sequence
 from itertools import chain, islice
@@ -13,7 +12,7 @@ import numpy as np
 import sentencepiece
 
 from tiny_llama.errors import CheckpointError, ConfigError, TextError
-from tiny_llama.files import read_bytes, write_json
+from tiny_llama.files import damaged, digest, read_bytes, write_sealed, write_whole
 from tiny_llama.tokenizers.base import (
     TOKENIZER_FILE,
     UNKNOWN,
@@ -22,6 +21,7 @@ from tiny_llama.tokenizers.base import (
     checked_ids,
     well_formed,
 )
+from tiny_llama.tokenizers.learning import learn
 from tiny_llama.tokenizers.sentence_piece_model import (
     WITHOUT_DUMMY_PREFIX,
     Kind,
@@ -102,13 +102,16 @@ class SentencePieceTokenizer(Tokenizer):
                 "give a longer text."
             )
         n_free = size - 256 - 3
-        return cls(_learn(training_lines(well_formed(text), n_free // 2), size))
+        lines = training_lines(well_formed(text), n_free // 2)
+        return cls(learn(lines, LLAMA | {"vocab_size": size}))
 
     @classmethod
     def load(cls, folder: Path, stored: dict[str, Any]) -> Self:
         """Read the folder's tokenizer.model; raises CheckpointError in one sentence."""
         path = Path(folder) / MODEL_FILE
         content = read_bytes(path, MOST_MODEL_BYTES)
+        if stored.get("model", digest(content)) != digest(content):
+            raise damaged(MODEL_FILE)
         try:
             return cls(content)
         except ValueError as error:
@@ -156,25 +159,15 @@ class SentencePieceTokenizer(Tokenizer):
         """Bytes of each piece; 0 for `<s>` and `</s>`, which stand for no text."""
         return np.array([len(part) for part in self._bytes], dtype=np.int64)
 
+    def digest(self) -> str:
+        """The digest of the name and of the content of tokenizer.model."""
+        return digest(self.name.encode(), self.content)
+
     def save(self, folder: Path) -> None:
-        """Write tokenizer.model, and a tokenizer.json that says so."""
-        write_json(Path(folder) / TOKENIZER_FILE, {"tokenizer": self.name})
-        (Path(folder) / MODEL_FILE).write_bytes(self.content)
-
-
-def _learn(lines: list[str], vocab_size: int) -> bytes:
-    """The content of a `.model` with at most `vocab_size` pieces; raises TextError."""
-    model = io.BytesIO()
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines), model_writer=model, vocab_size=vocab_size, **LLAMA
-        )
-    except (RuntimeError, ValueError) as error:
-        raise TextError(
-            f"SentencePiece cannot learn from this text ({error}); "
-            "choose the tokenizer bytes or characters."
-        ) from error
-    return model.getvalue()
+        """Write tokenizer.model, and a tokenizer.json that says so and has its digest."""
+        write_whole(Path(folder) / MODEL_FILE, self.content)
+        content = {"tokenizer": self.name, "model": digest(self.content)}
+        write_sealed(Path(folder) / TOKENIZER_FILE, content)
 
 
 def _open(content: bytes) -> sentencepiece.SentencePieceProcessor:

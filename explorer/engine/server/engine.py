@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer.engine import store
-from explorer.engine.limits import check_setup, check_text, limits
+from explorer.engine.limits import MOST_NAME_LETTERS, check_setup, check_text, limits
 from explorer.engine.messages import Action, Checkpoint, Forget
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
@@ -73,6 +73,7 @@ class Engine:
         if text is not None:
             check_text(text)
         run = self._admit(setup, owner, parent)
+        run.text_owner = run.owner if text is not None else ""
         try:
             store.write_record(run)
             if text is not None:
@@ -82,6 +83,21 @@ class Engine:
             self.caretaker.delete(run)
             raise
         return run.id
+
+    def start_once(
+        self, setup: Setup, *, owner: str, text: str | None = None, parent: str | None = None
+    ) -> str:
+        """Start a run as `start` does; but where this student's same run has not done a step yet,
+        it is that one: a button that is pressed twice means one run.
+        """
+        text_mark = "" if text is None else store.fingerprint(text)
+        with self.registry.lock:  # else two presses at once would both find none
+            mark = store.fingerprint(owner)
+            if begun := self.registry.find_begun(setup, owner=mark, text_mark=text_mark):
+                return begun.id
+            run_id = self.start(setup, owner=owner, text=text, parent=parent)
+            self.registry.note_text(run_id, text_mark)
+            return run_id
 
     def fork(self, run_id: str, *, owner: str, steps: int | None = None) -> str:
         """Start a copy of anybody's run that goes on by itself from where that one is now.
@@ -101,7 +117,7 @@ class Engine:
         setup = replace(source.setup, training=training)
         check_setup(setup)
         run = self._admit(setup, owner, source.id)
-        run.measured = source.measured
+        run.measured, run.text_owner = source.measured, source.text_owner
         try:
             store.copy_run(source.folder, run.folder, setup)
             store.write_record(run)
@@ -135,12 +151,16 @@ class Engine:
         return sorted(own, key=lambda run: run.created, reverse=True)
 
     def text_of(self, run_id: str, *, owner: str) -> str:
-        """The student's own text that a run of theirs was started with.
+        """The student's own text that a run learns from, be it somebody's copy of theirs.
 
         Raises:
-            EngineError: if the run is another student's, or has no text of its own.
+            EngineError: if the text is another student's, or is missing.
         """
-        run = self._own(run_id, owner)
+        run = self._known(run_id)
+        if not store.is_text_owner(run, owner):
+            raise EngineError(
+                "The text of this run is another student's and stays theirs; paste one of your own."
+            )
         try:
             return (run.folder / TEXT).read_text(encoding="utf-8")
         except OSError:
@@ -149,6 +169,10 @@ class Engine:
     def is_owner(self, run: Run, owner: str) -> bool:
         """Whether a student may steer a run."""
         return store.is_owner(run, owner)
+
+    def is_text_owner(self, run: Run, owner: str) -> bool:
+        """Whether the own text that a run learns from is this student's."""
+        return store.is_text_owner(run, owner)
 
     def share(self, run: Run) -> Share:
         """How many runs take turns where this one does."""
@@ -160,11 +184,22 @@ class Engine:
         Raises:
             EngineError: if the run is another student's, or the worker refuses.
         """
-        run = self._own(run_id, owner)
+        run = _readable(self._own(run_id, owner))
         if action == "resume":
             self.admission.check_turns(run.owner)
             self.registry.say(run, "")
         self._dispatch.steer(run, action)
+
+    def rename(self, run_id: str, name: str, *, owner: str) -> None:
+        """Call a run something; what is too long is cut, and an empty name is none.
+
+        Raises:
+            EngineError: if the run is another student's.
+            CheckpointError: if the disk is full.
+        """
+        run = self._own(run_id, owner)
+        run.name = " ".join(name.split())[:MOST_NAME_LETTERS]
+        store.write_name(run)
 
     def delete(self, run_id: str, *, owner: str) -> None:
         """Delete a run and all that it has learned.
@@ -209,11 +244,12 @@ class Engine:
         """The steps at which a run's model can be looked at again, in order."""
         return snapshot_steps(run.folder)
 
-    def export(self, run_id: str, form: Export) -> bytes:
+    def export(self, run_id: str, form: Export, *, owner: str = "") -> bytes:
         """Pack what a run has learned and logged so far.
 
         Args:
             run_id: anybody's run, or a pretrained model.
+            owner: the secret of the student who asks; a text that is another's is left out.
             form: `folder`: a zip file of the run folder, which the command line resumes, without
                 snapshots where they would make it too large;
                 `hugging_face`: a zip file of a folder that `transformers` opens; `metrics`: every
@@ -222,7 +258,8 @@ class Engine:
         Raises:
             EngineError: if there is nothing yet, or Hugging Face has no class for the model.
         """
-        return self._exports.pack(self._ready(run_id), form)
+        run = self._ready(run_id)
+        return self._exports.pack(run, form, with_text=store.is_text_owner(run, owner))
 
     # Workers.
 
@@ -271,7 +308,15 @@ class Engine:
         return run
 
     def _ready(self, run_id: str) -> Run:
-        run = self._known(run_id)
+        run = _readable(self._known(run_id))
         if run.status is RunState.STARTING:
             raise EngineError("This run is still being prepared; try again in a moment.")
+        if run.status is RunState.WAITING and not run.step:
+            raise EngineError("This run waits for memory; look at it when it has started.")
         return run
+
+
+def _readable(run: Run) -> Run:
+    if not run.is_readable:
+        raise EngineError(run.message)
+    return run
