@@ -28,7 +28,7 @@ from tiny_llama import config
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, Task, own_text
 from tiny_llama.menu import CHOICES, MENU
-from tiny_llama.presets import PRESETS
+from tiny_llama.presets import PRESETS, find_preset
 from tiny_llama.setup import (
     MODEL_FIELDS,
     OWN_TEXT,

@@ -232,8 +232,11 @@ def name_by_what_differs(setup: Setup) -> str:
     return _some(words)
 
 
-_APART = ("corpus", "steps", "evaluate_every", "evaluate_texts", "sample_every", "sample_tokens")
-"""Settings that make no other model."""
+_APART = (
+    *("corpus", "steps", "evaluate_every", "evaluate_texts", "sample_every", "sample_tokens"),
+    "embedding_std",
+)
+"""Settings that make no other model, or that all pretrained ones have otherwise: they are older."""
 
 
 def _difference(name: str, value: Any) -> str:
