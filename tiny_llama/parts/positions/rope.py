@@ -91,17 +91,20 @@ class Turn(torch.autograd.Function):
     apply: ClassVar[Callable[..., tuple[Tensor, Tensor]]]
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, half: int, *tables: Tensor) -> tuple[Tensor, ...]:
+    def forward(  # the tables as `_turn` takes them
+        ctx: Any, q: Tensor, k: Tensor, half: int, cos: Tensor, first: Tensor, second: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Turn by the tables' angles; `half` is how far apart the coordinates of a pair lie."""
         ctx.half = half
-        ctx.save_for_backward(*tables)
-        return _turn(q, half, *tables), _turn(k, half, *tables)
+        ctx.save_for_backward(cos, first, second)
+        return _turn(q, half, cos, first, second), _turn(k, half, cos, first, second)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, for_q: Tensor, for_k: Tensor) -> tuple[Tensor | None, ...]:
         """Turn by minus those angles."""
-        back = (_turn(g, ctx.half, *ctx.saved_tensors, sign=-1) for g in (for_q, for_k))
+        cos, first, second = ctx.saved_tensors
+        back = (_turn(g, ctx.half, cos, first, second, sign=-1) for g in (for_q, for_k))
         return *back, None, None, None, None
 
 
