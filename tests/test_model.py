@@ -17,7 +17,9 @@ TOKENS = torch.tensor([[1, 2, 3, 4, 5, 6, 7, 8], [8, 7, 6, 5, 4, 3, 2, 1]])
 
 def loud(config: ModelConfig) -> TinyLlama:
     """A model whose weights are large enough for every path to show."""
-    return TinyLlama(replace(config, init_std=0.4, scaled_residual_init=False)).eval()
+    return TinyLlama(
+        replace(config, init_std=0.4, embedding_std=0.4, scaled_residual_init=False)
+    ).eval()
 
 
 @pytest.mark.parametrize(("slot", "choice"), EVERY_CHOICE)
