@@ -224,6 +224,7 @@ def grouped():
         window=6,
         position="alibi",
         init_std=0.5,
+        embedding_std=0.5,
     )
     tales = Subject.load(PRETRAINED / "tales-llama")
     return replace(tales, model=TinyLlama(config).eval(), step=0)
