@@ -146,6 +146,24 @@ def test_what_cannot_be_asked_is_answered_with_a_sentence(engine, finished, prom
         engine.generate(finished.id, prompt, settings)
 
 
+def test_the_same_run_asked_for_again_before_its_first_step_is_one(engine):
+    asked = [engine.start_once(ENDLESS, owner="hasty", text=TEXT) for _ in range(6)]
+    assert len(set(asked)) == 1
+    other_text = engine.start_once(ENDLESS, owner="hasty", text=TEXT[1:])
+    other_seed = replace(ENDLESS, training=replace(ENDLESS.training, seed=9))
+    others = [
+        other_text,
+        engine.start_once(other_seed, owner="hasty", text=TEXT),
+        engine.start_once(ENDLESS, owner="calm", text=TEXT),
+    ]
+    assert len({*asked, *others}) == 4
+    wait_for_steps(engine, asked[:1], 1)
+    again = engine.start_once(ENDLESS, owner="hasty", text=TEXT)
+    assert again not in {*asked, *others}
+    for run_id in {*asked, *others, again}:
+        engine.delete(run_id, owner="calm" if run_id == others[-1] else "hasty")
+
+
 def test_a_run_that_cannot_start_says_why(engine):
     long = replace(SETUP, model=replace(MODEL, context=512), training=TrainConfig(batch_size=1))
     run_id = engine.start(long, owner="me", text="too short for that " * 53)

@@ -39,12 +39,18 @@ def step_bytes(setup: Setup) -> int:
     logits' softmax and gradient, and their soft-cap; and the gradients of all weights, of which
     Muon makes three more copies for its matrices.
     """
-    model, training = setup.model, setup.training
-    kept = activation_bytes(model, batch_size=training.batch_size, n_tokens=model.context)
-    kept += training.batch_size * _patterns_kept(model, model.context)
-    logits = 4 * setup.tokens_a_step * model.vocab_size
-    gradients = 4 * count_parameters(model) * (4 if training.optimizer == "muon" else 1)
-    return kept + logits * (2 + (model.logit_softcap is not None)) + gradients
+    training = setup.training
+    return pass_bytes(setup.model, setup.model.context, batch_size=training.batch_size) + (
+        4 * count_parameters(setup.model) * (4 if training.optimizer == "muon" else 1)
+    )
+
+
+def pass_bytes(model: ModelConfig, n_tokens: int, *, batch_size: int = 1) -> int:
+    """Bytes that the two passes over some texts take at their peak, gradients of weights aside."""
+    kept = activation_bytes(model, batch_size=batch_size, n_tokens=n_tokens)
+    kept += batch_size * _patterns_kept(model, n_tokens)
+    logits = 4 * batch_size * n_tokens * model.vocab_size
+    return kept + logits * (2 + (model.logit_softcap is not None))
 
 
 def reading_bytes(config: ModelConfig, n_tokens: int) -> int:

@@ -65,6 +65,8 @@ class Run:
     """In seconds since 1970."""
     parent: str = ""
     """The run that this one was forked from or is a change of; empty: none."""
+    name: str = ""
+    """What its student calls it; empty: nothing of its own."""
     status: RunState = RunState.STARTING
     message: str = ""
     """What happened to it last, in a sentence for the page."""
@@ -77,6 +79,8 @@ class Run:
     measured: Mapping[str, int] = field(default_factory=dict)
     """What the model that trains really takes; see `tiny_llama.measuring`."""
 
+    text_mark: str = ""
+    """Fingerprint of the student's own text that it was started with here; empty: none is known."""
     damage: str = ""
     """What of its log is damaged or missing, in a sentence; empty: nothing."""
     is_readable: bool = True

@@ -83,11 +83,13 @@ class Caretaker:
             if run.is_moving or now - run.seen_at < self.limits.unwatched_seconds:
                 store.touch(run)
         busy = {run.id for run in runs if run.worker or run.is_moving}
-        uses = [use for use in store.folder_uses(self._folder) if use.name not in busy]
         for name in store.to_clear(
-            uses,
+            store.folder_uses(self._folder),
+            owners={run.id: run.owner for run in runs},
+            busy=busy,
             most_bytes=self.limits.folder_bytes,
             most_seconds=self.limits.forgotten_seconds,
+            student_bytes=self.limits.student_bytes,
         ):
             if self._registry.remove(name, only_idle=True):
                 with self._records:
