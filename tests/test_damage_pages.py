@@ -46,6 +46,10 @@ def damage_log(folder):
     flip(folder / "metrics.jsonl", 3)
 
 
+def damage_model(folder):
+    flip(folder / "model.safetensors", -1)
+
+
 def damage_record(folder):
     for name in ("run.json", "run.before.json"):
         record = json.loads((folder / name).read_text())
@@ -67,6 +71,11 @@ def said(app):
 def test_a_page_shows_what_is_damaged(damage, page, change, sentence):
     app = open_page(page, owner="owner", run=damage(change))
     assert any(each.replace("\\", "").startswith(sentence) for each in said(app)), said(app)
+
+
+def test_a_page_says_that_it_looks_at_the_checkpoint_before(damage):
+    app = open_page("attention", owner="owner", run=damage(damage_model))
+    assert any("last checkpoint was damaged" in each for each in said(app)), said(app)
 
 
 def test_a_run_that_cannot_be_read_is_deleted_on_its_page(damage, app_engine):
