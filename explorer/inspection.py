@@ -62,6 +62,8 @@ def _inspect(*, is_of_one_step: bool) -> Inspection:
     if run.is_moving:
         session.inspect_step(run, reading.step)
     st.caption(_summary(run, reading))
+    if reading["note"]:
+        st.warning(content.escaped(reading["note"]), icon=":material/warning:")
     if lost := content.lost(reading["n_unknown"]):
         st.caption(f":material/warning: {lost}.")
     _follow(run, reading.step)
