@@ -175,6 +175,10 @@ class LiveRuns:
             with suppress(UserError):
                 run.recorder.checkpoint()
 
+    def warm_up(self) -> None:
+        """Do beside what the first run would have to wait for."""
+        self._library.warm_up()
+
     # Requests.
 
     def start(self, request: Start) -> Callable[[], Started | AlreadyDone]:
