@@ -16,6 +16,8 @@ from tiny_llama.cost import count_parameters, training_flops
 from tiny_llama.errors import ConfigError, TextError
 from tiny_llama.peak import lasting_bytes, step_bytes
 from tiny_llama.setup import Setup
+from tiny_llama.tokenizers import TOKENIZERS
+from tiny_llama.tokenizers.characters import MOST_CHARACTERS
 from tiny_llama.tokenizers.learning import Apart
 
 MOST_GENERATED = 1_000
@@ -195,6 +197,21 @@ def held_bytes(setup: Setup, text_bytes: int = 0) -> int:
             shared by all runs.
     """
     return lasting_bytes(setup) + TOKEN_BYTES * text_bytes
+
+
+def with_expected_vocabulary(setup: Setup, text: str | None) -> Setup:
+    """A setup with the vocabulary that its tokenizer will have at the most, as far as one can tell.
+
+    Args:
+        setup: what is to be run.
+        text: the student's own text, where that is the corpus.
+    """
+    size = setup.model.vocab_size
+    if (usual := TOKENIZERS[setup.tokenizer].default_vocab_size) is not None:
+        size = setup.vocab_size or usual
+    elif setup.tokenizer == "characters" and text is not None:
+        size = min(MOST_CHARACTERS, len(set(text))) + 1
+    return replace(setup, model=replace(setup.model, vocab_size=max(2, size)))
 
 
 def share_of_one_student(here: Limits) -> int:
