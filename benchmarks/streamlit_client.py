@@ -61,6 +61,8 @@ class Ledger:
     """Seconds between two questions for a fragment, as the app last wished it."""
     troubles: list[str] = field(default_factory=list)
     """Exceptions and errors that the page showed."""
+    said: list[str] = field(default_factory=list)
+    """What came up for a moment and went by itself."""
     run_id: str | None = None
     pressed_at: float | None = None
     shows_step_at: float | None = None
@@ -154,6 +156,8 @@ class Ledger:
         kind = element.WhichOneof("type")
         if kind == "exception":
             self.troubles.append(f"{element.exception.type}: {element.exception.message}")
+        elif kind == "toast":
+            self.said.append(element.toast.body)
         elif kind == "alert" and element.alert.format == Alert.ERROR:
             self.troubles.append(element.alert.body)
 
@@ -170,6 +174,7 @@ class Tab:
     def __init__(self, address: str, page: str, query: str) -> None:
         self.ledger = Ledger()
         self._address, self._page, self._query = address, page, query
+        self.session_id = ""
         self._script_hash = ""
         self._widgets = _Widgets()
         self._memory = _Memory()
@@ -199,6 +204,20 @@ class Tab:
         """Type a whole number into the number input of this key, and leave it."""
         self._query = self._widgets.enter(key, number, self._query)
         await self._ask()
+
+    async def ask(self) -> None:
+        """Have the page run again, as it stands."""
+        await self._ask()
+
+    async def send(self, message: BackMsg) -> None:
+        """Send what no page sends."""
+        with suppress(websockets.ConnectionClosed):
+            await self._socket.send(message.SerializeToString())
+
+    @property
+    def widgets(self) -> dict[str, WidgetState]:
+        """What each widget shows, by its id; it travels with every question."""
+        return self._widgets.states
 
     async def close(self) -> None:
         """Close the tab."""
@@ -255,6 +274,7 @@ class Tab:
                 self._finish(message)
 
     def _start(self, message: ForwardMsg) -> None:
+        self.session_id = message.new_session.initialize.session_id
         self._widgets.start()
         if not message.metadata.run.fragment_ids:
             self._script_hash = message.new_session.page_script_hash

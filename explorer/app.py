@@ -1,19 +1,18 @@
 """The entry: page frame and navigation, nothing else."""
 
-from pathlib import Path
-
 import streamlit as st
 
-from explorer import link, navigation, returning, session, sidebar, tour
+from explorer import bar, content, guard, link, navigation, returning, session, tour
+from explorer.page_list import entry
 
-st.set_page_config(page_title="Tiny LLaMA Explorer", page_icon="🦙", layout="wide")
 page = navigation.current_page()
 name = navigation.name_of(page)
-with link.followed(name):
-    st.html(Path(__file__).with_name("narrow.css"))
+st.set_page_config(
+    page_title=f"{entry(name).title} · Tiny LLaMA Explorer", page_icon=content.MARK, layout="wide"
+)
+with guard.page_run(), link.followed(name):
     session.engine()  # its worker starts while the first page is read, whichever that is
     returning.remember_owner()
-    navigation.show()
-    sidebar.show()
+    bar.show(name)
     tour.show(name)
     page.run()

@@ -10,6 +10,7 @@ from explorer import content, link, session, showing
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.answer_cache import Answer
+from explorer.stage import Stage
 from explorer.widgets import choose_index, choose_layer
 from explorer.words import MOST_CHARACTERS
 from tiny_llama.config import ModelConfig
@@ -18,7 +19,11 @@ from tiny_llama.errors import UserError
 
 FOLLOW_SECONDS = 3.0
 """How often a page that follows a run looks again."""
+ALL_STEPS = "time"
+"""The view that shows every step that was kept."""
 _NOW = "now"
+MOST_SHOWN = 26
+"""Characters of the text that fit on its line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,21 +41,30 @@ class Inspection:
         return analyse(analysis, run=self.run, step=self.step, **values)
 
 
-def inspect() -> Inspection:
-    """Let the student choose text and step, and read the text; ends the page if that cannot be."""
+def inspect(stage: Stage) -> Inspection:
+    """Let the student choose text and step, and read the text; ends the page if that cannot be.
+
+    A view of all steps has its own way through them, so the choice of one is not offered beside it.
+    """
+    with stage.shared:
+        return _inspect(is_of_one_step=stage.view != ALL_STEPS)
+
+
+def _inspect(*, is_of_one_step: bool) -> Inspection:
     run = current_run()
-    with st.container(border=True):
-        text = text_box(example_text(run))
-        step = _step(run)
-        if not text.strip():
-            showing.stop("There is no text to read; write some words above.")
-        if step is None:
-            step = session.inspected_step(run)
-        reading = analyse("reading", run=run, step=step, text=text)
-        if run.is_moving:
-            session.inspect_step(run, reading.step)
-        st.caption(_summary(run, reading))
-        _follow(run, reading.step)
+    text = text_line(example_text(run))
+    step = _step(run) if is_of_one_step else None
+    if not text.strip():
+        showing.stop("There is no text to read; write some words.")
+    if step is None:
+        step = session.inspected_step(run)
+    reading = analyse("reading", run=run, step=step, text=text)
+    if run.is_moving:
+        session.inspect_step(run, reading.step)
+    st.caption(_summary(run, reading))
+    if lost := content.lost(reading["n_unknown"]):
+        st.caption(f":material/warning: {lost}.")
+    _follow(run, reading.step)
     return Inspection(run=run, step=reading.step, text=text, reading=reading)
 
 
@@ -70,7 +84,7 @@ def current_run() -> Run:
     run = session.current_run()
     if run is None:
         showing.stop(
-            "The link's run is not on this server any more; choose a model in the sidebar."
+            "The link's run is not on this server any more; choose a model in the bar above."
         )
     if run.status == RunState.STARTING or (run.status == RunState.WAITING and not run.step):
         st.info("This run is still being prepared; its model shows here in a moment.")
@@ -96,6 +110,23 @@ def example_text(run: Run) -> str:
     return run.samples[-1][1][:120] if run.samples else "The cat sat on the mat, and the cat slept."
 
 
+def text_line(example: str, label: str = "Text that the model reads") -> str:
+    """Say in one line what the model reads; a press opens it, to write another text."""
+    with st.popover(
+        f"Text: {_beginning(link.value('text', usual=example))}",
+        icon=":material/edit_note:",
+        key="text_line",
+        width="stretch",
+    ):
+        return text_box(example, label)
+
+
+def _beginning(text: str) -> str:
+    """The first words of a text, on one line."""
+    words = " ".join(text.split())
+    return content.escaped(words if len(words) <= MOST_SHOWN else f"{words[:MOST_SHOWN]}…")
+
+
 def text_box(example: str, label: str = "Text that the model reads") -> str:
     """Let the student write a text, the same one on every page, or take an example."""
     if link.value("text", usual=example) == "":
@@ -105,11 +136,23 @@ def text_box(example: str, label: str = "Text that the model reads") -> str:
         "text",
         label,
         usual=example,
+        then=_cut,
         height=90,
-        max_chars=MOST_CHARACTERS,
         help="Any text of yours; every picture on this page is of this text.",
     )
     return str(words or "")
+
+
+def _cut() -> None:
+    """Read the beginning of a text that is too long, and say so; the box alone would drop it."""
+    text = link.value("text") or ""
+    if len(text) > MOST_CHARACTERS:
+        link.put(text=text[:MOST_CHARACTERS])
+        st.toast(
+            f"Your text has {len(text):,} characters; pages read the first {MOST_CHARACTERS:,}.",
+            icon=":material/content_cut:",
+            duration="long",
+        )
 
 
 def _step(run: Run) -> int | None:
@@ -123,13 +166,18 @@ def _step(run: Run) -> int | None:
     return None if chosen == _NOW else int(chosen)
 
 
-def choose_head(config: ModelConfig) -> tuple[int, int]:
-    """Let the student choose one head of a model, counted from 0; ends the page without any."""
+def needs_heads(config: ModelConfig) -> None:
+    """End the page where a model has no attention."""
     if not (config.has_attention and config.n_layers):
         showing.stop(
             f"This model has no attention to look at (attention='{config.attention}', "
-            f"n_layers={config.n_layers}); choose another model in the sidebar."
+            f"n_layers={config.n_layers}); choose another model in the bar above."
         )
+
+
+def choose_head(config: ModelConfig) -> tuple[int, int]:
+    """Let the student choose one head of a model, counted from 0; ends the page without any."""
+    needs_heads(config)
     layer, head = st.columns(2)
     with layer:
         chosen_layer = choose_layer(config.n_layers)

@@ -52,6 +52,8 @@ class _Link:
     """
     drawn: set[str] = field(default_factory=set)
     """Keys of widgets that have been drawn on this page."""
+    offered: dict[str, str] = field(default_factory=dict)
+    """The label of each word's widget on this page, also of those that the link hides."""
     replaced: dict[str, Any] = field(default_factory=dict)
     """What widgets showed before the page set them, by key, until the browser has the new link."""
 
@@ -90,6 +92,7 @@ def arrive(page: str) -> None:
     chosen = {} if _is_back_or_forward() else _just_chosen(link, said)
     if link.page != page:
         link.drawn.clear()
+        link.offered.clear()
     link.page = page
     link.replaced.clear()
     link.unsaid.clear()
@@ -154,6 +157,11 @@ def value(
     return found
 
 
+def offered() -> Mapping[str, str]:
+    """The words that this page has widgets for, with their labels; also those that it hides."""
+    return {name: label for name, label in _link().offered.items() if name != "hide"}
+
+
 def put(**values: Any) -> None:
     """Let words say something else from now on, on this page and where they are shared."""
     link = _link()
@@ -201,6 +209,9 @@ def widget(
         among = Between(options["min_value"], options["max_value"])
     is_near = isinstance(among, Between | range) if nearest is None else nearest
     shown = value(name, usual=usual, among=among, nearest=is_near, because=because)
+    _link().offered[name] = label
+    if name in value("hide"):
+        return shown
     show(name, shown)
     if draw is st.number_input:  # what an emptied box shows then, where it may not be empty
         options.setdefault("value", WORDS[name].usual if usual is _AS_DECLARED else usual)

@@ -7,9 +7,12 @@ from typing import Any, NoReturn
 import numpy as np
 import streamlit as st
 
-from explorer import content
-from explorer.figures.picture import Picture
+from explorer import content, presentation
+from explorer.figures.picture import Picture, with_type
 from explorer.source import source
+
+TYPE, PRESENTED_TYPE = 14, 22
+"""Pixels of the letters in a picture, at a desk and for the back row of a class."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,11 @@ def tiles(numbers: Mapping[str, str]) -> None:
             st.metric(label, number, border=True)
 
 
+def in_one_line(numbers: Mapping[str, str]) -> None:
+    """Say numbers in a slim line, each after its label."""
+    st.markdown(" · ".join(f"{label} **{number}**" for label, number in numbers.items()))
+
+
 def markdown_table(rows: Sequence[Sequence[str]], align: str) -> str:
     """A table in Markdown.
 
@@ -47,13 +55,6 @@ def markdown_table(rows: Sequence[Sequence[str]], align: str) -> str:
     return "\n".join([heads, f"| {marks} |", *others])
 
 
-def introduce(page: str, view: str) -> None:
-    """Say what to look at, and one thing to do."""
-    words = content.inside(page, view)
-    st.markdown(words.look)
-    st.markdown(f":material/touch_app: **Try it:** {words.try_it}")
-
-
 def cite_all(rows: Iterable[Mapping[str, Any]]) -> None:
     """Say where the rows of a table of facts come from, each source once."""
     for origin, confidence in dict.fromkeys((row["source"], row["confidence"]) for row in rows):
@@ -63,11 +64,14 @@ def cite_all(rows: Iterable[Mapping[str, Any]]) -> None:
 def draw(picture: Picture, *, key: str) -> None:
     """Draw a picture in the page's theme, with its words for who does not see it.
 
-    The camera button above it saves it as SVG.
+    In the stage's picture it takes what room there is, elsewhere the figure's own height. The
+    camera button above it saves it as SVG.
     """
+    size = PRESENTED_TYPE if presentation.is_on() else TYPE
     st.plotly_chart(
-        picture.figure,
+        with_type(picture.figure, size),
         key=key,
+        height="stretch",
         alt=picture.alt,
         config={
             "displaylogo": False,

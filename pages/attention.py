@@ -1,10 +1,6 @@
-import streamlit as st
-
-from explorer import content, views
 from explorer.inside import attention
 from explorer.inspection import inspect
+from explorer.stage import open_view
 
-st.title("Attention")
-st.markdown(content.page("attention"))
-inspection = inspect()
-views.choose(attention.VIEWS).show(inspection)
+view, stage = open_view("attention", attention.VIEWS)
+view.draw(stage, inspect(stage))

@@ -1,10 +1,6 @@
-import streamlit as st
-
-from explorer import content, views
 from explorer.inside import generation
 from explorer.inspection import inspect
+from explorer.stage import open_view
 
-st.title("Generation")
-st.markdown(content.page("generation"))
-inspection = inspect()
-views.choose(generation.VIEWS).show(inspection)
+view, stage = open_view("generation", generation.VIEWS)
+view.draw(stage, inspect(stage))

@@ -1,11 +1,7 @@
-import streamlit as st
-
-from explorer import content, views
-from explorer.home import papers, starting
+from explorer.home import papers
 from explorer.home.views import VIEWS
+from explorer.stage import open_view
 
-st.title("Tiny LLaMA Explorer")
-st.markdown(content.page("home"))
-starting.show()
+view, stage = open_view("home", VIEWS)
 papers.opened()
-views.choose(VIEWS).show()
+view.draw(stage)

@@ -1,10 +1,6 @@
-import streamlit as st
-
-from explorer import content, views
 from explorer.inside import norm_and_swiglu
 from explorer.inspection import inspect
+from explorer.stage import open_view
 
-st.title("Norm and SwiGLU")
-st.markdown(content.page("norm_and_swiglu"))
-inspection = inspect()
-views.choose(norm_and_swiglu.VIEWS).show(inspection)
+view, stage = open_view("norm_and_swiglu", norm_and_swiglu.VIEWS)
+view.draw(stage, inspect(stage))

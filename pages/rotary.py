@@ -1,10 +1,6 @@
-import streamlit as st
-
-from explorer import content, views
 from explorer.inside import rotary
 from explorer.inspection import inspect
+from explorer.stage import open_view
 
-st.title("Rotary embeddings")
-st.markdown(content.page("rotary"))
-inspection = inspect()
-views.choose(rotary.VIEWS).show(inspection)
+view, stage = open_view("rotary", rotary.VIEWS)
+view.draw(stage, inspect(stage))

@@ -1,10 +1,8 @@
-import streamlit as st
-
-from explorer import content, views
 from explorer.inside import tokens
 from explorer.inside.tokens import tokenizer_setup
+from explorer.stage import open_view
 
-st.title("Tokens")
-st.markdown(content.page("tokens"))
-setup = tokenizer_setup.choose()
-views.choose(tokens.VIEWS).show(setup)
+view, stage = open_view("tokens", tokens.VIEWS)
+with stage.shared:
+    setup = tokenizer_setup.choose()
+view.draw(stage, setup)

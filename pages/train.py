@@ -1,21 +1,23 @@
-import streamlit as st
+from explorer import run_actions, session, showing
+from explorer.stage import open_page
+from explorer.train import comparison, form, live_run, measurements
 
-from explorer import content, run_actions, session
-from explorer.train import form, live_run, measurements
-
-st.title("Train")
-st.markdown(content.page("train"))
-choose, watch = st.columns([1, 2], gap="large")
-with choose:
-    wanted, under_the_button = form.show()
-with watch:
-    if run := session.current_run():
-        stage = live_run.stage_of(run)
-        run_actions.messages(run)
+stage = open_page("train")
+with stage.controls:
+    wanted = form.show()
+run = session.current_run()
+if run is None:
+    with stage.picture:
+        showing.stop("This link's run is not on this server any more; press Train to start one.")
+with stage.picture, live_run.panel():
+    stood = live_run.stage_of(run)
+    with live_run.row_of_play():
         run_actions.buttons(run, wanted)
-        live_run.show(run, stage, under_the_button)
-        run_actions.prompt(run)
-        measurements.show(run)
-        run_actions.downloads(run)
-    else:
-        st.warning("This link's run is not on this server any more; press Train to start one.")
+        run_actions.more(run)
+        options = live_run.curve_options(run)
+    run_actions.messages(run)
+    live_run.show(run, stood, options)
+with stage.below:
+    comparison.table(run)
+    run_actions.prompt(run)
+    measurements.show(run)

@@ -31,7 +31,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from explorer.views import View
+from explorer.stage import View
 from tiny_llama.metrics import read_metrics
 
 CHROMIUM = shutil.which("chromium")
@@ -181,6 +181,11 @@ class Student:
         self.rest()
         self.button(name).click()
 
+    def pick(self, name: str) -> None:
+        """Press what is in the menu of what is done with a run once in a while."""
+        self.press("More")
+        self.button_in_menu(name).click()
+
     def train(self) -> None:
         """Press Train and wait for the first steps of the run that it starts."""
         self.press("Train")
@@ -205,7 +210,7 @@ class Student:
         self.page.get_by_role("option", name=name).click()
 
     def go_to(self, page: str) -> None:
-        self.sidebar.get_by_role("link", name=page, exact=True).click()
+        self.bar.get_by_role("link", name=page, exact=True).click()
         title = {"Home": "Tiny LLaMA Explorer", "Train": "Train"}[page]
         expect(self.page.get_by_role("heading", name=title, level=1)).to_be_visible()
 
@@ -224,7 +229,8 @@ class Student:
 
     def download(self, name: str, folder: Path) -> Path:
         with self.page.expect_download() as waiting:
-            self.press(name)
+            self.rest()
+            self.button_in_menu(name).click()
         path = folder / waiting.value.suggested_filename
         waiting.value.save_as(path)
         return path
@@ -233,6 +239,10 @@ class Student:
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True)
+
+    def button_in_menu(self, name: str) -> Locator:
+        """A button of an open menu, which lies over the page."""
+        return self.page.get_by_role("button", name=name, exact=True)
 
     def see(self, status: str, *, since: int = 0) -> int:
         """Wait until the run stands like this, at this step or a later one; return the step."""
@@ -248,18 +258,19 @@ class Student:
         expect(self.page.get_by_text(text)).to_be_visible()
 
     @property
-    def sidebar(self) -> Locator:
-        return self.page.get_by_test_id("stSidebar")
+    def bar(self) -> Locator:
+        """The bar above every page."""
+        return self.page.locator(".st-key-bar")
 
     @property
     def model(self) -> Locator:
-        """The sidebar's box that says which model all pages look at."""
-        # On a phone the sidebar is closed at first, and what is in it hidden.
-        return self.sidebar.get_by_role("combobox", name="Model", include_hidden=True)
+        """The bar's box that says which model all pages look at."""
+        return self.bar.get_by_role("combobox", name="Model")
 
-    def sidebar_step(self) -> int:
-        words = self.sidebar.get_by_text(re.compile(r", step [\d,]+")).inner_text()
-        return int(found_in(words, r", step ([\d,]+)").replace(",", ""))
+    def model_step(self) -> int:
+        """How far the bar says that the model is trained."""
+        words = self.bar.get_by_text(re.compile(r"[Ss]tep [\d,]+")).inner_text()
+        return int(found_in(words, r"[Ss]tep ([\d,]+)").replace(",", ""))
 
     @property
     def numbers(self) -> Locator:
@@ -370,6 +381,8 @@ def students(browser: Browser, server: Server, screen: str = "usual") -> Iterato
 
 
 SCREENS = {"light and wide": ("light", 1280), "dark and narrow": ("dark", 390)}
+HEIGHTS = {1280: 720, 390: 844}
+"""Of a projector, and of a phone."""
 _screens: WeakKeyDictionary[BrowserContext, str] = WeakKeyDictionary()
 
 
@@ -387,14 +400,12 @@ def _settings(screen: str) -> dict[str, Any]:
     if screen not in SCREENS:
         return {}
     scheme, width = SCREENS[screen]
-    size = {"width": width, "height": 900}
+    size = {"width": width, "height": HEIGHTS[width]}
     return {"color_scheme": scheme, "viewport": size, "reduced_motion": "reduce"}
 
 
 # What holds for every view of every page.
 
-NOT_OURS = "[data-testid=stSidebarNavItems]"
-"""Streamlit's own list of pages has no proper list markup."""
 WIDTH = """() => {
   const main = document.querySelector("[data-testid=stMain]")
   main.scrollLeft = 9999
@@ -402,6 +413,55 @@ WIDTH = """() => {
 }"""
 """How wide the page is: the screen, and how far its main part can be pushed aside."""
 RULES = {"resultTypes": ["violations"]}
+
+
+FRAME = """() => {
+  const main = document.querySelector("[data-testid=stMain]")
+  main.scrollTo(0, 0)
+  const kinds = "svg, canvas, img, table, pre, [role=img], [data-testid=stDataFrame], .head"
+  const boxes = []
+  const look = root => {
+    for (const each of root.querySelectorAll("*")) {
+      if (each.shadowRoot) look(each.shadowRoot)
+      const { left, top, right, bottom } = each.getBoundingClientRect()
+      if (each.matches(kinds) && right - left >= 60 && bottom - top >= 60) {
+        boxes.push([left, top, right, bottom])
+      }
+    }
+  }
+  look(main.querySelector(".st-key-picture"))
+  const [step, shown] = [8, []]
+  for (let x = 4; x < innerWidth; x += step) for (let y = 4; y < innerHeight; y += step) {
+    shown.push(boxes.some(([l, t, r, b]) => l <= x && x < r && t <= y && y < b))
+  }
+  const controls = [...main.querySelectorAll(".st-key-controls [data-testid=stElementContainer]")]
+  return {
+    begins: Math.min(...boxes.map(box => box[1])),
+    share: shown.filter(Boolean).length / shown.length,
+    right: Math.max(...boxes.map(box => box[2])),
+    controls: Math.max(0, ...controls.map(each => each.getBoundingClientRect().bottom)),
+  }
+}"""
+"""Where a view's own picture begins on the first screen, how much of it is picture, and where the
+last of its controls ends.
+"""
+MOST_BEGIN = {1280: 160, 390: 320}
+LEAST_SHARE = 0.45
+
+
+def frame_faults(student: Student) -> list[str]:
+    """What a view lacks of the frame: the picture first and large, its controls beside it."""
+    size = student.page.viewport_size
+    assert size
+    frame = student.page.evaluate(FRAME)
+    most, is_wide = MOST_BEGIN[size["width"]], size["width"] > 900
+    faults = {
+        f"picture begins at {frame['begins']}": (frame["begins"] or 9e9) > most,
+        f"picture ends at {frame['right']} of the width": frame["right"] > size["width"],
+        f"picture covers {frame['share']:.0%}": is_wide and frame["share"] < LEAST_SHARE,
+        f"controls end at {frame['controls']}": is_wide and frame["controls"] > size["height"],
+    }
+    return [words for words, is_fault in faults.items() if is_fault]
 
 
 def settle(student: Student) -> None:
@@ -439,7 +499,7 @@ def frames_sent(student: Student, ready: Locator) -> list[str | bytes]:
 def findings(student: Student) -> list[str]:
     """What a scan for accessibility holds for serious, and still does a moment later.
 
-    A line each. A sidebar that has its height and not its links yet, say, is not found twice.
+    A line each. A bar that has its height and not its links yet, say, is not found twice.
     """
     if not _scan(student.page):
         return []
@@ -448,7 +508,7 @@ def findings(student: Student) -> list[str]:
 
 
 def _scan(page: Page) -> list[str]:
-    found = Axe().run(page, context={"exclude": [[NOT_OURS]]}, options=RULES).response["violations"]
+    found = Axe().run(page, options=RULES).response["violations"]
     return [
         f"{each['id']}: {node['html'][:200]}"
         for each in found
@@ -466,7 +526,7 @@ def check_views(
     *,
     ready: str = "",
 ) -> None:
-    """Open every view of a page as somebody with this screen: drawn, of good width, for everybody.
+    """Open every view of a page as somebody with this screen: drawn, framed, for everybody.
 
     Args:
         browser: a real one.
@@ -489,6 +549,7 @@ def check_views(
             expect(student.page.get_by_test_id("stAlert").filter(has_text="not")).to_have_count(0)
             wide = student.page.evaluate(WIDTH)
             found = [*findings(student), *([f"{wide} pixels wide"] if wide > width else [])]
+            found += frame_faults(student)
             if found:
                 troubles[view.name] = found
         assert not troubles, troubles

@@ -1,6 +1,7 @@
 """Quiet, offline, on one thread, in two tiers: what every test can rely on."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -200,12 +201,20 @@ def go_back(app: AppTest, **link: str) -> AppTest:
 
 def walk(app: AppTest, name: str) -> AppTest:
     """Go to another page by the list of pages."""
-    links = [each.proto for each in app.sidebar.get("page_link")]
-    (link,) = [each for each in links if (each.page or "home") == name]
+    links = [each.proto for each in app.get("page_link")]
+    link = next(each for each in links if (each.page or "home") == name)  # the bar comes first
     app.query_params = parse_qs(link.query_string)
     app.switch_page(f"../pages/{name}.py").run()
     assert not app.exception
     return app
+
+
+def numbers(app: AppTest) -> dict[str, str]:
+    """The numbers in the slim line of a view, by their labels."""
+    line = next(
+        each.value for each in app.markdown if re.match(r"[A-Z][^·]* \*\*[^·]*\*\* · ", each.value)
+    )
+    return dict(re.findall(r"(?:^| · )([^·]*?) \*\*(.*?)\*\*", line))
 
 
 # A browser.

@@ -12,8 +12,7 @@ from explorer.components import head_grid
 from explorer.components.head_grid import grid_data, role_title
 from explorer.components.reading_map import MOST_TOKENS, Reading, map_data, map_words, page
 from explorer.figures import attention as figures
-from explorer.inside import worked_formulas
-from explorer.inside.attention import VIEWS
+from explorer.inside.attention import VIEWS, worked_formulas
 from tiny_llama.setup import Setup
 
 pytestmark = pytest.mark.usefixtures("app_engine")
@@ -229,3 +228,14 @@ def test_the_numbers_in_the_formula_are_those_of_the_model(run, engine):
         assert ("turned both" in said) == (position == "rope")
     answer = engine.analyse(run, "stages", text=text, layer=1, head=1, reader=4)
     assert "lies in the future" in worked_formulas.stages(answer, 5, position)
+
+
+def test_characters_that_the_tokenizer_does_not_know_are_said_to_be_lost():
+    for text, said in (
+        ("The duck", ""),
+        ("a ñ", "1 character that"),
+        ("ñ 🦙", "2 characters that"),
+    ):
+        captions = "\n".join(each.value for each in open_page("attention", text=text).caption)
+        assert ("does not know" in captions) == bool(said)
+        assert said in captions

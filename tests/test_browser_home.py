@@ -96,7 +96,7 @@ def test_one_press_on_home_trains_and_the_run_shows_up(come):
     student.press("Train a tiny one now")
     student.see("Training", since=1)
     expect(student.page).to_have_url(re.compile(r"/train\?.*run="))
-    assert student.sidebar_step() >= 1
+    assert student.model_step() >= 1
 
 
 def test_a_paper_is_opened_by_a_press_and_by_its_link(come):

@@ -12,7 +12,7 @@ def test_a_student_trains_from_home_looks_inside_reloads_and_goes_back(server, c
     step = student.see("Training", since=1)
     run_id = student.run_id
 
-    student.sidebar.get_by_role("link", name="Attention", exact=True).click()
+    student.bar.get_by_role("link", name="Attention", exact=True).click()
     heads = student.page.get_by_role("group", name=re.compile("4 layers of 4 heads"))
     expect(heads).to_be_visible()
     choose(student, "One head")

@@ -26,6 +26,7 @@ from transformers import AutoModelForCausalLM
 from explorer.engine.limits import OWN, check_setup
 from explorer.engine.server import pool
 from explorer.engine.server.errors import EngineError
+from explorer.engine.store import read_runs
 from tiny_llama.__main__ import main
 from tiny_llama.checkpoint import load_model
 from tiny_llama.config import ModelConfig
@@ -143,6 +144,24 @@ def test_an_analysis_that_cannot_be_had_is_answered_with_a_sentence(engine, anal
 def test_what_cannot_be_asked_is_answered_with_a_sentence(engine, finished, prompt, settings):
     with pytest.raises(EngineError, match=r"\.$"):
         engine.generate(finished.id, prompt, settings)
+
+
+def test_the_same_run_asked_for_again_before_its_first_step_is_one(engine):
+    asked = [engine.start_once(ENDLESS, owner="hasty", text=TEXT) for _ in range(6)]
+    assert len(set(asked)) == 1
+    other_text = engine.start_once(ENDLESS, owner="hasty", text=TEXT[1:])
+    other_seed = replace(ENDLESS, training=replace(ENDLESS.training, seed=9))
+    others = [
+        other_text,
+        engine.start_once(other_seed, owner="hasty", text=TEXT),
+        engine.start_once(ENDLESS, owner="calm", text=TEXT),
+    ]
+    assert len({*asked, *others}) == 4
+    wait_for_steps(engine, asked[:1], 1)
+    again = engine.start_once(ENDLESS, owner="hasty", text=TEXT)
+    assert again not in {*asked, *others}
+    for run_id in {*asked, *others, again}:
+        engine.delete(run_id, owner="calm" if run_id == others[-1] else "hasty")
 
 
 def test_a_run_that_cannot_start_says_why(engine):
@@ -292,13 +311,35 @@ def test_a_run_that_nobody_looks_at_pauses_leaves_the_memory_and_comes_back(
 def test_a_run_folder_comes_as_a_zip_file_that_the_command_line_resumes(engine, running, tmp_path):
     engine.control(running.id, "pause", owner="me")
     steps = wait_until(engine, running.id, "paused").step + 20
-    packed = engine.export(running.id, "folder")
+    packed = engine.export(running.id, "folder", owner="me")
     engine.delete(running.id, owner="me")
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         archive.extractall(tmp_path)
         assert {"run.json", "model.before.safetensors"}.isdisjoint(archive.namelist())
     assert main(["train", "--resume", "--steps", str(steps), "--out", str(tmp_path)]) == 0
     assert load_model(tmp_path).next_step == steps + 1
+
+
+def test_a_text_stays_its_owners_in_every_zip_file_and_every_copy(engine, running):
+    copy = engine.fork(running.id, owner="you")
+    wait_for_steps(engine, [copy], 1)
+    for run_id in (running.id, copy):
+        names = {
+            owner: zipfile.ZipFile(io.BytesIO(engine.export(run_id, "folder", owner=owner)))
+            for owner in ("me", "you", "")
+        }
+        has_text = {owner: "text.txt" in zipped.namelist() for owner, zipped in names.items()}
+        assert has_text == {"me": True, "you": False, "": False}
+        assert engine.text_of(run_id, owner="me") == TEXT
+        with pytest.raises(EngineError, match="another student's and stays theirs"):
+            engine.text_of(run_id, owner="you")
+    again = engine.fork(copy, owner="you")
+    wait_for_steps(engine, [again], 1)
+    assert not engine.is_text_owner(engine.poll(again), "you")
+    (found,) = [run for run in read_runs(engine.folder) if run.id == again]
+    assert found.text_owner == running.owner
+    for run_id in (copy, again):
+        engine.delete(run_id, owner="you")
 
 
 def test_a_model_comes_as_a_zip_file_that_transformers_opens(engine, finished, tmp_path):

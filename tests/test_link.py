@@ -174,10 +174,10 @@ def test_a_page_is_left_and_found_again_as_it_was():
 
 
 def links(app):
-    """The query of every link in the list of pages, by page."""
+    """The query of every link in the bar, by page."""
     found = {}
-    for each in app.sidebar.get("page_link"):
-        found[each.proto.page or "home"] = each.proto.query_string
+    for each in app.get("page_link"):
+        found.setdefault(each.proto.page or "home", each.proto.query_string)  # the bar comes first
     return found
 
 

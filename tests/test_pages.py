@@ -67,7 +67,7 @@ def test_a_student_trains_and_reads_what_the_model_writes():
 def test_the_form_says_how_its_model_differs_from_the_one_it_is_named_after():
     app = open_page("train", norm="layernorm", n_kv_heads="2")
     captions = [each.value.replace("\\", "") for each in app.caption]
-    assert "tiny-llama with norm: layernorm, n_kv_heads: 2." in captions
+    assert "tiny-llama with Norm: layernorm, Key/value heads: 2." in captions
     assert not [each for each in open_page("train").caption if each.value.startswith("tiny")]
 
 
@@ -187,7 +187,7 @@ def test_an_uploaded_file_that_is_no_text_is_refused():
 
 def test_a_run_that_the_server_does_not_know_is_said_to_be_gone():
     app = open_page("train", run="AAAAAAAA")
-    assert "not on this server any more" in app.warning[0].value
+    assert "not on this server any more" in app.error[0].value
     assert not open_page("train", run="../../etc").exception
 
 
@@ -233,44 +233,50 @@ def open_as(owner, **link):
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_names_the_model_that_it_looks_at(name):
     app = open_page(name)
-    sidebar = "\n".join(element.value for element in app.sidebar.caption)
-    assert "4 layers × 64 wide" in sidebar
-    assert "Shipped with the app" in sidebar
-    assert "step 4,000" in sidebar
-    assert f"held-out loss {pretrained_run().last('held_out_loss'):.3f}" in sidebar
+    said = "\n".join(element.value for element in app.markdown)
+    assert "4 layers × 64 wide" in said
+    assert "shipped with the app" in said
+    assert "step 4,000" in said
+    assert f"held-out loss {pretrained_run().last('held_out_loss'):.3f}" in said
 
 
 def test_switching_the_model_changes_what_every_page_looks_at():
     app = open_page("train")
-    app.sidebar.selectbox(key="model_choice").set_value("repeat-llama").run()
+    app.selectbox(key="model_choice").set_value("repeat-llama").run()
     assert app.query_params["run"] == "repeat-llama"
     assert "repeat-llama" in app.info[0].value
     walk(app, "home")
-    assert app.sidebar.selectbox(key="model_choice").value == "repeat-llama"
+    assert app.selectbox(key="model_choice").value == "repeat-llama"
     assert app.query_params["run"] == "repeat-llama"
 
 
-def test_a_students_own_runs_are_in_the_sidebar_and_stay_there_on_another_page():
+def test_a_students_own_runs_are_in_the_bar_and_stay_there_on_another_page():
     app = train(open_as("numbers", steps="3", **TINY))
     wait_until_over(app)
     run = wait_until_over(train(app))
-    assert app.sidebar.selectbox(key="model_choice").value == run.id
-    assert {"Run 1, tales", "Run 2, tales"} <= set(app.sidebar.selectbox[0].options)
+    assert app.selectbox(key="model_choice").value == run.id
+    names = app.selectbox(key="model_choice").options
+    assert [name[:12] for name in names[:2]] == ["Run 2, tales", "Run 1, tales"]
+    assert all("layers 1" in name for name in names[:2])
     walk(app, "home")
-    sidebar = "\n".join(element.value for element in app.sidebar.caption)
-    assert "Your own run" in sidebar
-    assert "finished, step 3" in sidebar
+    said = "\n".join(element.value for element in app.markdown)
+    assert "your own run" in said
+    assert "finished, step 3" in said
 
 
 def test_earlier_runs_are_laid_over_with_a_line_that_says_what_changed():
     app = train(open_as("changes", steps="3", **TINY))
     first = wait_until_over(app)
     app.selectbox(key="norm").set_value("layernorm").run()
-    assert "Beside Run 1: norm: rmsnorm → layernorm" in shown(app).replace("\\", "")
+    assert "Beside Run 1: Norm: rmsnorm → layernorm" in shown(app).replace("\\", "")
     second = wait_until_over(train(app))
     runs = {line["run"] for line in chart_data(app)["lines"]}
     assert runs == {first.id, second.id}
-    assert "**Run 2**, beside Run 1: norm: rmsnorm → layernorm" in shown(app).replace("\\", "")
+    said = shown(app).replace("\\", "")
+    assert "**Run 2** beside Run 1: Norm: rmsnorm → layernorm" in said
+    losses = [f"{run.last('held_out_loss'):.3f}" for run in (second, first)]
+    assert f"held-out loss {losses[0]} against Run 1's {losses[1]} after step 3" in said
+    assert "changed at once" not in said
     app.toggle(key="earlier").set_value(False).run()
     assert {line["run"] for line in chart_data(app)["lines"]} == {second.id}
 
@@ -322,7 +328,7 @@ def test_restarting_with_changes_stops_the_run_and_starts_the_changed_one():
     app.run()
     assert app.button(key="run_restart").label == "Restart"
     app.number_input(key="seed").set_value(5).run()
-    assert app.button(key="run_restart").label == "Restart with changes"
+    assert app.button(key="run_restart").label == "**Restart with changes**"
     press(app, "run_restart")
     after = session.engine().poll(app.query_params["run"])
     assert session.engine().poll(before).status == "stopped"
@@ -350,6 +356,23 @@ def test_an_own_text_comes_back_with_the_settings_of_its_run():
     assert fresh.text_area(key="own_text").value == text
     nosy = press(open_as("nosy", run=run.id), "run_settings")
     assert nosy.text_area(key="own_text").value == ""
+    assert "another student's and stays theirs" in nosy.toast[0].value
+    copy = wait_until_over(press(open_as("copier", run=run.id), "run_fork"))
+    assert (copy.parent, session.engine().is_owner(copy, "copier")) == (run.id, True)
+    copier = press(open_as("copier", run=copy.id), "run_settings")
+    assert copier.text_area(key="own_text").value == ""
+    assert "another student's and stays theirs" in copier.toast[0].value
+
+
+def test_an_upload_is_taken_out_of_the_uploader_and_dropped_with_it():
+    app = open_page("train", corpus=OWN_TEXT, steps="3", **TINY)
+    text = "a text out of a file, over and over. " * 40
+    app.file_uploader(key="uploaded_text").set_value(("a.txt", text.encode(), "text/plain")).run()
+    assert not app.error
+    run = wait_until_over(train(app))
+    assert (run.folder / "text.txt").read_text() == text
+    app.file_uploader(key="uploaded_text").set_value(None).run()
+    assert "too short with 0 bytes" in app.error[0].value
 
 
 def test_a_deleted_run_gives_way_to_a_pretrained_model():

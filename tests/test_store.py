@@ -137,6 +137,14 @@ def test_a_record_says_how_a_run_stands_in_a_plain_word(tmp_path, state):
     assert json.loads((tmp_path / name / "run.json").read_text())["status"] == state.value
 
 
+def test_of_a_record_from_before_a_text_is_the_owners_unless_it_may_be_a_copy(tmp_path):
+    a_record(tmp_path, text_owner=None)
+    (run,) = read_runs(tmp_path)
+    assert run.text_owner == run.owner
+    a_record(tmp_path, text_owner=None, parent="abcdefgh")
+    assert {run.text_owner for run in read_runs(tmp_path)} == {run.owner, ""}
+
+
 @pytest.mark.parametrize(
     "changes",
     [

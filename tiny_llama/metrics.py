@@ -92,19 +92,20 @@ def trim_metrics(folder: Path, next_step: int) -> str:
     """Forget the rows of steps that will be done again: those since the last checkpoint.
 
     Returns:
-        What is missing of the rows before, in a sentence; empty: nothing.
+        What was damaged or is missing, in a sentence; empty: nothing.
 
     Raises:
         CheckpointError: if the file cannot be read or written.
     """
-    kept = [row for row in read_metrics(folder) if row["step"] < next_step]
+    found = check_metrics(folder)
+    kept = [row for row in found.rows if row["step"] < next_step]
     write_whole(folder / METRICS, _lines(kept))
     n_steps = max(0, next_step - 1)
     if not (n_missing := n_steps - sum(row["step"] > 0 for row in kept)):
-        return ""
+        return found.damage
     return (
-        f"Of the {n_steps:,} steps that {METRICS} should have by now, {n_missing:,} are damaged "
-        f"or missing; the run goes on without them."
+        f"In {METRICS}, the rows of {n_missing:,} of {n_steps:,} steps so far are damaged or "
+        f"missing; the run goes on without them."
     )
 
 

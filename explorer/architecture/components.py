@@ -5,8 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content, link, showing
+from explorer import content, link
 from explorer.architecture.numbers import MEASURES, NUMBERS, users
+from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import count_parameters
@@ -31,10 +32,10 @@ SLOTS = {
 """What can be exchanged, from the norm on, by title."""
 
 
-def show(setup: Setup, preset: str) -> None:
+def show(stage: Stage, setup: Setup, preset: str) -> None:
     """Show all options of one slot beside one another."""
-    showing.introduce("architecture", "components")
-    slot = choose_named("Component", SLOTS, key="slot", as_buttons=True)
+    with stage.controls:
+        slot = choose_named("Component", SLOTS, key="slot", as_buttons=True)
     with st.grid(2, min_column_width=280):
         for name, title in titles(slot).items():
             with st.container(border=True):

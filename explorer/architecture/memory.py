@@ -14,6 +14,7 @@ from explorer.architecture.accelerators import (
 from explorer.architecture.assumptions import LENGTHS, Serving, choose_serving
 from explorer.figures.amounts import in_bytes
 from explorer.figures.costs import cache_lines, memory_bars
+from explorer.stage import Stage
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import count_parameters, kv_cache_bytes, kv_cache_bytes_per_token
 from tiny_llama.serving import PRECISIONS, largest_batch, longest_text, weight_bytes
@@ -24,15 +25,15 @@ BATCHES = (1, 8, 64)
 """Texts at once that the chart of the cache has lines for."""
 
 
-def show(setup: Setup, name: str = "") -> None:
+def show(stage: Stage, setup: Setup, name: str = "") -> None:
     """Show what a setup takes of memory to serve and to train."""
-    showing.introduce("architecture", "memory")
     config = setup.model
-    serving = choose_serving(config)
-    accelerator = choose_accelerator()
+    with stage.controls, st.grid(2, min_column_width=90, gap="xsmall"):
+        serving = choose_serving(config)
+        accelerator = choose_accelerator()
     weights = weight_bytes(config, serving.precision, group_size=serving.group_size)
     cache = cache_bytes(config, serving, serving.n_tokens, serving.n_texts)
-    showing.tiles(
+    showing.in_one_line(
         {
             f"Weights in {PRECISIONS[serving.precision].title}": in_bytes(weights),
             "Cache": in_bytes(cache),
@@ -44,10 +45,11 @@ def show(setup: Setup, name: str = "") -> None:
     )
     bars = bars_of(setup, serving)
     showing.draw(memory_bars(bars, accelerator.memory_bytes, accelerator.name), key="memory_bars")
-    describe(accelerator, PRECISIONS[serving.precision].products)
-    _serving(config, serving, accelerator, weights)
-    _training(setup, serving)
-    showing.explain("architecture", "memory", code="tiny_llama.serving:weight_bytes")
+    with stage.below:
+        describe(accelerator, PRECISIONS[serving.precision].products)
+        _serving(config, serving, accelerator, weights)
+        _training(setup, serving)
+    stage.explain(code="tiny_llama.serving:weight_bytes")
 
 
 def cache_bytes(config: ModelConfig, serving: Serving, n_tokens: int, n_texts: int) -> int:

@@ -10,6 +10,7 @@ import streamlit as st
 from explorer import showing
 from explorer.figures.amounts import in_words
 from explorer.figures.costs import Box, parameter_map
+from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import COMPONENTS, Shape, active_parameters, parameter_kinds
@@ -54,23 +55,23 @@ class Part:
         return self.place != self.name
 
 
-def show(setup: Setup, name: str = "") -> None:
+def show(stage: Stage, setup: Setup, name: str = "") -> None:
     """Show the parameters of a setup as a tree map, a table and a sum."""
-    showing.introduce("architecture", "parameters")
     config = setup.model
     parts = list(parts_of(config))
     equal = list(parts_of(config, few_layers=0))
     counts = by_component(parts)
-    showing.tiles(_numbers(config, counts))
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with stage.controls:
         order = choose_named("Boxes", ORDERS, key="boxes", as_buttons=True)
         boxes = list(boxes_of(parts, order))
         opened = _choose_box(boxes)
+    showing.in_one_line(_numbers(config, counts))
     showing.draw(parameter_map(boxes, opened), key="parameter_map")
-    st.markdown(component_table(equal))
-    with st.expander("Every matrix", icon=":material/table:"):
-        st.markdown(matrix_table(equal))
-    showing.explain("architecture", "parameters", code="tiny_llama.cost:parameter_kinds")
+    with stage.below:
+        st.markdown(component_table(equal))
+        with st.expander("Every matrix", icon=":material/table:"):
+            st.markdown(matrix_table(equal))
+    stage.explain(code="tiny_llama.cost:parameter_kinds")
 
 
 def parts_of(config: ModelConfig, *, few_layers: int = FEW_LAYERS) -> Iterator[Part]:

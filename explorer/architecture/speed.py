@@ -15,6 +15,7 @@ from explorer.architecture.accelerators import (
 from explorer.architecture.assumptions import TEXTS, Serving, choose_serving
 from explorer.figures.amounts import in_bytes, in_flops, in_rate, in_time, in_words
 from explorer.figures.costs import Pass, roofline, speed_by_batch
+from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import kv_cache_bytes
@@ -69,12 +70,11 @@ class Machine:
         return bound(work, peak_flops=self.peak, bandwidth=self.bandwidth)
 
 
-def show(setup: Setup, name: str = "") -> None:
+def show(stage: Stage, setup: Setup, name: str = "") -> None:
     """Show the bounds that memory and arithmetic set to a setup's speed."""
-    showing.introduce("architecture", "speed")
     config = setup.model
-    serving = choose_serving(config)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with stage.controls, st.grid(2, min_column_width=90, gap="xsmall"):
+        serving = choose_serving(config)
         accelerator = choose_accelerator()
         cards = choose_named(
             "How many",
@@ -92,15 +92,17 @@ def show(setup: Setup, name: str = "") -> None:
             f"Weights and one cache do not fit: {needed:,} × {accelerator.name} would be needed. "
             f"The bounds below hold as if they did."
         )
-    showing.tiles(numbers_of(config, serving, machine))
-    _charts(config, serving, machine)
-    st.markdown(batch_table(config, serving, machine))
-    _words(config, serving, machine)
-    with st.expander("All accelerators", icon=":material/table:"):
-        st.markdown(accelerators_table(config, serving))
-        for each in accelerators().values():
-            describe(each, machine.products)
-    showing.explain("architecture", "speed", code="tiny_llama.serving:decode_work")
+    showing.in_one_line(numbers_of(config, serving, machine))
+    _speeds(config, serving, machine)
+    with stage.below:
+        _roofline(config, serving, machine)
+        st.markdown(batch_table(config, serving, machine))
+        _words(config, serving, machine)
+        with st.expander("All accelerators", icon=":material/table:"):
+            st.markdown(accelerators_table(config, serving))
+            for each in accelerators().values():
+                describe(each, machine.products)
+    stage.explain(code="tiny_llama.serving:decode_work")
 
 
 def cards_needed(config: ModelConfig, serving: Serving, accelerator: Accelerator) -> int:
@@ -131,7 +133,7 @@ def numbers_of(config: ModelConfig, serving: Serving, machine: Machine) -> dict[
     }
 
 
-def _charts(config: ModelConfig, serving: Serving, machine: Machine) -> None:
+def _speeds(config: ModelConfig, serving: Serving, machine: Machine) -> None:
     works = [decode(config, serving, batch) for batch in TEXTS]
     bounds = [machine.bound(work) for work in works]
     lines = {
@@ -143,6 +145,9 @@ def _charts(config: ModelConfig, serving: Serving, machine: Machine) -> None:
         speed_by_batch(TEXTS, lines, best, _most_texts(config, serving, machine)),
         key="speed_by_batch",
     )
+
+
+def _roofline(config: ModelConfig, serving: Serving, machine: Machine) -> None:
     chosen = sorted({1, 32, 1024, serving.n_texts})
     passes = [
         _pass(f"writing, {n:,} text{'s' * (n > 1)}", decode(config, serving, n), machine)

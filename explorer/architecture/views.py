@@ -11,7 +11,7 @@ from explorer.architecture import (
     take_code,
     training,
 )
-from explorer.views import View
+from explorer.stage import View
 
 VIEWS = (
     View("block", "The picture", block.show),

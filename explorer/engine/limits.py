@@ -24,6 +24,8 @@ MOST_GENERATED = 1_000
 """Tokens in one answer: some seconds of one core."""
 MOST_PROMPT_CHARACTERS = 10_000
 """More would be forgotten anyway: a model reads its context at most."""
+MOST_NAME_LETTERS = 40
+"""Of what a student calls a run: more fits beside no curve."""
 MOST_PACKED_BYTES = 60_000_000
 """A download is packed in the server's memory, one for each student who asks."""
 MOST_LAYERS = 64

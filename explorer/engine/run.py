@@ -58,11 +58,15 @@ class Run:
     """The vocabulary is that of the tokenizer as soon as the run has one."""
     owner: str
     """Fingerprint of the secret of the student who started it; nobody else may steer it."""
+    text_owner: str = ""
+    """Fingerprint of whose own text it learns from, in a fork, too: of nobody, a built-in one."""
     folder: Path
     created: float = field(default_factory=time.time)
     """In seconds since 1970."""
     parent: str = ""
     """The run that this one was forked from or is a change of; empty: none."""
+    name: str = ""
+    """What its student calls it; empty: nothing of its own."""
     status: RunState = RunState.STARTING
     message: str = ""
     """What happened to it last, in a sentence for the page."""
@@ -75,6 +79,8 @@ class Run:
     measured: Mapping[str, int] = field(default_factory=dict)
     """What the model that trains really takes; see `tiny_llama.measuring`."""
 
+    text_mark: str = ""
+    """Fingerprint of the student's own text that it was started with here; empty: none is known."""
     damage: str = ""
     """What of its log is damaged or missing, in a sentence; empty: nothing."""
     is_readable: bool = True

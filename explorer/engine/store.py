@@ -34,11 +34,14 @@ from tiny_llama.setup import BEFORE, SNAPSHOTS, TEXT, Setup, load_setup, write_s
 
 RECORD, RECORD_BEFORE = "run.json", "run.before.json"
 """What the server knows of a run, and what it knew one change earlier, in case that is damaged."""
+NAME = "name.txt"
+"""What its student calls a run."""
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{8}")
 _OWNER = re.compile(r"[0-9a-f]{64}")
-_OURS = (RECORD, RECORD_BEFORE, LOCK)
+_OURS = (RECORD, RECORD_BEFORE, LOCK, NAME)
 _KEPT = {
     "owner": str,
+    "text_owner": str,
     "created": float | int,
     "parent": str,
     "status": str,
@@ -66,6 +69,11 @@ def fingerprint(secret: str) -> str:
 def is_owner(run: Run, secret: str) -> bool:
     """Whether this is the secret of the student who started the run."""
     return hmac.compare_digest(run.owner, fingerprint(secret))
+
+
+def is_text_owner(run: Run, secret: str) -> bool:
+    """Whether this is the secret of the student whose own text a run learns from."""
+    return hmac.compare_digest(run.text_owner, fingerprint(secret))
 
 
 def runs_folder() -> Path:
@@ -108,6 +116,21 @@ def write_text(run: Run, text: str) -> None:
         CheckpointError: if the disk is full or the folder cannot be written.
     """
     write_whole(run.folder / TEXT, text.encode())
+
+
+def write_name(run: Run) -> None:
+    """Keep what a student calls a run.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written.
+    """
+    write_whole(run.folder / NAME, run.name.encode())
+
+
+def _read_name(folder: Path) -> str:
+    with suppress(OSError, UnicodeError):
+        return (folder / NAME).read_text(encoding="utf-8")
+    return ""
 
 
 def write_record(run: Run) -> None:
@@ -189,15 +212,16 @@ def delete_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def zip_folder(folder: Path, *, most_bytes: int) -> bytes:
+def zip_folder(folder: Path, *, most_bytes: int, but: Collection[str] = ()) -> bytes:
     """Pack a folder into a zip file, without what only this server has use for.
 
     Args:
         folder: what to pack.
         most_bytes: with more than this, snapshots are left out.
+        but: names of files that are left out, too.
     """
-    left = (*_OURS, BEFORE)
-    paths = [path for path in _files(folder) if path.name not in left and path.suffix != ".new"]
+    left_out = {*_OURS, BEFORE, *but}
+    paths = [path for path in _files(folder) if path.name not in left_out and path.suffix != ".new"]
     if sum(path.stat().st_size for path in paths) > most_bytes:
         paths = [path for path in paths if path.parent.name != SNAPSHOTS]
     packed = BytesIO()
@@ -299,6 +323,7 @@ def _read_run(folder: Path) -> Run:
     with suppress(UserError):  # it is not there before the run has a tokenizer
         setup = load_setup(folder)
     kept = {name: record[name] for name in _KEPT} | {"status": RunState(record["status"])}
+    kept["name"] = _read_name(folder)
     return Run(id=folder.name, setup=setup, folder=folder, **kept)
 
 
@@ -314,6 +339,7 @@ def _read_record(folder: Path) -> dict[str, Any]:
 
 def _checked_record(path: Path) -> dict[str, Any]:
     record = read_sealed(path, (*_KEPT, "setup"))
+    record = {"text_owner": _likely_text_owner(record)} | record
     kinds = {**_KEPT, "setup": dict}
     wrong = [name for name, kind in kinds.items() if not isinstance(record.get(name), kind)]
     if not wrong and record["status"] not in list(RunState):
@@ -349,6 +375,11 @@ def _owner_in(path: Path) -> str:
         owner = read_json(path).get("owner")
         return owner if isinstance(owner, str) and _OWNER.fullmatch(owner) else ""
     return ""
+
+
+def _likely_text_owner(record: Mapping[str, Any]) -> str:
+    """Whose text it is, where a record from before does not say: of a copy nobody can tell."""
+    return "" if record.get("parent") else str(record.get("owner", ""))
 
 
 def _use(folder: Path) -> FolderUse:

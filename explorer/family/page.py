@@ -2,53 +2,67 @@
 
 import streamlit as st
 
-from explorer import content, views
+from explorer import content
 from explorer.components.family_tree import time_line
 from explorer.family import export, widgets
-from explorer.family.card import ANCHOR, show_card
+from explorer.family.card import show_card, show_details
 from explorer.family.filtering import counted
 from explorer.family.listing import show_list
 from explorer.family.time_line import time_line_of
 from explorer.family.tree import Tree, family_tree
-from explorer.views import View
+from explorer.stage import Stage, View, open_view
 
 
 def show() -> None:
     """Show the tree."""
     tree = family_tree()
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        view = views.choose(VIEWS)
+    view, stage = open_view("family_tree", VIEWS)
+    with stage.controls:
         lanes = widgets.choose_lanes() if view.name == "tree" else ""
+        shown = _choose_shown(tree)
         chosen = widgets.choose_node(tree)
+    with stage.shared:
+        show_card(tree, chosen)
+    view.draw(stage, shown, tree, chosen, lanes)
+    with stage.below:
+        show_details(tree, chosen)
+        with st.expander("How to read this tree", icon=":material/help:"):
+            st.markdown(content.family("reading"))
+        _offer_data()
+
+
+def _choose_shown(tree: Tree) -> Tree:
+    """What the filters leave of the tree, and in a line how much that is."""
+    filters, count = st.columns(2, vertical_alignment="center", gap="small")
+    with filters:
         wanted = widgets.choose_filter()
-        st.markdown(f":material/arrow_downward: [Go to card](#{ANCHOR})", width="content")
     shown = wanted.apply(tree)
+    count.caption(counted(shown, tree))
     if not wanted.is_open:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(counted(shown, tree), width="content")
-            widgets.clear_button()
+        widgets.clear_button()
+    return shown
+
+
+def _show_time_line(stage: Stage, shown: Tree, tree: Tree, chosen: str, lanes: str) -> None:
     if not shown.nodes:
-        st.info(
-            "No entry fits all of these filters; take one away or clear them all.",
-            icon=":material/filter_alt_off:",
-        )
-    view.show(shown, tree, chosen, lanes)
-    if wanted.is_open:
-        st.caption(counted(shown, tree))
-    with st.expander("How to read this tree", icon=":material/help:"):
-        st.markdown(content.family("reading"))
-    _offer_data()
-
-
-def _show_time_line(shown: Tree, tree: Tree, chosen: str, lanes: str) -> None:
-    if shown.nodes:
+        _say_nothing_fits()
+    else:
         drawing = time_line_of(shown, lanes=lanes, chosen=chosen)
         time_line(drawing, key="time_line", open_node=widgets.open_card)
-    show_card(tree, chosen)
 
 
-def _show_list(shown: Tree, tree: Tree, chosen: str, lanes: str) -> None:
-    show_list(shown, tree, chosen)
+def _say_nothing_fits() -> None:
+    st.info(
+        "No entry fits all of these filters; take one away or clear them all.",
+        icon=":material/filter_alt_off:",
+    )
+
+
+def _show_list(stage: Stage, shown: Tree, tree: Tree, chosen: str, lanes: str) -> None:
+    if shown.nodes:
+        show_list(shown)
+    else:
+        _say_nothing_fits()
 
 
 VIEWS = (View("tree", "Time line", _show_time_line), View("list", "List", _show_list))

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from explorer import content, link, state
+from explorer.stage import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +101,8 @@ def opened() -> str:
     return str(link.value("paper", among=["", *CARDS]))
 
 
-def show() -> None:
+def show(stage: Stage) -> None:
     """Show the cards; the one that the link names is open."""
-    st.markdown(content.home("research"))
     named = opened()
     for name in CARDS:
         # Not by `expanded`: Streamlit 1.67 would make another box of it, and lose the focus.

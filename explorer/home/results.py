@@ -9,15 +9,15 @@ import streamlit as st
 from explorer import content, link, showing
 from explorer.figures.published import Bar, bars
 from explorer.home.tables import FAMILIES, LLAMA, Entry, Table, tables
+from explorer.stage import Stage
 from explorer.widgets import choose_named
 
 SORTS = {"score": "Score", "size": "Size of the model", "name": "Name"}
 BETTER = {"higher": "Higher is better.", "lower": "Lower is better."}
 
 
-def show() -> None:
+def show(stage: Stage) -> None:
     """Show one measure of one table, and below it all numbers of that table."""
-    st.markdown(content.home("results"))
     name, measure, sort = _choose()
     table = tables()[name]
     kept = _filter(table)

@@ -2,19 +2,11 @@
 
 import streamlit as st
 
-from explorer import content
-from explorer.home import headline, meaning, model_card, papers, results, small_tree, training_facts
-from explorer.views import View
+from explorer.home import glance, meaning, model_card, papers, results, training_facts
+from explorer.stage import Stage, View
 
 
-def show_glance() -> None:
-    """The model card, the headline, and the family tree in small."""
-    model_card.show()
-    headline.show()
-    small_tree.show()
-
-
-def show_meaning() -> None:
+def show_meaning(stage: Stage) -> None:
     """Why it matters, its milestones, what was new, what of it is open, and its four sizes."""
     meaning.show()
     left, right = st.columns(2, gap="large")
@@ -24,14 +16,13 @@ def show_meaning() -> None:
         model_card.show_sizes()
 
 
-def show_training() -> None:
+def show_training(stage: Stage) -> None:
     """How it was trained."""
-    st.markdown(content.home("training"))
     training_facts.show()
 
 
 VIEWS = (
-    View("glance", "At a glance", show_glance),
+    View("glance", "At a glance", glance.show),
     View("meaning", "Why it matters", show_meaning),
     View("results", "Published results", results.show),
     View("training", "How it was trained", show_training),

@@ -111,9 +111,7 @@ def check_rope(subject: Subject) -> Rope:
         if POSITION[name].turns
         else f"Nothing turns in this model, which has position='{name}'"
     )
-    raise ConfigError(
-        f"{what}; choose one with position='rope', such as tales-llama, in the sidebar."
-    )
+    raise ConfigError(f"{what}; choose one with position='rope', such as tales-llama.")
 
 
 def check_turned(subject: Subject, layer: int) -> None:

@@ -11,6 +11,7 @@ export default function headGrid(component) {
   root.setAttribute("role", "group")
   root.setAttribute("aria-label", data.alt)
   const shade = shades(readTheme(root).scale)
+  root.style.setProperty("--layers", data.layers.length)
   root.replaceChildren()
   data.layers.forEach((heads, layer) => {
     const row = element("section", "layer", root)
@@ -18,16 +19,15 @@ export default function headGrid(component) {
     const maps = element("div", "heads", row)
     heads.forEach((head, number) => {
       const open = () => setTriggerValue("chosen", [layer, number])
-      drawHead(button("", "head", maps, open, { title: "Open this head" }), head, number, data.size, shade)
+      drawHead(button("", "head", maps, open, { title: `Open head ${number} of layer ${layer}` }), head, number, data.size, shade)
     })
   })
   button("Save as PNG", "", root, () => saveGrid(root, data))
 }
 
 function drawHead(parent, head, number, size, shade) {
-  element("span", "name", parent).textContent = `Head ${number}`
   drawMap(element("canvas", "map", parent, { "aria-hidden": true }), head.map, size, shade)
-  element("span", "label", parent).textContent = head.label
+  element("span", "label", parent).textContent = `${number}: ${head.label}`
   const scores = element("span", "scores", parent)
   for (const [short, title, share] of head.scores) {
     const score = element("span", "score", scores, { title })

@@ -42,11 +42,13 @@ class Line:
     slices of it, which are safe, where a NumPy view would forbid an `array` to grow.
     """
 
-    name: str  # the same in every run, as "loss": it decides the colour
+    name: str  # the same in every run, as "loss": it decides the marker
     title: str  # in the legend
     x: Sequence[float] | np.ndarray  # steps, tokens, seconds: never falling, whole or fractional
     values: Sequence[float] | np.ndarray
     run: str = ""  # the first line's run is the current one; lines of others are paler and dashed
+    colour: int | None = None  # of the theme's, the run's own; None: that of the series
+    label: str = ""  # beside the end of the line, where runs are to be told apart
     smooth: bool = False  # a noisy line: pale, under its moving average; of earlier runs that alone
 
 
@@ -57,7 +59,7 @@ def live_chart(
     y_title: str,
     alt: str,
     x_title: str = "Step",
-    height: int = 320,
+    height: int | None = None,
     log_y: bool = False,
     max_x: float | None = None,
     numbers: Sequence[Number] = (),
@@ -73,7 +75,8 @@ def live_chart(
         x_title: what `Line.x` counts, with its unit if it has one, as "Tokens" or "Seconds"; in
             lower case it is the word of readings. Under another title the lines are sent again in
             full and a zoom is dropped.
-        height: of the plot alone, in pixels; the numbers and the legend come on top of it.
+        height: of the plot alone, in pixels; the numbers and the legend come on top of it. None:
+            as the page's style sheet says by `--plot-height`.
         log_y: whether the y axis is logarithmic.
         max_x: the end of the whole run: the x axis then stands still while the lines grow into it.
         numbers: label, value and perhaps a hint for each tile above the chart.
@@ -140,6 +143,8 @@ def _update(line: Line, sent: deque[int]) -> dict[str, Any]:
         "title": line.title,
         "run": line.run,
         "smooth": line.smooth,
+        "colour": line.colour,
+        "label": line.label,
         "start": start,
         "end": end,
     }

@@ -16,8 +16,8 @@ from explorer.components.browser import part
 from explorer.components.stand_alone import stand_alone
 
 HERE = Path(__file__).parent
-MOST_TOKENS = 40
-"""More cannot be told apart on a screen; of a longer text, a window is shown."""
+MOST_TOKENS = 32
+"""More cannot be read from the back of a room; of a longer text, a window is shown."""
 
 
 @dataclass(frozen=True, kw_only=True)

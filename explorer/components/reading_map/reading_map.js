@@ -14,11 +14,13 @@ import {
   svgElement, svgRoot, whole,
 } from "../shared.js"
 
-const CELL = 12 // pixels of a cell, so that a label fits beside it
-const ROW = 17 // pixels of a token in the columns of the arcs
+const CELLS = [9, 44] // pixels of a cell: the fewest, and the most
+const LETTERS = [10, 17] // pixels of a label
+const ELSEWHERE = 200 // pixels of a screen's height that other things than the map take
+const NARROW = 640 // pixels of width under which map and arcs stand one above the other
 const FAINTEST = 0.02 // weights below this are not drawn as arcs, unless their token has the focus
 const PLAY_EVERY = 350 // ms a snapshot
-const FONT = "11.5px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
+const FONT = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
 const DASHES = ["", "6 3", "2 3", "8 3 2 3", "10 5", "4 4"] // heads differ by more than colour
 
 export default function readingMap(component) {
@@ -33,20 +35,41 @@ class View {
 
   constructor(parent) {
     this.root = element("div", "part reading", parent)
-    this.bar = element("div", "bar", this.root)
-    this.time = element("div", "time", this.root)
-    this.buildTime()
-    this.words = element("p", "words", this.root, { "aria-live": "polite" })
     this.panes = element("div", "panes", this.root)
     this.mapPane = this.pane("Map: row reads from column")
     this.arcsPane = this.pane("Arcs: left reads from right")
+    this.bar = element("span", "bar", this.arcsPane.caption, { role: "group", "aria-label": "Arcs of head" })
+    this.time = element("div", "time", this.root)
+    this.buildTime()
+    this.words = element("p", "words", this.root, { "aria-live": "polite" })
     this.list = this.arcsPane.scroll
     this.list.addEventListener("keydown", event => this.press(event))
     this.list.addEventListener("blur", () => this.point(null))
+    this.fit = () => this.data && this.show(this.at)
+    addEventListener("resize", this.fit)
   }
 
   leave() {
     this.stop()
+    removeEventListener("resize", this.fit)
+  }
+
+  // Cells and letters as large as the screen allows, so that the whole map is seen at once.
+  measure() {
+    const { n, data: { tokens } } = this
+    const width = this.root.clientWidth
+    const room = Math.min(width * (width > NARROW ? 0.6 : 1), Math.max(280, innerHeight - ELSEWHERE))
+    const [fewest, most] = CELLS
+    for (this.cell = most; this.cell > fewest; this.cell--) {
+      this.letters = clamp(this.cell * 0.9, ...LETTERS)
+      if (labelWidth(tokens, this.letters) + n * this.cell + 2 <= room) break
+    }
+    this.letters = clamp(this.cell * 0.9, ...LETTERS)
+    this.margin = labelWidth(tokens, this.letters)
+    this.size = this.margin + n * this.cell + 2
+    this.row = Math.max((this.size - 4) / n, this.letters + 1)
+    this.breadth = width > NARROW ? width - this.size - 28 : width
+    this.font = `${this.letters}px ${FONT}`
   }
 
   pane(title) {
@@ -62,7 +85,7 @@ class View {
     for (const [kind, act] of Object.entries(kinds)) {
       button(kind, "", save, act, { "aria-label": `Save “${title}” as ${kind}` })
     }
-    return { pane, scroll }
+    return { pane, caption, scroll }
   }
 
   buildTime() {
@@ -102,6 +125,7 @@ class View {
     this.step.textContent = `Step ${whole(step)}`
     this.range.setAttribute("aria-valuetext", this.step.textContent)
     this.play.textContent = this.playing ? "❚❚ Pause" : "▶ Play"
+    this.measure()
     this.drawMap()
     this.drawArcs()
     this.say()
@@ -142,30 +166,28 @@ class View {
   drawBar() {
     this.bar.replaceChildren()
     this.bar.hidden = this.data.heads.length < 2
-    element("span", "", this.bar).textContent = "Arcs of head"
     this.data.heads.forEach((head, index) => {
       const say = () => chip.setAttribute("aria-pressed", this.shown.has(index))
+      const name = `${head.head}: ${head.role}`
       const chip = button("", "chip", this.bar, () => {
         if (!this.shown.delete(index)) this.shown.add(index)
         say()
         this.drawArcs()
         this.say()
-      })
+      }, { title: name, "aria-label": name })
       say()
       chip.style.setProperty("--colour", this.theme.colours[index % this.theme.colours.length])
       element("span", "mark", chip)
-      element("span", "", chip).textContent = `${head.head}: ${head.role}`
+      element("span", "", chip).textContent = head.head
     })
   }
 
   // -- Map ---------------------------------------------------------------------------------------
 
   drawMap() {
-    const { n, theme } = this
+    const { n, theme, cell, margin, size, font } = this
     const { tokens, chosen } = this.data
-    const margin = labelWidth(tokens)
-    const size = margin + n * CELL + 2
-    const svg = newSvg(this.mapPane.scroll, size, size, this.data.alt)
+    const svg = newSvg(this.mapPane.scroll, size, size, this.data.alt, font)
     const hatch = svgElement("pattern", svgElement("defs", svg), {
       id: "hidden", width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)",
     })
@@ -174,25 +196,25 @@ class View {
     for (let reader = 0; reader < n; reader++) {
       for (const [from, to] of hiddenStretches(n, reader, this.data.window)) {
         svgElement("rect", cells, {
-          x: from * CELL, y: reader * CELL, width: (to - from) * CELL, height: CELL,
+          x: from * cell, y: reader * cell, width: (to - from) * cell, height: cell,
           fill: "url(#hidden)",
         })
       }
       for (let source = 0; source <= reader; source++) {
         if (this.isHidden(reader, source)) continue
         svgElement("rect", cells, {
-          x: source * CELL, y: reader * CELL, width: CELL, height: CELL,
+          x: source * cell, y: reader * cell, width: cell, height: cell,
           fill: theme.fill(this.weight(chosen, reader, source)),
         })
       }
     }
     tokens.forEach((token, at) => {
-      label(svg, token, margin - 4, margin + (at + 0.5) * CELL, theme, "end")
-      const turned = label(svg, token, 0, 0, theme, "start")
-      turned.setAttribute("transform", `translate(${margin + (at + 0.5) * CELL} ${margin - 4}) rotate(-90)`)
+      label(svg, token, margin - 4, margin + (at + 0.5) * cell, theme, "end", font)
+      const turned = label(svg, token, 0, 0, theme, "start", font)
+      turned.setAttribute("transform", `translate(${margin + (at + 0.5) * cell} ${margin - 4}) rotate(-90)`)
     })
     this.band = svgElement("rect", cells, {
-      width: n * CELL, height: CELL, fill: "none", stroke: theme.text, "stroke-width": 1.5,
+      width: n * cell, height: cell, fill: "none", stroke: theme.text, "stroke-width": 1.5,
       visibility: "hidden",
     })
     cells.addEventListener("pointermove", event => this.point(this.rowAt(event, cells)))
@@ -203,24 +225,23 @@ class View {
 
   rowAt(event, cells) {
     const box = cells.ownerSVGElement.getBoundingClientRect()
-    const margin = labelWidth(this.data.tokens)
-    return clamp(Math.floor((event.clientY - box.top - margin) / CELL), 0, this.n - 1)
+    return clamp(Math.floor((event.clientY - box.top - this.margin) / this.cell), 0, this.n - 1)
   }
 
   moveBand() {
     const { reader } = this
     this.band.setAttribute("visibility", reader === null ? "hidden" : "visible")
-    if (reader !== null) this.band.setAttribute("y", reader * CELL)
+    if (reader !== null) this.band.setAttribute("y", reader * this.cell)
   }
 
   // -- Arcs --------------------------------------------------------------------------------------
 
   drawArcs() {
-    const { n, theme } = this
+    const { n, theme, row, font } = this
     const { tokens, first } = this.data
-    const margin = labelWidth(tokens) + 34
-    const width = 2 * margin + 150
-    const svg = newSvg(this.arcsPane.scroll, width, n * ROW + 4, this.data.alt)
+    const margin = this.margin + 3 * this.letters
+    const width = clamp(this.breadth, 2 * margin + 90, 2 * margin + 260)
+    const svg = newSvg(this.arcsPane.scroll, width, n * row + 4, this.data.alt, font)
     this.left = margin
     this.right = width - margin
     this.arcs = svgElement("g", svg, { fill: "none" })
@@ -230,20 +251,20 @@ class View {
       const group = svgElement("g", svg, { role: "option", id: `reader-${at}`, "aria-selected": false })
       group.style.cursor = "pointer"
       group.setAttribute("aria-label", `token ${first + at}, ${token}`)
-      svgElement("rect", group, { x: 0, y: at * ROW, width: margin, height: ROW, fill: "transparent" })
-      label(group, token, margin - 5, (at + 0.5) * ROW, theme, "end")
-      label(group, String(first + at), 26, (at + 0.5) * ROW, theme, "end", theme.faint)
+      svgElement("rect", group, { x: 0, y: at * row, width: margin, height: row, fill: "transparent" })
+      label(group, token, margin - 5, (at + 0.5) * row, theme, "end", font)
+      label(group, String(first + at), 2.3 * this.letters, (at + 0.5) * row, theme, "end", font, theme.faint)
       group.addEventListener("pointerenter", () => this.point(at))
       group.addEventListener("click", () => this.lock(at))
       return group
     })
-    tokens.forEach((token, at) => label(svg, token, this.right + 5, (at + 0.5) * ROW, theme, "start"))
+    tokens.forEach((token, at) => label(svg, token, this.right + 5, (at + 0.5) * row, theme, "start", font))
     svg.addEventListener("pointerleave", () => this.point(null))
     this.drawLines()
   }
 
   drawLines() {
-    const { n, theme, reader, left, right } = this
+    const { n, theme, reader, left, right, row } = this
     this.arcs.replaceChildren()
     const heads = [...this.shown].sort((one, other) => one - other)
     heads.forEach((head, order) => {
@@ -252,8 +273,8 @@ class View {
         for (let source = 0; source <= from; source++) {
           const weight = this.weight(head, from, source)
           if (weight < (reader === null ? FAINTEST : 0.003)) continue
-          const y = (from + 0.5) * ROW
-          const goal = (source + 0.5) * ROW + 2.5 * (order - (heads.length - 1) / 2)
+          const y = (from + 0.5) * row
+          const goal = (source + 0.5) * row + 2.5 * (order - (heads.length - 1) / 2)
           const middle = (left + right) / 2
           svgElement("path", this.arcs, {
             d: `M${left} ${y}C${middle} ${y} ${middle} ${goal} ${right} ${goal}`,
@@ -337,26 +358,27 @@ class View {
 
 // -- Drawing -------------------------------------------------------------------------------------
 
-function newSvg(parent, width, height, alt) {
+function newSvg(parent, width, height, alt, font) {
   parent.replaceChildren()
   return svgRoot(parent, {
     width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": alt,
-    style: `font: ${FONT}`,
+    style: `font: ${font}`,
   })
 }
 
-function label(parent, text, x, y, theme, anchor, colour = theme.text) {
+function label(parent, text, x, y, theme, anchor, font, colour = theme.text) {
   const made = svgElement("text", parent, {
     x, y, "text-anchor": anchor, "dominant-baseline": "central", fill: colour,
-    style: `font: ${FONT}; unicode-bidi: isolate; white-space: pre`, "aria-hidden": true,
+    style: `font: ${font}; unicode-bidi: isolate; white-space: pre`, "aria-hidden": true,
   })
   made.textContent = text
   return made
 }
 
-function labelWidth(tokens) {
+// The room that the longest label takes; letters of this font are 0.62 as wide as they are high.
+function labelWidth(tokens, letters) {
   const longest = Math.max(...tokens.map(token => [...token].length))
-  return 12 + 7.4 * Math.min(longest, 14)
+  return 12 + 0.62 * letters * Math.min(longest, 14)
 }
 
 // The stretches of sources that a reader cannot read, as [from, to).

@@ -11,6 +11,7 @@ from typing import Any
 
 from explorer.engine import store
 from explorer.engine.limits import (
+    MOST_NAME_LETTERS,
     check_setup,
     check_text,
     limits,
@@ -78,6 +79,7 @@ class Engine:
         if text is not None:
             check_text(text)
         run = self._admit(with_expected_vocabulary(setup, text), owner, parent)
+        run.text_owner = run.owner if text is not None else ""
         try:
             store.write_record(run)
             if text is not None:
@@ -87,6 +89,21 @@ class Engine:
             self.caretaker.delete(run)
             raise
         return run.id
+
+    def start_once(
+        self, setup: Setup, *, owner: str, text: str | None = None, parent: str | None = None
+    ) -> str:
+        """Start a run as `start` does; but where this student's same run has not done a step yet,
+        it is that one: a button that is pressed twice means one run.
+        """
+        text_mark = "" if text is None else store.fingerprint(text)
+        with self.registry.lock:  # else two presses at once would both find none
+            mark = store.fingerprint(owner)
+            if begun := self.registry.find_begun(setup, owner=mark, text_mark=text_mark):
+                return begun.id
+            run_id = self.start(setup, owner=owner, text=text, parent=parent)
+            self.registry.note_text(run_id, text_mark)
+            return run_id
 
     def fork(self, run_id: str, *, owner: str, steps: int | None = None) -> str:
         """Start a copy of anybody's run that goes on by itself from where that one is now.
@@ -106,7 +123,7 @@ class Engine:
         setup = replace(source.setup, training=training)
         check_setup(setup)
         run = self._admit(setup, owner, source.id)
-        run.measured = source.measured
+        run.measured, run.text_owner = source.measured, source.text_owner
         try:
             store.copy_run(source.folder, run.folder, setup)
             store.write_record(run)
@@ -140,12 +157,16 @@ class Engine:
         return sorted(own, key=lambda run: run.created, reverse=True)
 
     def text_of(self, run_id: str, *, owner: str) -> str:
-        """The student's own text that a run of theirs was started with.
+        """The student's own text that a run learns from, be it somebody's copy of theirs.
 
         Raises:
-            EngineError: if the run is another student's, or has no text of its own.
+            EngineError: if the text is another student's, or is missing.
         """
-        run = self._own(run_id, owner)
+        run = self._known(run_id)
+        if not store.is_text_owner(run, owner):
+            raise EngineError(
+                "The text of this run is another student's and stays theirs; paste one of your own."
+            )
         try:
             return (run.folder / TEXT).read_text(encoding="utf-8")
         except OSError:
@@ -154,6 +175,10 @@ class Engine:
     def is_owner(self, run: Run, owner: str) -> bool:
         """Whether a student may steer a run."""
         return store.is_owner(run, owner)
+
+    def is_text_owner(self, run: Run, owner: str) -> bool:
+        """Whether the own text that a run learns from is this student's."""
+        return store.is_text_owner(run, owner)
 
     def share(self, run: Run) -> Share:
         """How many runs take turns where this one does."""
@@ -170,6 +195,17 @@ class Engine:
             self.admission.check_turns(run.owner)
             self.registry.say(run, "")
         self._dispatch.steer(run, action)
+
+    def rename(self, run_id: str, name: str, *, owner: str) -> None:
+        """Call a run something; what is too long is cut, and an empty name is none.
+
+        Raises:
+            EngineError: if the run is another student's.
+            CheckpointError: if the disk is full.
+        """
+        run = self._own(run_id, owner)
+        run.name = " ".join(name.split())[:MOST_NAME_LETTERS]
+        store.write_name(run)
 
     def delete(self, run_id: str, *, owner: str) -> None:
         """Delete a run and all that it has learned.
@@ -214,11 +250,12 @@ class Engine:
         """The steps at which a run's model can be looked at again, in order."""
         return snapshot_steps(run.folder)
 
-    def export(self, run_id: str, form: Export) -> bytes:
+    def export(self, run_id: str, form: Export, *, owner: str = "") -> bytes:
         """Pack what a run has learned and logged so far.
 
         Args:
             run_id: anybody's run, or a pretrained model.
+            owner: the secret of the student who asks; a text that is another's is left out.
             form: `folder`: a zip file of the run folder, which the command line resumes, without
                 snapshots where they would make it too large;
                 `hugging_face`: a zip file of a folder that `transformers` opens; `metrics`: every
@@ -227,7 +264,8 @@ class Engine:
         Raises:
             EngineError: if there is nothing yet, or Hugging Face has no class for the model.
         """
-        return self._exports.pack(self._ready(run_id), form)
+        run = self._ready(run_id)
+        return self._exports.pack(run, form, with_text=store.is_text_owner(run, owner))
 
     # Workers.
 

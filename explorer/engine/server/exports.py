@@ -2,6 +2,7 @@
 
 import csv
 import io
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from explorer.engine.server.errors import EngineError
 from explorer.engine.server.pool import Pool
 from explorer.engine.server.questions import place_of
 from tiny_llama.metrics import read_metrics
+from tiny_llama.setup import TEXT
 
 Export = Literal["folder", "hugging_face", "metrics"]
 
@@ -30,24 +32,33 @@ class Exports:
 
     def __init__(self, pool: Pool, folder: Path) -> None:
         self._pool, self._folder = pool, folder
+        self._packing = threading.Lock()
         self._forms: Mapping[Export, Callable[[Run], bytes]] = {
-            "folder": self._as_folder,
             "hugging_face": self._for_hugging_face,
             "metrics": self._as_table,
         }
 
-    def pack(self, run: Run, form: Export) -> bytes:
+    def pack(self, run: Run, form: Export, *, with_text: bool) -> bytes:
         """Pack a run in one of these forms.
+
+        Args:
+            run: the run.
+            form: how.
+            with_text: whether a student's own text is for who asks.
 
         Raises:
             EngineError: if there is nothing yet, or Hugging Face has no class for the model.
         """
-        return self._forms[form](run)
+        with self._packing:  # each takes as much of the memory as its file has
+            if form == "folder":
+                return self._as_folder(run, with_text=with_text)
+            return self._forms[form](run)
 
-    def _as_folder(self, run: Run) -> bytes:
+    def _as_folder(self, run: Run, *, with_text: bool) -> bytes:
         """A zip file of the run folder, without snapshots where they would make it too large."""
         self._bring_up_to_date(run)
-        return store.zip_folder(run.folder, most_bytes=MOST_PACKED_BYTES)
+        but = () if with_text else (TEXT,)
+        return store.zip_folder(run.folder, most_bytes=MOST_PACKED_BYTES, but=but)
 
     def _for_hugging_face(self, run: Run) -> bytes:
         """A zip file of a folder that `transformers` opens."""

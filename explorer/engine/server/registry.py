@@ -15,6 +15,7 @@ from explorer.engine.messages import News, Started
 from explorer.engine.run import Run
 from explorer.engine.run_state import NEXT, RunState
 from explorer.engine.server.process import WorkerProcess
+from tiny_llama.setup import Setup, changes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,26 @@ class Registry:
         """Every run there is now."""
         with self.lock:
             return list(self._runs.values())
+
+    def find_begun(self, setup: Setup, *, owner: str, text_mark: str) -> Run | None:
+        """A run of this student's that begins with the same setup and text; None if there is none.
+
+        Args:
+            setup: of the run.
+            owner: fingerprint of the student's secret.
+            text_mark: fingerprint of the student's own text; empty: the corpus is another one.
+        """
+        for run in self.moving():
+            is_same = (run.owner, run.text_mark) == (owner, text_mark)
+            if is_same and not run.step and not changes(run.setup, setup):
+                return run
+        return None
+
+    def note_text(self, run_id: str, text_mark: str) -> None:
+        """Note with which text of the student's own a run was started; see `find_begun`."""
+        with self.lock:
+            if run := self.find(run_id):
+                run.text_mark = text_mark
 
     def moving(self) -> list[Run]:
         """The runs that take turns, or soon will."""

@@ -1,7 +1,7 @@
 """Attention: all heads at a glance, one head, its stages, life without it, and how it formed."""
 
 from explorer.inside.attention import ablation, all_heads, one_head, stages, time_machine
-from explorer.views import View
+from explorer.stage import View
 
 VIEWS = (
     View("heads", "All heads", all_heads.show),

@@ -6,32 +6,34 @@ from explorer import link, showing
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures import attention as figures
 from explorer.inspection import Inspection
+from explorer.stage import Stage
 from explorer.widgets import choose_one
 
 N_WRITTEN = 60
 """Tokens to write on with some heads off: enough to see a difference, a third of a second."""
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show the loss, what comes next and what is written without some heads."""
-    showing.introduce("attention", "ablate")
     model = inspection.run.setup.model
-    by = choose_one("Put in a head's place", ["zero", "mean"], key="by")
     names = {
         f"{layer}.{head}": [layer, head]
         for layer in range(model.n_layers)
         for head in range(model.n_heads)
     }
-    off = link.widget(
-        st.pills,
-        "off",
-        "Heads to switch off (layer.head)",
-        options=list(names),
-        selection_mode="multi",
-    )
+    with stage.controls:
+        off = link.widget(
+            st.pills,
+            "off",
+            "Heads to switch off (layer.head)",
+            options=list(names),
+            selection_mode="multi",
+        )
+        by = choose_one("Put in a head's place", ["zero", "mean"], key="by")
     heads = sorted(names[name] for name in off)
     answer = inspection.analyse("ablate", text=inspection.text, heads=heads, by=by)
-    _losses(answer, bool(heads))
+    with stage.controls:
+        _losses(answer, bool(heads))
     left, right = st.columns(2)
     with left:
         st.caption("What comes next")
@@ -42,16 +44,15 @@ def show(inspection: Inspection) -> None:
         found = inspection.analyse("importance", text=inspection.text, by=by)
         st.caption("Growth of the loss, in nats, when one head alone is switched off")
         showing.draw(figures.importance_map(found["growth"]), key="importance")
-    if heads:
-        st.caption("Where in the text it gets worse")
-        tokens = inspection.reading["tokens"]
-        showing.draw(figures.loss_change(tokens, answer["losses"], answer["counts"]), key="change")
-    _written(inspection, heads, by)
+    with stage.below:
+        if heads:
+            st.caption("Where in the text it gets worse")
+            tokens, losses = inspection.reading["tokens"], answer["losses"]
+            showing.draw(figures.loss_change(tokens, losses, answer["counts"]), key="change")
+        _written(inspection, heads, by)
     path = f"blocks.{heads[0][0] if heads else 0}.attention.heads"
     trace = inspection.analyse("trace", text=inspection.text, patterns=[path])
-    showing.explain(
-        "attention",
-        "ablate",
+    stage.explain(
         code="tiny_llama.analyses.ablation:_replacing",
         tensor=showing.LiveTensor(path=path, axes="h t e", values=trace[path]),
     )

@@ -2,15 +2,15 @@
 
 import streamlit as st
 
-from explorer import link, session, showing
+from explorer import link, session
 from explorer.components import head_grid
 from explorer.inside.attention.shared import explain, offer_page
 from explorer.inspection import Inspection
+from explorer.stage import Stage
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show all heads side by side; a press on one opens it."""
-    showing.introduce("attention", "heads")
     answer = inspection.analyse("heads", text=inspection.text)
     maps, roles = answer["maps"], answer["roles"]
     head_grid.head_grid(maps, roles, key="heads", open_head=_open)
@@ -20,9 +20,10 @@ def show(inspection: Inspection) -> None:
             f"of them each way, and shows the most that one of them reads."
         )
     offer_page(
-        lambda: head_grid.page(maps, roles, f"All heads of {session.run_name(inspection.run)}")
+        stage,
+        lambda: head_grid.page(maps, roles, f"All heads of {session.run_name(inspection.run)}"),
     )
-    explain(inspection, "heads", 0, 0)
+    explain(stage, inspection, 0, 0)
 
 
 def _open(layer: int, head: int) -> None:

@@ -1,26 +1,26 @@
 """One head: its map with arcs, and how it is named."""
 
-from explorer import showing
 from explorer.components import reading_map
 from explorer.components.head_grid import role_title
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible_all
 from explorer.inside.attention.shared import choose_window, explain, offer_page
 from explorer.inspection import Inspection, choose_head
+from explorer.stage import Stage
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show where every token reads from, in one head."""
-    showing.introduce("attention", "head")
-    layer, head = choose_head(inspection.run.setup.model)
-    first = choose_window(inspection)
+    with stage.controls:
+        layer, head = choose_head(inspection.run.setup.model)
+        first = choose_window(inspection)
     answer = inspection.analyse(
         "layer", text=inspection.text, layer=layer, first=first, most=reading_map.MOST_TOKENS
     )
     reading = _reading(answer, layer, head, inspection.step)
     reading_map.reading_map(reading, key="reading")
-    offer_page(lambda: reading_map.page(reading, f"Attention of layer {layer}, head {head}"))
-    explain(inspection, "head", layer, head)
+    offer_page(stage, lambda: reading_map.page(reading, f"Attention of layer {layer}, head {head}"))
+    explain(stage, inspection, layer, head)
 
 
 def _reading(answer: Answer, layer: int, head: int, step: int) -> reading_map.Reading:

@@ -7,6 +7,7 @@ import streamlit as st
 from explorer import link, showing
 from explorer.components import reading_map
 from explorer.inspection import Inspection
+from explorer.stage import Stage
 
 
 def choose_window(inspection: Inspection) -> int:
@@ -19,13 +20,14 @@ def choose_window(inspection: Inspection) -> int:
     return int(link.widget(st.slider, "first", label, min_value=0, max_value=last))
 
 
-def offer_page(make_page: Callable[[], str]) -> None:
+def offer_page(stage: Stage, make_page: Callable[[], str]) -> None:
     """Offer a view as one file.
 
     Args:
+        stage: of the view.
         make_page: writes it, called when it is asked for.
     """
-    st.download_button(
+    stage.below.download_button(
         "Stand-alone page (HTML)",
         data=lambda: make_page().encode(),
         file_name="attention.html",
@@ -36,13 +38,11 @@ def offer_page(make_page: Callable[[], str]) -> None:
     )
 
 
-def explain(inspection: Inspection, view: str, layer: int, head: int) -> None:
+def explain(stage: Stage, inspection: Inspection, layer: int, head: int) -> None:
     """Show formula, code and the pattern of one head."""
     path = f"blocks.{layer}.attention.pattern"
     trace = inspection.analyse("trace", text=inspection.text, patterns=[path])
-    showing.explain(
-        "attention",
-        view,
+    stage.explain(
         code="tiny_llama.parts.attentions.attention:Attention._pattern",
         tensor=showing.LiveTensor(path=path, axes="h t s", values=trace[path][head:]),
     )

@@ -5,28 +5,30 @@ import streamlit as st
 from explorer import showing
 from explorer.figures import attention as figures
 from explorer.figures.labels import visible_all
-from explorer.inside import worked_formulas
+from explorer.inside.attention import worked_formulas
 from explorer.inspection import Inspection, choose_head
+from explorer.stage import Stage
 from explorer.widgets import choose_place
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show the numbers of one token that reads, from products to shares of 1."""
-    showing.introduce("attention", "stages")
-    layer, head = choose_head(inspection.run.setup.model)
     tokens = inspection.reading["tokens"]
-    reader = choose_place("reader", "The token that reads", tokens)
+    with stage.controls:
+        layer, head = choose_head(inspection.run.setup.model)
+        reader = choose_place("reader", "The token that reads", tokens)
     answer = inspection.analyse(
         "stages", text=inspection.text, layer=layer, head=head, reader=reader
     )
     strongest = int(answer["pattern"].argmax())
-    source = choose_place(
-        "source",
-        "The token that is read from",
-        tokens,
-        usual=strongest,
-        because=(inspection.run.id, layer, head, reader, inspection.text),
-    )
+    with stage.controls:
+        source = choose_place(
+            "source",
+            "The token that is read from",
+            tokens,
+            usual=strongest,
+            because=(inspection.run.id, layer, head, reader, inspection.text),
+        )
     shown = {
         "q · k": answer["products"],
         f"divided by √{answer['d_head']}": answer["scaled"],
@@ -37,15 +39,17 @@ def show(inspection: Inspection) -> None:
     }
     tokens = answer["tokens"]
     showing.draw(figures.stage_bars(tokens, shown, reader=reader, source=source), key="stage_bars")
-    st.markdown(worked_formulas.stages(answer, source, inspection.run.setup.model.position))
-    with st.expander("All numbers as a table", icon=":material/table:", key="stage_table"):
+    with stage.below:
+        st.markdown(worked_formulas.stages(answer, source, inspection.run.setup.model.position))
+    with (
+        stage.below,
+        st.expander("All numbers as a table", icon=":material/table:", key="stage_table"),
+    ):
         names = {"Token": [f"{at} {name}" for at, name in enumerate(visible_all(tokens))]}
         before = {"q · k before turning": answer["unrotated"]}
         st.dataframe(names | before | shown, hide_index=True)
     path = f"blocks.{layer}.attention.scores"
-    showing.explain(
-        "attention",
-        "stages",
+    stage.explain(
         code="tiny_llama.parts.attentions.attention:Attention._pattern",
         tensor=showing.LiveTensor(path=f"{path}, this reader", axes="s", values=answer["scaled"]),
     )

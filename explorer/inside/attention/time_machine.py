@@ -9,19 +9,22 @@ from explorer.figures import attention as figures
 from explorer.figures.labels import visible_all
 from explorer.inside.attention.shared import choose_window, offer_page
 from explorer.inspection import Inspection, choose_head
+from explorer.stage import Stage
 from explorer.widgets import choose_one
 from tiny_llama.analyses.roles import ROLES
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show a head at every step that was kept, and its score beside the loss."""
-    showing.introduce("attention", "time")
-    layer, head = choose_head(inspection.run.setup.model)
+    with stage.controls:
+        layer, head = choose_head(inspection.run.setup.model)
+        first = choose_window(inspection)
+        role = choose_one("Score", list(ROLES), key="role")
     answer = inspection.analyse(
         "history",
         text=inspection.text,
         layer=layer,
-        first=choose_window(inspection),
+        first=first,
         most=reading_map.MOST_TOKENS,
     )
     scores = answer["roles"][:, layer, head]
@@ -35,23 +38,23 @@ def show(inspection: Inspection) -> None:
         window=answer["window"],
     )
     reading_map.reading_map(reading, key="time")
-    offer_page(lambda: reading_map.page(reading, f"How layer {layer}, head {head} formed"))
-    role = choose_one("Score", list(ROLES), key="role")
+    offer_page(stage, lambda: reading_map.page(reading, f"How layer {layer}, head {head} formed"))
     at, steps, losses = list(ROLES).index(role), answer["steps"], answer["losses"]
-    showing.draw(
-        figures.formation(
-            steps, answer["roles"][..., at], losses, role=ROLES[role], chosen=(layer, head)
-        ),
-        key="formation",
-    )
-    if np.isfinite(losses).all() and np.isfinite(scores[:, at]).all():
+    formation, against = stage.below.columns(2)
+    with formation:
         showing.draw(
-            figures.score_against_loss(steps, scores[:, at], losses, role=ROLES[role]),
-            key="score_against_loss",
+            figures.formation(
+                steps, answer["roles"][..., at], losses, role=ROLES[role], chosen=(layer, head)
+            ),
+            key="formation",
         )
-    showing.explain(
-        "attention",
-        "time",
+    if np.isfinite(losses).all() and np.isfinite(scores[:, at]).all():
+        with against:
+            showing.draw(
+                figures.score_against_loss(steps, scores[:, at], losses, role=ROLES[role]),
+                key="score_against_loss",
+            )
+    stage.explain(
         code="tiny_llama.analyses.roles:role_scores",
         tensor=showing.LiveTensor(
             path=f"blocks.{layer}.attention.pattern, head {head}, at each step kept",

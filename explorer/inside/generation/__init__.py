@@ -1,7 +1,7 @@
 """Generation: the next token, several texts, what is kept, what layers say, what surprises."""
 
 from explorer.inside.generation import kv_cache, logit_lens, next_token, samples, surprise
-from explorer.views import View
+from explorer.stage import View
 
 VIEWS = (
     View("next", "Next token", next_token.show),

@@ -7,13 +7,14 @@ from explorer import link, showing
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures.feed_forward import activation_curves, product_map
 from explorer.inspection import Inspection, analyse
+from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.menu import FEED_FORWARD
 
 CURVES = {
     "swiglu": "silu (SwiGLU)",
-    "gelu": "GELU by tanh (also in GeGLU)",
-    "relu": "ReLU (also in ReGLU)",
+    "gelu": "GELU (GeGLU)",
+    "relu": "ReLU (ReGLU)",
     "relu_squared": "Squared ReLU",
 }
 """One of each curve; a gated network has the curve of its plain kin."""
@@ -25,24 +26,25 @@ GATED = tuple(
 WIDEST = 4.0
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show every activation with its derivative, and what a gate makes of the other projection."""
-    showing.introduce("norm_and_swiglu", "activations")
     answer = analyse("activations")
     z = answer["z"]
-    at = link.widget(st.slider, "z", "z", min_value=-WIDEST, max_value=WIDEST, step=0.05)
+    with stage.controls:
+        at = link.widget(st.slider, "z", "z", min_value=-WIDEST, max_value=WIDEST, step=0.05)
     chosen = int(np.abs(z - at).argmin())
     inside = np.flatnonzero(np.abs(z) <= WIDEST + 1e-9)
     left, right = st.columns(2)
     with left:
-        st.markdown("**The activation**")
+        st.caption("The activation")
         _curves(answer, "values", inside, chosen, "act(z)", top=WIDEST)
     with right:
-        st.markdown("**Its derivative**")
+        st.caption("Its derivative")
         _curves(answer, "slopes", inside, chosen, "act′(z)", top=2.0)
-    st.markdown(activation_table(answer, chosen))
-    _product(answer, chosen)
-    _explain(inspection, answer)
+    with stage.below:
+        st.markdown(activation_table(answer, chosen))
+        _product(answer, chosen)
+    _explain(stage, inspection, answer)
 
 
 def _curves(
@@ -93,12 +95,10 @@ def _product(answer: Answer, chosen: int) -> None:
         )
 
 
-def _explain(inspection: Inspection, answer: Answer) -> None:
+def _explain(stage: Stage, inspection: Inspection, answer: Answer) -> None:
     own = inspection.run.setup.model.feed_forward
     name = own if own in answer["names"] else "swiglu"
-    showing.explain(
-        "norm_and_swiglu",
-        "activations",
+    stage.explain(
         code=f"{FEED_FORWARD[name].where}.activate",
         tensor=showing.LiveTensor(
             path=f"act(z) of {FEED_FORWARD[name].title} for z from {answer['z'][0]:g} to "

@@ -8,6 +8,7 @@ import streamlit as st
 from explorer import link, showing
 from explorer.figures.feed_forward import width_lines
 from explorer.inspection import Inspection
+from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import parameters_by_component
@@ -29,12 +30,11 @@ MULTIPLES = (1, 16, 64, 256)
 OWN = "own"
 
 
-def show(inspection: Inspection) -> None:
+def show(stage: Stage, inspection: Inspection) -> None:
     """Show the parameters of a feed-forward network against its width, with a gate and without."""
-    showing.introduce("norm_and_swiglu", "width")
     configs = {"this": inspection.run.setup.model} | {name: PRESETS[name].config for name in REAL}
     titles = {"this": "This model"} | {name: PRESETS[name].title for name in REAL}
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with stage.controls:
         config = configs[choose_named("Sizes of", titles, key="sizes_of")]
         word = link.widget(
             st.select_slider,
@@ -63,9 +63,9 @@ def show(inspection: Inspection) -> None:
         for title, kind in (("gate, up, down: 3 d f", "swiglu"), ("up, down: 2 d f", "gelu"))
     }
     showing.draw(width_lines(widths, lines, points, budget), key="width_lines")
-    st.markdown(width_words(config, rule))
-    st.markdown(width_table())
-    showing.explain("norm_and_swiglu", "width", code="tiny_llama.config:ModelConfig.hidden_width")
+    stage.below.markdown(width_words(config, rule))
+    stage.below.markdown(width_table())
+    stage.explain(code="tiny_llama.config:ModelConfig.hidden_width")
 
 
 def feed_forward_parameters(config: ModelConfig, kind: str, d_hidden: int) -> int:

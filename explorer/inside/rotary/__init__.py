@@ -1,7 +1,7 @@
 """Rotary embeddings: turning, distance, decay, trained heads, longer texts and both layouts."""
 
 from explorer.inside.rotary import conventions, decay, distance, longer, rotation, trained
-from explorer.views import View
+from explorer.stage import View
 
 VIEWS = (
     View("rotation", "Rotation", rotation.show),

@@ -1,7 +1,7 @@
 """Tokens: how a text is cut, merge by merge, in which languages, and what a vocabulary costs."""
 
 from explorer.inside.tokens import bits_per_byte, cuts, details, languages, merges, vocabulary_cost
-from explorer.views import View
+from explorer.stage import View
 
 VIEWS = (
     View("cut", "Cut", cuts.show),

@@ -8,9 +8,10 @@ import streamlit as st
 
 from explorer import content, showing
 from explorer.figures.tokens import language_bars
-from explorer.inside.tokens.pieces import token_row
+from explorer.inside.token_boxes import token_row
 from explorer.inside.tokens.tokenizer_setup import Cut, TokenizerSetup
 from explorer.inspection import analyse
+from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.setup import OWN_TEXT
 from tiny_llama.tokenizers import TOKENIZERS
@@ -32,27 +33,26 @@ def sentences() -> dict[str, str]:
     return {each["language"]: each["text"] for each in content.facts("declaration")["sentences"]}
 
 
-def show(setup: TokenizerSetup) -> None:
+def show(stage: Stage, setup: TokenizerSetup) -> None:
     """Show what each tokenizer takes for each language, relative to English."""
-    showing.introduce("tokens", "languages")
     cuts = _cuts(setup)
-    kind = choose_named("Cut by", TITLES, key="cut_by", as_buttons=True, is_labelled=False)
+    with stage.controls:
+        kind = choose_named("Cut by", TITLES, key="cut_by")
+        _lost(cuts, kind)
     languages = [name for name in sentences() if name != EMOJI]
     showing.draw(
         language_bars(languages, ratios([cuts[name][kind] for name in languages]), TITLES[kind]),
         key="language_bars",
     )
-    _lost(cuts, kind)
-    _one(cuts, kind)
-    st.markdown(language_table(cuts, kind))
-    st.caption(
-        "Article 1 of the Universal Declaration of Human Rights in the United Nations' "
-        "translations, so the same in meaning though not in length; the emoji line is ours. "
-        "Characters are Unicode code points, of which an emoji may have several."
-    )
-    showing.explain(
-        "tokens",
-        "languages",
+    with stage.below:
+        _one(cuts, kind)
+        st.markdown(language_table(cuts, kind))
+        st.caption(
+            "Article 1 of the Universal Declaration of Human Rights in the United Nations' "
+            "translations, so the same in meaning though not in length; the emoji line is ours. "
+            "Characters are Unicode code points, of which an emoji may have several."
+        )
+    stage.explain(
         code="tiny_llama.analyses.cutting:cut",
         tensor=showing.LiveTensor(
             path="n_tokens", axes="n", values=np.array([len(cuts[n][kind]["ids"]) for n in cuts])

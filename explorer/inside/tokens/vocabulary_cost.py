@@ -9,6 +9,7 @@ from explorer.engine.server.answer_cache import Answer
 from explorer.figures.tokens import Priced, vocabulary_trade
 from explorer.inside.tokens.tokenizer_setup import TokenizerSetup
 from explorer.inspection import analyse, current_run
+from explorer.stage import Stage
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import parameters_by_component
 from tiny_llama.presets import PRESETS
@@ -30,20 +31,20 @@ REAL = (
 )
 
 
-def show(setup: TokenizerSetup) -> None:
+def show(stage: Stage, setup: TokenizerSetup) -> None:
     """Show price and gain of several vocabularies for the current model."""
-    showing.introduce("tokens", "cost")
     config = current_run().setup.model
     chosen = setup.vocab_size or DEFAULT_VOCAB_SIZE
     sizes = sorted({*SIZES, chosen})
     answer = analyse("vocabularies", sizes=sizes, corpus=setup.corpus, own=setup.own)
     learned, fixed = priced(answer, config)
     showing.draw(vocabulary_trade(learned, fixed), key="vocabulary_trade")
-    st.markdown(cost_table([*learned, *fixed], config, chosen))
-    st.caption(_remark(setup, answer, config))
-    st.subheader("Real models", anchor=False)
-    st.markdown(real_table())
-    showing.explain("tokens", "cost", code="tiny_llama.analyses.vocabulary:vocabularies")
+    with stage.below:
+        st.markdown(cost_table([*learned, *fixed], config, chosen))
+        st.caption(_remark(setup, answer, config))
+        st.subheader("Real models", anchor=False)
+        st.markdown(real_table())
+    stage.explain(code="tiny_llama.analyses.vocabulary:vocabularies")
 
 
 def vocabulary_parameters(config: ModelConfig, size: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The sidebar of every page: the model that all pages look at, and a way to look at another."""
+"""The model that all pages look at, said in the bar, and a way to look at another."""
 
 import streamlit as st
 
@@ -11,20 +11,20 @@ from tiny_llama.cost import count_parameters
 from tiny_llama.setup import setup_in_one_line
 
 SLOWER = 4
-"""How many times as rarely as a page's own live part the sidebar asks for news."""
+"""How many times as rarely as a page's own live part the bar asks for news."""
 _CHOICE = "model_choice"
 
 
 def show() -> None:
     """Say which model the pages look at, and let the student switch."""
     run = session.current_run()
-    with st.sidebar:
-        st.markdown("**The model that pages look at**")
+    with st.container(key="model", horizontal=True, vertical_alignment="center", gap="small"):
         _switch(run)
         if run is None:
             st.caption("The link's run is not on this server any more; choose another one.")
             return
-        st.fragment(_card, run_every=_seconds(run))(run.id)
+        st.fragment(_state_of, run_every=_seconds(run))(run.id)
+        _offer_own(run)
 
 
 def _seconds(run: Run) -> float | None:
@@ -45,6 +45,7 @@ def _switch(run: Run | None) -> None:
         on_change=link.by_hand(_CHOICE, _look),
         placeholder="Choose a model",
         label_visibility="collapsed",
+        width=184,
     )
 
 
@@ -57,33 +58,52 @@ def _look() -> None:
 
 def _names(run: Run | None) -> dict[str, str]:
     """What can be chosen: one's own runs, the pretrained ones, and the run that the link names."""
-    own = session.own_names()
-    names = {each.id: f"{own[each.id]}, {each.setup.corpus}" for each in session.own_runs()}
+    names = {each.id: session.full_name(each) for each in session.own_runs()}
     names |= {name: f"{name}, shipped" for name in PRETRAINED}
     if run and run.id not in names:
         names = {run.id: f"{session.run_name(run)}, somebody else's"} | names
     return names
 
 
-def _card(run_id: str) -> None:
+def _offer_own(run: Run) -> None:
+    """Lead who looks at another model back to their own run that trains."""
+    own = next((each for each in session.own_runs() if each.is_moving), None)
+    if own is None or own.id == run.id or session.is_mine(run):
+        return
+    st.button(
+        "Your run trains",
+        icon=":material/play_circle:",
+        key="own_run",
+        type="primary",
+        on_click=lambda: session.look_at(own.id),
+        help="Look at your own run, which trains meanwhile.",
+    )
+
+
+def _state_of(run_id: str) -> None:
+    """How far the model is trained; a press says what it is, and how well it does."""
     run = session.engine().poll(run_id)
     if run is None:
         return
-    n_parameters = count_parameters(run.setup.model)
-    st.caption(f"{content.escaped(setup_in_one_line(run.setup))}  \n{n_parameters:,} parameters")
-    st.caption(f"{_whose(run)}  \n{_state(run)}")
+    with st.popover(_stands(run), type="tertiary", key="model_state"):
+        n_parameters = count_parameters(run.setup.model)
+        st.markdown(content.escaped(setup_in_one_line(run.setup)))
+        st.markdown(f"{n_parameters:,} parameters; {_whose(run)}, {_how_well(run)}.")
+
+
+def _stands(run: Run) -> str:
+    if not run.step:
+        return "Untrained"
+    return f"Training, step {run.step:,}" if run.is_moving else f"Step {run.step:,}"
 
 
 def _whose(run: Run) -> str:
     if run.status == RunState.RECORDED:
-        return "Shipped with the app, training recorded"
-    return "Your own run" if session.is_mine(run) else "Somebody else's run"
+        return "shipped with the app, training recorded"
+    return "your own run" if session.is_mine(run) else "somebody else's run"
 
 
-def _state(run: Run) -> str:
-    """How far the model is trained, and how well it does."""
-    if not run.step:
-        return STATUS[run.status] if run.status == RunState.STARTING else "Not trained yet"
+def _how_well(run: Run) -> str:
     status = "trained" if run.status == RunState.RECORDED else STATUS[run.status].lower()
     loss = run.last("held_out_loss")
     return f"{status}, step {run.step:,}" + (f", held-out loss {loss:.3f}" if loss else "")
