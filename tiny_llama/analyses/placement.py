@@ -21,7 +21,7 @@ DEPTHS = (2, 6, 12, 24)
 PLACEMENTS = ("pre", "post")
 MOST_WIDTH, NARROW, NARROW_HEADS, NARROW_EXPERTS = 128, 64, 4, 4
 """A wider model is looked at in the narrow width, since 24 layers of its own would take long."""
-MOST_BYTES = 50_000_000
+MOST_BYTES = 80_000_000
 """So is one whose 24 layers would take more memory than this."""
 MOST_TOKENS = 128
 
