@@ -38,8 +38,8 @@ def tiles(numbers: Mapping[str, str]) -> None:
             st.metric(label, number, border=True)
 
 
-def line(numbers: Mapping[str, str]) -> None:
-    """Show numbers on one slim line, each after its label."""
+def in_one_line(numbers: Mapping[str, str]) -> None:
+    """Say numbers in a slim line, each after its label."""
     st.markdown(" · ".join(f"{label} **{number}**" for label, number in numbers.items()))
 
 

@@ -45,7 +45,7 @@ STOPS = (
     Stop(
         page="norm_and_swiglu",
         title="Norm and SwiGLU",
-        subject=["norm_vectors"],
+        subject=["norm_statistics", "two_results"],
         words={"view": "norms"},
     ),
     Stop(

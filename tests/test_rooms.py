@@ -14,23 +14,26 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "state": (),
     "words": (),
     "engine": (),
+    "settings": (),
     "engine.worker": ("engine",),
     "engine.server": ("engine",),
     "guard": ("engine",),
     "components": ("figures", "state"),
     "link": ("content", "state", "words"),
-    "session": ("engine", "engine.server", "link", "state"),
+    "session": ("engine", "engine.server", "link", "settings", "state"),
     "presentation": ("link",),
     "showing": ("content", "figures", "presentation", "source"),
     "widgets": ("content", "figures", "link", "words"),
     "page_list": (),
     "stage": ("content", "page_list", "showing", "widgets"),
-    "controls": ("content", "engine", "guard", "link", "state", "words"),
+    "controls": ("content", "engine", "guard", "link", "settings", "state", "words"),
     "inspection": (
         *("content", "engine", "engine.server", "link", "session", "showing", "stage", "widgets"),
         "words",
     ),
-    "run_actions": ("content", "controls", "engine", "engine.server", "session"),
+    "run_actions": (
+        *("content", "controls", "engine", "engine.server", "session", "settings", "state"),
+    ),
     "tour": ("components", "content", "link"),
     "family": (
         *("components", "content", "controls", "link", "showing", "stage", "widgets", "words"),
@@ -45,7 +48,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "train": (
         *("components", "content", "controls", "engine", "family", "link", "run_actions"),
-        *("session", "widgets"),
+        *("session", "settings", "showing", "widgets"),
     ),
     "home": (
         *("components", "content", "engine.server", "family", "figures", "link", "page_list"),

@@ -33,7 +33,7 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
     whole = sum(text.values())
     with stage.controls:
         budget = choose_budget(setup, name)
-    showing.line(
+    showing.in_one_line(
         {
             "Forward, a token of a full text": in_flops(whole / n),
             f"a text of {n:,} tokens": in_flops(whole),

@@ -33,7 +33,7 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
         accelerator = choose_accelerator()
     weights = weight_bytes(config, serving.precision, group_size=serving.group_size)
     cache = cache_bytes(config, serving, serving.n_tokens, serving.n_texts)
-    showing.line(
+    showing.in_one_line(
         {
             f"Weights in {PRECISIONS[serving.precision].title}": in_bytes(weights),
             "Cache": in_bytes(cache),

@@ -65,7 +65,7 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
         order = choose_named("Boxes", ORDERS, key="boxes", as_buttons=True)
         boxes = list(boxes_of(parts, order))
         opened = _choose_box(boxes)
-    showing.line(_numbers(config, counts))
+    showing.in_one_line(_numbers(config, counts))
     showing.draw(parameter_map(boxes, opened), key="parameter_map")
     with stage.below:
         st.markdown(component_table(equal))

@@ -92,7 +92,7 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
             f"Weights and one cache do not fit: {needed:,} × {accelerator.name} would be needed. "
             f"The bounds below hold as if they did."
         )
-    showing.line(numbers_of(config, serving, machine))
+    showing.in_one_line(numbers_of(config, serving, machine))
     _speeds(config, serving, machine)
     with stage.below:
         _roofline(config, serving, machine)

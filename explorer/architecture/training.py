@@ -48,7 +48,7 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
     with stage.controls:
         budget = choose_budget(setup, name)
         plan = _choose_plan(setup, name, budget.n_tokens)
-    showing.line(plan_numbers(plan))
+    showing.in_one_line(plan_numbers(plan))
     st.markdown(checks_table(checks(), _title(setup, name), beside(plan, setup.model)))
     with stage.below:
         _sources()

@@ -177,6 +177,18 @@ def cited(source: str, confidence: str, unverified: Sequence[str] = ()) -> str:
     return f"Source: {escaped(source)} · {confidence.replace('-', ' ')} ({meaning}{but})"
 
 
+def lost(n_unknown: int) -> str:
+    """Say what becomes of characters that a tokenizer does not know; empty where there are none."""
+    if not n_unknown:
+        return ""
+    them = (
+        "character that the tokenizer does not know is"
+        if n_unknown == 1
+        else ("characters that the tokenizer does not know are")
+    )
+    return f"{n_unknown:,} {them} lost and read{'s' * (n_unknown == 1)} as �"
+
+
 def escaped(text: str) -> str:
     """Write a text so that Markdown shows it word for word."""
     return "".join(f"\\{mark}" if mark in _MARKS else mark for mark in text)
