@@ -52,7 +52,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "home": (
         *("components", "content", "engine.server", "family", "figures", "link", "page_list"),
-        *("run_actions", "showing", "stage", "state", "tour", "widgets"),
+        *("run_actions", "showing", "stage", "tour", "widgets"),
     ),
     "current_model": ("content", "engine", "engine.server", "link", "session", "state", "train"),
     "navigation": ("content", "link", "page_list"),
