@@ -86,7 +86,7 @@ def current_run() -> Run:
         showing.stop(
             "The link's run is not on this server any more; choose a model in the bar above."
         )
-    if run.status == RunState.STARTING:
+    if run.status == RunState.STARTING or (run.status == RunState.WAITING and not run.step):
         st.info("This run is still being prepared; its model shows here in a moment.")
         st.fragment(_wait, run_every=1.0)(run.id)
         st.stop()
@@ -95,7 +95,7 @@ def current_run() -> Run:
 
 def _wait(run_id: str) -> None:
     run = session.engine().poll(run_id)
-    if run is None or run.status != RunState.STARTING:
+    if run is None or run.status not in (RunState.WAITING, RunState.STARTING):
         st.rerun()
 
 
@@ -166,13 +166,18 @@ def _step(run: Run) -> int | None:
     return None if chosen == _NOW else int(chosen)
 
 
-def choose_head(config: ModelConfig) -> tuple[int, int]:
-    """Let the student choose one head of a model, counted from 0; ends the page without any."""
+def needs_heads(config: ModelConfig) -> None:
+    """End the page where a model has no attention."""
     if not (config.has_attention and config.n_layers):
         showing.stop(
             f"This model has no attention to look at (attention='{config.attention}', "
             f"n_layers={config.n_layers}); choose another model in the bar above."
         )
+
+
+def choose_head(config: ModelConfig) -> tuple[int, int]:
+    """Let the student choose one head of a model, counted from 0; ends the page without any."""
+    needs_heads(config)
     layer, head = st.columns(2)
     with layer:
         chosen_layer = choose_layer(config.n_layers)

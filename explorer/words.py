@@ -207,6 +207,7 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
     INSIDE: {"at": (_text(10), "now"), "follow": (SWITCH, False)},
     ("train",): {
         "overlay": (_several(), []),
+        "without": (_several(), []),
         "curve": (_one_of(), "Loss"),
         "axis": (_one_of(), "Steps"),
         "log": (SWITCH, False),

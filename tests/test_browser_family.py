@@ -176,7 +176,6 @@ def test_a_node_is_clicked_its_diff_read_and_its_miniature_trained(come):
     settle(student)
     chosen = dict(student.query)
     assert chosen["preset"] == "tiny-gpt3"
-    student.unfold("Model: parts and sizes")
     for name, label in (
         ("norm", "Norm"),
         ("position", "Positions"),

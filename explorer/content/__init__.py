@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+MARK = HERE / "pictures" / "mark.svg"
+"""The app's own mark."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"*`])")
 
 
@@ -67,8 +69,8 @@ class Words:
     """What to look at, in plain words."""
     try_it: str
     """One thing to do."""
-    formula: str
-    """The formula with what its letters mean, and the papers; empty where there is none."""
+    formula: str = ""
+    """The formula with what its letters mean, and the papers; empty where a view has none."""
 
     @property
     def first_sentence(self) -> tuple[str, str]:
@@ -78,9 +80,9 @@ class Words:
 
 
 def inside(page: str, view: str) -> Words:
-    """Give the words of one view of a page that looks inside.
+    """Give the words of one view of a page.
 
-    The file has them in this order, parted by lines of three hyphens; the formula may be missing.
+    The file has them in the order of `Words`, parted by lines of three hyphens.
 
     Raises:
         KeyError: if there is no such view.

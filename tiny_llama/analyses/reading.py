@@ -24,7 +24,7 @@ def reading(subject: Subject, *, text: str) -> Found:
         TextError: if the text has no token.
     """
     every = subject.read_all(text)
-    ids = every[: subject.model.config.context]
+    ids = every[: subject.most_tokens]
     logits = subject.model(ids[None])[0, :-1]
     log_probabilities = logits.log_softmax(-1)
     true = log_probabilities.gather(1, ids[1:, None])
