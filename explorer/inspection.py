@@ -136,6 +136,7 @@ def text_box(example: str, label: str = "Text that the model reads") -> str:
         usual=example,
         height=90,
         max_chars=MOST_CHARACTERS,
+        folded=True,
         help="Any text of yours; every picture on this page is of this text.",
     )
     return str(words or "")
