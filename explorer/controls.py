@@ -103,8 +103,12 @@ def basics(steps_in: DeltaGenerator | None = None) -> Basics:
     return Basics(preset=preset, corpus=corpus, steps=steps, own_text=own)
 
 
-def any_model() -> tuple[Setup, str]:
+def any_model(parts: DeltaGenerator, fine: DeltaGenerator) -> tuple[Setup, str]:
     """Let the student choose any model, tiny or real, and change any part of it.
+
+    Args:
+        parts: where the widgets of its parts and sizes stand.
+        fine: where those of its fine points stand.
 
     Returns:
         A setup whose model has the vocabulary that was chosen, and the preset it began with.
@@ -114,17 +118,11 @@ def any_model() -> tuple[Setup, str]:
     """
     preset = _choice("preset", "Model to begin with", PRESETS, TINY[0], then=_take_preset)
     usual = Setup(model=find_preset(preset).config)
-    # Where a screen is narrow the page folds what is in here, by its style sheet.
-    st.toggle("Model: parts and sizes", key="parts_shown")
-    with st.container(key="parts"):
-        with st.grid(2, min_column_width=90):
-            values = _widgets({**PARTS, **SIZES}, usual)
-        with (
-            st.expander("Model: fine points", icon=":material/tune:"),
-            st.grid(2, min_column_width=90),
-        ):
-            values |= _widgets({**MORE_PARTS, **MODEL_FINE_POINTS}, usual)
-            vocab_size = _vocabulary(usual.model.vocab_size)
+    with parts, st.grid(2, min_column_width=90, gap="xsmall"):
+        values = _widgets({**PARTS, **SIZES}, usual)
+    with fine, st.grid(2, min_column_width=90, gap="xsmall"):
+        values |= _widgets({**MORE_PARTS, **MODEL_FINE_POINTS}, usual)
+        vocab_size = _vocabulary(usual.model.vocab_size)
     setup = usual.with_settings(values)
     return replace(setup, model=replace(setup.model, vocab_size=vocab_size)), preset
 
@@ -170,11 +168,8 @@ def tokenizer_basics() -> TokenizerBasics:
     Raises:
         TextError: if the student's own text is empty, too short, too long or no text.
     """
-    columns = st.columns(2)
-    with columns[1]:
-        vocab_size = _widget("vocab_size", "Vocabulary of SentencePiece", None)
-    with columns[0]:
-        corpus, own = _corpus()
+    corpus, own = _corpus()
+    vocab_size = _widget("vocab_size", "Vocabulary of SentencePiece", None)
     if corpus == OWN_TEXT:
         own = own_text(own).text()
         check_text(own)

@@ -81,7 +81,7 @@ def buttons(run: Run, wanted: Wanted | None) -> None:
 def more(run: Run) -> None:
     """Offer what is done with a run once in a while; what it was for another run folds itself."""
     with st.popover("More", icon=":material/more_horiz:", key=f"more_{run.id}"):
-        if run.status not in (RunState.RECORDED, RunState.STARTING, RunState.FAILED):
+        if run.status not in _WITHOUT_MODEL:
             _fork(run)
         if run.is_readable:
             _take_settings(run)
@@ -93,6 +93,7 @@ def more(run: Run) -> None:
 
 UNKNOWN = "\ufffd"
 """What a tokenizer makes of a character that it does not know."""
+_WITHOUT_MODEL = (RunState.RECORDED, RunState.WAITING, RunState.STARTING, RunState.FAILED)
 _ICONS: Mapping[Action, str] = {
     "pause": ":material/pause:",
     "resume": ":material/play_arrow:",
@@ -124,7 +125,7 @@ def _pause_or_go_on(run: Run, label: str, action: Action) -> None:
         _ICONS[action],
         "pause",
         steer,
-        disabled=run.status == RunState.STARTING,
+        disabled=run.status in (RunState.WAITING, RunState.STARTING),
         before=lambda: state.keep(_PRESSED, action),
     )
 
@@ -245,7 +246,7 @@ def _button(
 
 def prompt(run: Run) -> None:
     """Let the model, as it stands, go on from the student's words."""
-    if run.status in (RunState.FAILED, RunState.STARTING):
+    if run.status in (RunState.FAILED, RunState.WAITING, RunState.STARTING):
         return
     with st.form("prompt", border=False):
         words = st.text_input(
@@ -279,7 +280,8 @@ def _written(prompt: str, text: str) -> None:
 
 def _downloads(run: Run) -> None:
     """Offer the run to take home, each packed only when it is asked for."""
-    if run.status == RunState.STARTING or not run.is_readable:
+    has_none = run.status in (RunState.WAITING, RunState.STARTING) or not run.is_readable
+    if has_none:
         return
     st.caption("Take it home")
     why_no_layout = _why_not(lambda: layout_for(run.setup.model))

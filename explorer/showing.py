@@ -38,6 +38,11 @@ def tiles(numbers: Mapping[str, str]) -> None:
             st.metric(label, number, border=True)
 
 
+def in_one_line(numbers: Mapping[str, str]) -> None:
+    """Say numbers in a slim line, each after its label."""
+    st.markdown(" · ".join(f"{label} **{number}**" for label, number in numbers.items()))
+
+
 def markdown_table(rows: Sequence[Sequence[str]], align: str) -> str:
     """A table in Markdown.
 

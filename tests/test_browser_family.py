@@ -193,5 +193,7 @@ def test_the_list_is_walked_and_its_cards_are_opened_by_keyboard(come):
     student.see_link(node="llama-2")
     heading = student.page.get_by_role("heading", name="Llama 2", exact=True)
     expect(heading).to_be_visible()
-    student.page.get_by_role("link", name="Go to card").press("Enter")
     expect(heading).to_be_in_viewport()
+    student.page.get_by_role("link", name="All facts").press("Enter")
+    details = student.page.get_by_role("heading", name="Llama 2: all facts", exact=True)
+    expect(details).to_be_in_viewport()

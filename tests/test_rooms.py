@@ -44,22 +44,25 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "architecture": (
         *("components", "content", "controls", "engine", "figures", "inspection", "link"),
-        *("session", "showing", "source", "state", "stage", "widgets"),
+        *("presentation", "session", "showing", "source", "state", "stage", "widgets"),
     ),
     "train": (
         *("components", "content", "controls", "engine", "family", "link", "run_actions"),
         *("session", "settings", "showing"),
     ),
     "home": (
-        *("content", "family", "figures", "link", "run_actions", "showing", "state", "tour"),
-        *("stage", "widgets"),
+        *("components", "content", "engine.server", "family", "figures", "link", "page_list"),
+        *("run_actions", "showing", "stage", "state", "tour", "widgets"),
     ),
     "current_model": ("content", "engine", "engine.server", "link", "session", "state", "train"),
-    "navigation": ("link", "page_list"),
+    "navigation": ("content", "link", "page_list"),
     "share": ("link", "session"),
     "bar": ("components", "current_model", "navigation", "presentation", "share"),
     "returning": ("components", "session", "state"),
-    "app": ("bar", "guard", "link", "navigation", "page_list", "returning", "session", "tour"),
+    "app": (
+        *("bar", "content", "guard", "link", "navigation", "page_list", "returning", "session"),
+        "tour",
+    ),
 }
 """What each room of `explorer` imports of the others: only what stands above it in this table."""
 PLAIN = {"collections", "dataclasses", "html", "math", "typing", "functools", "re", "itertools"}

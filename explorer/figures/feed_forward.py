@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from explorer.figures.labels import plotted, visible
+from explorer.figures.labels import numbered, visible
 from explorer.figures.norms import DASHES, MARK, SYMBOLS, name_tokens
-from explorer.figures.picture import Picture, framed
+from explorer.figures.picture import Picture, framed, named_axis
 
 N_TOP = 12
 
@@ -100,20 +100,16 @@ def unit_map(
             zmin=-most,
             zmax=most,
             autocolorscale=True,
-            customdata=[[plotted(token) for token in tokens]] * len(units),
+            customdata=[numbered(tokens, first)] * len(units),
             text=[[str(unit)] * len(tokens) for unit in units],
-            hovertemplate="unit %{text}, token %{x} “%{customdata}”: %{z}<extra></extra>",
+            hovertemplate="unit %{text}, token %{customdata}: %{z}<extra></extra>",
             colorbar={"thickness": 12},
         )
     )
     framed(figure, height=150 + 16 * len(units), y="Hidden unit")
     name_tokens(figure, tokens, first)
-    figure.update_yaxes(
-        tickvals=np.arange(len(units)),
-        ticktext=[str(unit) for unit in units],
-        autorange="reversed",
-        tickfont={"size": 10},
-    )
+    figure.update_yaxes(**named_axis([str(unit) for unit in units]))
+    figure.update_yaxes(range=[len(units) - 0.5, -0.5])
     row, column = np.unravel_index(int(np.nanargmax(np.abs(values))), values.shape)
     return Picture(
         figure=figure,
@@ -145,7 +141,7 @@ def top_units(hidden: np.ndarray, gate: np.ndarray, up: np.ndarray, token: str) 
         )
     )
     framed(figure, height=280, x="Hidden unit", y="hidden")
-    figure.update_xaxes(tickvals=places, ticktext=[str(unit) for unit in order], tickangle=-90)
+    figure.update_xaxes(**named_axis([str(unit) for unit in order]), tickangle=-90)
     said = ", ".join(f"unit {unit} {hidden[unit]:+.2f}" for unit in order[:5])
     return Picture(
         figure=figure,

@@ -21,5 +21,15 @@ def plotted(token: str) -> str:
     return escape(visible(token), quote=False)
 
 
+def numbered(tokens: Sequence[str], first: int = 0) -> list[str]:
+    """Tokens as Plotly shows them, each after its place in the text.
+
+    Args:
+        tokens: of a stretch.
+        first: the place of the first, counted from 0.
+    """
+    return [f"{at} “{plotted(token)}”" for at, token in enumerate(tokens, start=first)]
+
+
 def _shown(mark: str) -> str:
     return mark if mark.isprintable() else f"<U+{ord(mark):04X}>"

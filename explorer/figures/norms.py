@@ -6,11 +6,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from explorer.figures.labels import plotted, visible
-from explorer.figures.picture import Picture, framed
+from explorer.figures.picture import Picture, framed, named_axis
 
 NORMS = ("RMSNorm", "LayerNorm")
 DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "square", "diamond", "cross")
+MOST_TOKENS, MOST_BESIDE = 40, 20
+"""Of a text in a picture, so that most of them can be named; and in one beside another."""
 MARK = {"color": "gray", "width": 1}
 """Of lines that point at something: seen on light and on dark."""
 
@@ -49,7 +51,7 @@ def norm_statistics(
         )
     framed(figure, height=300, y="Size of a number")
     if first <= chosen < first + len(tokens):
-        figure.add_vline(x=chosen, line=MARK)
+        figure.add_vline(x=chosen - first, line=MARK)
     figure.update_layout(hovermode="x unified")
     name_tokens(figure, tokens, first)
     return Picture(
@@ -180,12 +182,7 @@ def name_tokens(figure: go.Figure, tokens: Sequence[str], first: int = 0) -> Non
     """Write tokens under an x axis that counts them, repeated ones apart."""
     is_long = max(len(visible(token)) for token in tokens) > 2
     figure.update_xaxes(
-        tickvals=np.arange(first, first + len(tokens)),
-        ticktext=[plotted(token) for token in tokens],
-        tickangle=-90 if is_long else 0,
-        tickfont={"size": 11},
-        showgrid=False,
-        range=[first - 0.5, first + len(tokens) - 0.5],
+        **named_axis([plotted(token) for token in tokens], first), tickangle=-90 if is_long else 0
     )
 
 

@@ -1,6 +1,9 @@
 """A picture and its words."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 # Plotly looks whether pandas is there, and would meet it half imported by another student's page.
 import pandas  # noqa: F401
@@ -47,6 +50,49 @@ def with_type(figure: go.Figure, size: int) -> go.Figure:
     font = {"size": size}
     figure.update_layout(font=font, legend={"font": font}, hoverlabel={"font": font})
     figure.update_layout(coloraxis={"colorbar": {"tickfont": font, "title": {"font": font}}})
+    bar = {"tickfont": font, "title": {"font": font}}
+    figure.update_traces(colorbar=bar, selector={"type": "heatmap"})
+    figure.update_traces(textfont=font, selector={"type": "bar"})
+    figure.update_traces(textfont=font, selector={"type": "scatter"})
     figure.update_xaxes(tickfont=font, title_font=font)
     figure.update_yaxes(tickfont=font, title_font=font)
     return figure.update_annotations(font=font)
+
+
+def named_axis(names: Sequence[str], first: int = 0) -> dict[str, Any]:
+    """An axis of things in a row, each with its name where there is room for it.
+
+    Of categories Plotly names as many as fit, whatever the size of picture and letters; of numbers
+    only a few.
+
+    Args:
+        names: as Plotly shall show them; may repeat.
+        first: the number of the first in the data. Shapes count from 0 all the same.
+    """
+    numbers = [str(first + at) for at in range(len(names))]
+    return {
+        "type": "category",
+        "categoryarray": numbers,
+        "labelalias": dict(zip(numbers, names, strict=True)),
+        "range": [-0.5, len(names) - 0.5],
+        "showgrid": False,
+    }
+
+
+def log_axis(low: float, high: float) -> dict[str, Any]:
+    """A logarithmic axis from one number to another, each of its ticks a number as it is.
+
+    Args:
+        low: above 0.
+        high: above `low`.
+    """
+    digits = (1, 2, 5) if high < 100 * low else (1,)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [digit * 10.0**power for power in powers for digit in digits]
+    shown = [tick for tick in ticks if low <= tick <= high]
+    return {
+        "type": "log",
+        "range": [math.log10(low), math.log10(high)],
+        "tickvals": shown,
+        "ticktext": [f"{tick:g}" for tick in shown],
+    }

@@ -208,7 +208,7 @@ def losses_by_position(curves: Sequence[Curve], *, guessing: float) -> Picture:
     figure.add_hline(
         y=guessing,
         line={"width": 1.5, "dash": "dot", "color": "gray"},
-        annotation={"text": "guessing at random", "font": {"size": 11}},
+        annotation={"text": "guessing at random"},
         annotation_position="top left",
     )
     framed(

@@ -1,12 +1,13 @@
 """Pictures of rotary embeddings: clocks, wavelengths, and both layouts of the pairs."""
 
+import math
+
 import numpy as np
 import plotly.graph_objects as go
 
 from explorer.figures.picture import Picture, framed
 
 MOST_CLOCKS = 16
-CLOCKS_A_ROW = 4
 
 
 def clocks(before: np.ndarray, after: np.ndarray, turns: np.ndarray, *, position: int) -> Picture:
@@ -22,8 +23,10 @@ def clocks(before: np.ndarray, after: np.ndarray, turns: np.ndarray, *, position
     """
     n_pairs = len(turns)
     shown = np.unique(np.linspace(0, n_pairs - 1, min(n_pairs, MOST_CLOCKS)).astype(int))
+    a_row = math.ceil(len(shown) ** 0.5)
+    rows = -(-len(shown) // a_row)
     at = np.arange(len(shown))
-    x, y = 2.5 * (at % CLOCKS_A_ROW), -3.1 * (at // CLOCKS_A_ROW)
+    x, y = 2.6 * (at % a_row), -2.9 * (at // a_row)
     lengths = np.hypot(before[:n_pairs], before[n_pairs:])[shown]
     figure = go.Figure()
     figure.add_scatter(**_dials(x, y), mode="lines", line={"width": 1, "color": "gray"})
@@ -40,10 +43,10 @@ def clocks(before: np.ndarray, after: np.ndarray, turns: np.ndarray, *, position
         )
     figure.add_scatter(
         x=x,
-        y=y - 1.45,
+        y=y - 1,
         mode="text",
-        text=[f"pair {i}<br>λ {wavelength_words(2 * np.pi / turns[i])}" for i in shown],
-        textfont={"size": 11},
+        textposition="bottom center",
+        text=[f"{i}: λ {short_wavelength(2 * np.pi / turns[i])}" for i in shown],
         hoverinfo="skip",
     )
     figure.add_scatter(
@@ -55,12 +58,16 @@ def clocks(before: np.ndarray, after: np.ndarray, turns: np.ndarray, *, position
         text=[f"pair {i}" for i in shown],
         hovertemplate="%{text}: %{customdata[0]} turns, length %{customdata[1]}<extra></extra>",
     )
-    rows = -(-len(shown) // CLOCKS_A_ROW)
     framed(figure, height=70 + 135 * rows)
     for number, trace in enumerate(figure.data):
         trace.showlegend = number in (1, 2)
-    figure.update_xaxes(visible=False, range=[-1.3, 2.5 * (CLOCKS_A_ROW - 1) + 1.3])
-    figure.update_yaxes(visible=False, range=[-3.1 * (rows - 1) - 2.1, 1.2], scaleanchor="x")
+    figure.update_xaxes(visible=False, range=[-1.3, 2.6 * (a_row - 1) + 1.3], constrain="domain")
+    figure.update_yaxes(
+        visible=False,
+        range=[-2.9 * (rows - 1) - 1.9, 1.2],
+        scaleanchor="x",
+        constrain="domain",
+    )
     rounds = position * turns / (2 * np.pi)
     return Picture(
         figure=figure,
@@ -132,28 +139,24 @@ def layouts(order: np.ndarray) -> Picture:
             name=kind,
             hoverinfo="skip",
         )
-    symbol = {"size": 15 if n <= 16 else 10, "symbol": "square"}
-    for row, layout in ((1, places), (0, order)):
+    symbol = {"size": 20 if n <= 16 else 10, "symbol": "square"}
+    for row, layout, name in ((1, places, "rotate-half"), (0, order, "interleaved")):
         figure.add_scatter(
             x=places,
             y=np.full(n, row),
             mode="markers+text" if n <= 16 else "markers",
             marker={**symbol, "color": "gray", "opacity": 0.25},
             text=[str(each) for each in layout],
-            textfont={"size": 10},
             customdata=[int(each) % half for each in layout],
             hovertemplate="coordinate %{text}, of pair %{customdata}<extra></extra>",
             showlegend=False,
         )
+        figure.add_annotation(
+            x=0, y=row, yshift=26 if row else -26, text=name, showarrow=False, xanchor="left"
+        )
     framed(figure, height=260)
     figure.update_xaxes(visible=False)
-    figure.update_yaxes(
-        tickvals=[1, 0],
-        ticktext=["rotate-half", "interleaved"],
-        range=[-0.35, 1.35],
-        showgrid=False,
-        zeroline=False,
-    )
+    figure.update_yaxes(visible=False, range=[-0.2, 1.2])
     return Picture(
         figure=figure,
         alt=f"The {n} coordinates of a head in both layouts. Interleaved, they stand in the order "
@@ -183,3 +186,13 @@ def wavelength_words(length: float) -> str:
     if length < 100:
         return f"{length:.3g}"
     return f"{length:,.0f}" if length < 1e6 else f"{length:.1e}"
+
+
+def short_wavelength(length: float) -> str:
+    """A wavelength in fewer characters still: thousands as k, millions as M."""
+    if length >= 1e9:
+        return f"{length:.0e}"
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if length >= size:
+            return f"{float(f'{length / size:.2g}'):g}{unit}"
+    return f"{length:.3g}"

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from explorer.figures.labels import plotted
+from explorer.figures.labels import numbered
 from explorer.figures.picture import Picture, framed
-from explorer.figures.rotary import wavelength_words
+from explorer.figures.rotary import short_wavelength, wavelength_words
 
 MOST_CELLS = 4_096
 
@@ -44,7 +44,7 @@ def pair_bars(
     framed(figure, height=300, x="Pair, above its wavelength in positions", y="Share")
     figure.update_yaxes(tickformat=".0%")
     if len(pairs) <= 8:
-        names = [f"{i}<br>{_short(each)}" for i, each in enumerate(lengths)]
+        names = [f"{i}<br>{short_wavelength(each)}" for i, each in enumerate(lengths)]
         figure.update_xaxes(tickvals=pairs, ticktext=names, tickangle=0)
     first = int(shares.argmax())
     words = f"The size of the scores is carried most by pair {first} ({shares[first]:.0%})"
@@ -94,7 +94,7 @@ def planes(
     *,
     pair: int,
 ) -> Picture:
-    """One pair of all queries and keys of a text, before and after they are turned.
+    """One pair of all queries and keys of a text, before they are turned and, under it, after.
 
     Args:
         tokens: of the text, `t`.
@@ -103,10 +103,10 @@ def planes(
         pair: its number.
     """
     reach = 1.1 * max(float(np.abs(np.concatenate([*before, *after])).max()), 1e-6)
-    names = [f"token {at} “{plotted(token)}”" for at, token in enumerate(tokens)]
+    names = [f"token {token}" for token in numbered(tokens)]
     figure = go.Figure()
-    for at, title in ((-reach, "before turning"), (reach, "after turning")):
-        for x, y in (([at - reach, at + reach], [0, 0]), ([at, at], [-reach, reach])):
+    for at, title in ((reach, "before turning"), (-reach, "after turning")):
+        for x, y in (([-reach, reach], [at, at]), ([0, 0], [at - reach, at + reach])):
             figure.add_shape(
                 type="line",
                 x0=x[0],
@@ -116,21 +116,25 @@ def planes(
                 line={"width": 1, "color": "gray", "dash": "dot"},
                 layer="below",
             )
-        figure.add_annotation(x=at, y=1.1 * reach, text=title, showarrow=False)
+        figure.add_annotation(
+            x=-0.02, xref="x domain", xanchor="right", y=at, text=title, showarrow=False
+        )
     kinds = (("queries", "circle"), ("keys", "x"))
     for name, symbol, first, last in zip(*zip(*kinds, strict=True), before, after, strict=True):
         figure.add_scatter(  # both planes as one trace, so that they have one colour
-            x=_rounded(np.concatenate([first[:, 0] - reach, last[:, 0] + reach])),
-            y=_rounded(np.concatenate([first[:, 1], last[:, 1]])),
+            x=_rounded(np.concatenate([first[:, 0], last[:, 0]])),
+            y=_rounded(np.concatenate([first[:, 1] + reach, last[:, 1] - reach])),
             name=name,
             mode="markers",
             marker={"symbol": symbol, "size": 7, "opacity": 0.7},
             text=names * 2,
             hovertemplate="%{text}<extra></extra>",
         )
-    framed(figure, height=360)
-    figure.update_xaxes(visible=False, range=[-2.05 * reach, 2.05 * reach])
-    figure.update_yaxes(visible=False, range=[-1.05 * reach, 1.2 * reach], scaleanchor="x")
+    framed(figure, height=500)
+    figure.update_xaxes(visible=False, range=[-1.05 * reach, 1.05 * reach], constrain="domain")
+    figure.update_yaxes(
+        visible=False, range=[-2.05 * reach, 2.05 * reach], scaleanchor="x", constrain="domain"
+    )
     lengths = [np.hypot(*values.T).mean() for values in before]
     together = [_together(values) for values in (before[0], after[0])]
     return Picture(
@@ -143,16 +147,6 @@ def planes(
 
 def _rounded(values: np.ndarray) -> list[float | None]:
     return [float(value) if np.isfinite(value) else None for value in np.round(values, 4)]
-
-
-def _short(length: float) -> str:
-    """A wavelength in few characters, for a narrow screen: thousands as k, millions as M."""
-    if length >= 1e9:
-        return f"{length:.0e}"
-    for unit, size in (("M", 1e6), ("k", 1e3)):
-        if length >= size:
-            return f"{float(f'{length / size:.2g}'):g}{unit}"
-    return f"{length:.3g}"
 
 
 def _together(points: np.ndarray) -> float:

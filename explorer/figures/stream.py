@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from explorer.figures.labels import plotted, visible
+from explorer.figures.labels import numbered, visible
 from explorer.figures.norms import DASHES, SYMBOLS, kept, name_tokens
-from explorer.figures.picture import Picture, framed
+from explorer.figures.picture import Picture, framed, log_axis, named_axis
 
 
 def stream_map(
@@ -27,15 +27,15 @@ def stream_map(
             y=np.arange(len(places)),
             z=np.round(lengths, 2),
             zmin=0,
-            customdata=[[plotted(token) for token in tokens]] * len(places),
+            customdata=[numbered(tokens, first)] * len(places),
             text=[[place] * len(tokens) for place in places],
-            hovertemplate="token %{x} “%{customdata}”<br>%{text}: %{z}<extra></extra>",
+            hovertemplate="token %{customdata}<br>%{text}: %{z}<extra></extra>",
             colorbar={"title": "|x|", "thickness": 12},
         )
     )
     framed(figure, height=120 + 22 * len(places))
     name_tokens(figure, tokens, first)
-    figure.update_yaxes(tickvals=np.arange(len(places)), ticktext=list(places))
+    figure.update_yaxes(**named_axis([_short(place) for place in places]))
     low, high = np.unravel_index(int(np.nanargmax(lengths)), lengths.shape)
     return Picture(
         figure=figure,
@@ -62,25 +62,25 @@ def parts_added(
     """
     figure = go.Figure()
     figure.add_bar(
-        x=np.arange(1, len(places)),
-        y=kept(added),
+        y=np.arange(1, len(places)),
+        x=kept(added),
+        orientation="h",
         name="what the part adds",
         customdata=kept(shares),
-        hovertemplate="%{y:.2f}, %{customdata:.0%} of the length before",
+        hovertemplate="%{x:.2f}, %{customdata:.0%} of the length before",
         marker={"pattern": {"shape": ["" if i % 2 == 0 else "/" for i in range(len(added))]}},
     )
     figure.add_scatter(
-        x=np.arange(len(places)),
-        y=kept(lengths),
+        y=np.arange(len(places)),
+        x=kept(lengths),
         name="the stream after it",
         mode="lines+markers",
-        hovertemplate="%{y:.2f}",
+        hovertemplate="%{x:.2f}",
     )
-    framed(figure, height=340, y="Average length")
-    figure.update_layout(hovermode="x unified")
-    figure.update_yaxes(rangemode="tozero")
-    short = [_short(place) for place in places]
-    figure.update_xaxes(tickvals=np.arange(len(places)), ticktext=short)
+    framed(figure, height=120 + 22 * len(places), x="Average length")
+    figure.update_layout(hovermode="y unified")
+    figure.update_xaxes(rangemode="tozero")
+    figure.update_yaxes(**named_axis([_short(place) for place in places]))
     said = "; ".join(
         f"{place} adds {size:.2f} ({share:.0%} of the length before), which makes {length:.2f}"
         for place, size, share, length in zip(places[1:], added, shares, lengths[1:], strict=True)
@@ -170,10 +170,7 @@ def _short(place: str) -> str:
 def _log_axis(figure: go.Figure, values: np.ndarray) -> None:
     """A logarithmic axis that spans at least a power of ten, so that a flat line looks flat."""
     kept = values[np.isfinite(values) & (values > 0)]
-    if not kept.size:
-        return
-    low, high = np.log10(kept.min()), np.log10(kept.max())
-    spare = max(0.08, (1 - (high - low)) / 2)
-    figure.update_yaxes(
-        type="log", range=[low - spare, high + spare], dtick="D2" if high - low < 2 else 1
-    )
+    if kept.size:
+        low, high = np.log10(kept.min()), np.log10(kept.max())
+        spare = max(0.08, (1 - (high - low)) / 2)
+        figure.update_yaxes(**log_axis(10 ** (low - spare), 10 ** (high + spare)))

@@ -16,6 +16,7 @@ from explorer.train import comparison
 from tiny_llama.cost import count_parameters
 
 STATUS = {
+    RunState.WAITING: "Waiting for memory",
     RunState.STARTING: "Preparing text and model",
     RunState.RUNNING: "Training",
     RunState.PAUSED: "Paused",
@@ -153,7 +154,7 @@ def _is_out_of_pace(run: Run, seconds: float | None) -> bool:
 def _progress(run: Run) -> None:
     steps = run.setup.training.steps
     words = f"{STATUS[run.status]}: step {run.step:,} of {steps:,}"
-    if run.is_moving:
+    if run.is_moving and run.status is not RunState.WAITING:
         words += f" · {_share(run)}"
     st.progress(min(1.0, run.step / steps), words)
 

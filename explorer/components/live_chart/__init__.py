@@ -20,8 +20,9 @@ OVERLAP = 5
 MOST_POINTS = 4000  # a line in full; more could not be told apart on a screen
 
 # How far each line was sent at the last calls, oldest first. Its key is the title of the x axis and
-# the line's run and name: along another axis it is another line, of which nothing was sent yet.
-Sent = dict[tuple[str, str, str], deque[int]]
+# the line's run and name: along another axis it is another line, of which nothing was sent yet. So
+# is one that has got a first point before all others: that of the untrained model may come late.
+Sent = dict[tuple[str, str, str, float], deque[int]]
 
 # What the page keeps free for the chart while its script is on the way. The text below would jump
 # more without it; how high the chart will be depends on the width of the screen.
@@ -34,7 +35,8 @@ Number = tuple[str, str] | tuple[str, str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One series. Within a run its history only grows; values that are not finite are not drawn.
+    """One series. Within a run its history only grows, but for a first point that comes late;
+    values that are not finite are not drawn.
 
     A series that another thread adds to is best given as it is (a list, an `array`): a line takes
     slices of it, which are safe, where a NumPy view would forbid an `array` to grow.
@@ -101,7 +103,7 @@ def live_chart(
 
 def updates(lines: Sequence[Line], sent: Sent, x_title: str = "") -> list[dict[str, Any]]:
     """What the browser still needs of each line; `sent` is brought up to date."""
-    shown = {(x_title, line.run, line.name): line for line in lines}
+    shown = {(x_title, line.run, line.name, _first(line)): line for line in lines}
     for gone in sent.keys() - shown.keys():
         del sent[gone]
     return [
@@ -122,6 +124,11 @@ def moving_average(values: np.ndarray) -> np.ndarray:
             average = value if math.isnan(average) else average + step_size * (value - average)
         averages.append(average)
     return np.array(averages)
+
+
+def _first(line: Line) -> float:
+    """Where a line begins; before everything, while it has no point."""
+    return float(np.asarray(line.x[:1])[0]) if len(line.x) else -math.inf
 
 
 def _update(line: Line, sent: deque[int]) -> dict[str, Any]:

@@ -311,6 +311,8 @@ class Engine:
         run = _readable(self._known(run_id))
         if run.status is RunState.STARTING:
             raise EngineError("This run is still being prepared; try again in a moment.")
+        if run.status is RunState.WAITING and not run.step:
+            raise EngineError("This run waits for memory; look at it when it has started.")
         return run
 
 

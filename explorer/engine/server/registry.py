@@ -5,6 +5,7 @@ Pages read a run as they like; whatever changes one goes through the methods her
 """
 
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import inf
@@ -89,7 +90,7 @@ class Registry:
 
     def share(self, run: Run) -> Share:
         """How many runs take turns where this one does."""
-        moving = self.moving()
+        moving = [each for each in self.moving() if each.status is not RunState.WAITING]
         return Share(
             n_runs=sum(other.worker is run.worker for other in moving),
             n_workers=max(1, len({id(other.worker) for other in moving})),
@@ -131,8 +132,10 @@ class Registry:
             run.paces.clear()
             if message is not None:
                 run.message = message
-            if not run.is_live:
+            if not run.is_live or to is RunState.WAITING:
                 run.worker = None
+            if to is RunState.WAITING:
+                run.waits_since = time.monotonic()
             self._note_change(run)
             return True
 

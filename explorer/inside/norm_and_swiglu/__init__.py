@@ -13,7 +13,7 @@ from explorer.inside.norm_and_swiglu import (
 from explorer.stage import View
 
 VIEWS = (
-    View("norms", "RMSNorm and LayerNorm", norms.show),
+    View("norms", "Two norms", norms.show),
     View("stream", "Residual stream", stream.show),
     View("placement", "Before or after", placement.show),
     View("cost", "What a norm costs", cost.show),

@@ -13,8 +13,8 @@ from tiny_llama.menu import FEED_FORWARD
 
 CURVES = {
     "swiglu": "silu (SwiGLU)",
-    "gelu": "GELU by tanh (also in GeGLU)",
-    "relu": "ReLU (also in ReGLU)",
+    "gelu": "GELU (GeGLU)",
+    "relu": "ReLU (ReGLU)",
     "relu_squared": "Squared ReLU",
 }
 """One of each curve; a gated network has the curve of its plain kin."""
@@ -30,18 +30,20 @@ def show(stage: Stage, inspection: Inspection) -> None:
     """Show every activation with its derivative, and what a gate makes of the other projection."""
     answer = analyse("activations")
     z = answer["z"]
-    at = link.widget(st.slider, "z", "z", min_value=-WIDEST, max_value=WIDEST, step=0.05)
+    with stage.controls:
+        at = link.widget(st.slider, "z", "z", min_value=-WIDEST, max_value=WIDEST, step=0.05)
     chosen = int(np.abs(z - at).argmin())
     inside = np.flatnonzero(np.abs(z) <= WIDEST + 1e-9)
     left, right = st.columns(2)
     with left:
-        st.markdown("**The activation**")
+        st.caption("The activation")
         _curves(answer, "values", inside, chosen, "act(z)", top=WIDEST)
     with right:
-        st.markdown("**Its derivative**")
+        st.caption("Its derivative")
         _curves(answer, "slopes", inside, chosen, "act′(z)", top=2.0)
-    st.markdown(activation_table(answer, chosen))
-    _product(answer, chosen)
+    with stage.below:
+        st.markdown(activation_table(answer, chosen))
+        _product(answer, chosen)
     _explain(stage, inspection, answer)
 
 

@@ -23,18 +23,20 @@ def show(stage: Stage, inspection: Inspection) -> None:
     """Count what a norm costs, for this model and for real ones."""
     configs = {"this": inspection.run.setup.model} | {name: PRESETS[name].config for name in REAL}
     titles = {"this": "This model"} | {name: PRESETS[name].title for name in REAL}
-    name = choose_named("Sizes of", titles, key="sizes", as_buttons=True)
-    config = configs[name]
+    with stage.controls:
+        config = configs[choose_named("Sizes of", titles, key="sizes")]
+        is_timed = link.widget(st.toggle, "timed", "Measure the time on this server")
     operations = {NORM[norm].title: norm_operations(norm, config.d_model) for norm in COMPARED}
-    st.markdown(f"**Operations for one vector of {config.d_model:,} numbers**")
+    st.caption(f"Operations for one vector of {config.d_model:,} numbers")
     showing.draw(operations_picture(operations), key="norm_operations")
+    if is_timed:
+        _measure(stage, inspection.run.setup.model)
     st.markdown(cost_table(config))
-    st.caption(
+    stage.below.caption(
         "The share is of all matrix products of the forward pass, by token, of a text as long as "
         "the context. Counted are additions, subtractions, multiplications, divisions and roots, "
         "each as one; QK-norms are left out."
     )
-    _times(inspection.run.setup.model)
     stage.explain(code="tiny_llama.analyses.norm_cost:norm_operations")
 
 
@@ -60,21 +62,20 @@ def cost_table(config: ModelConfig) -> str:
     return "\n".join(rows + [f"| {name} | {' | '.join(cells)} |" for name, cells in lines.items()])
 
 
-def _times(config: ModelConfig) -> None:
-    """Measure both, where the student asks for it."""
-    if not link.widget(st.toggle, "timed", "Measure the time on this server"):
-        return
+def _measure(stage: Stage, config: ModelConfig) -> None:
+    """Measure the time that both take."""
     n_tokens = max(1, min(1024, MOST_TIMED // config.d_model))
     answer = analyse("norm_times", width=config.d_model, n_tokens=n_tokens)
-    with st.container(horizontal=True):
-        for name, forward, both in zip(
-            answer["names"], answer["forward"], answer["both"], strict=True
-        ):
-            title = NORM[name].title
-            st.metric(f"{title}, forward", f"{1e6 * forward:,.0f} µs", border=True)
-            st.metric(f"{title}, with backward", f"{1e6 * both:,.0f} µs", border=True)
-    st.caption(
-        f"Medians for {n_tokens:,} vectors of {config.d_model} numbers, as training runs them "
-        f"here: RMSNorm by this project's own few PyTorch calls, LayerNorm by PyTorch's one. At "
-        f"such sizes the calls and the way through memory count for more than the operations."
+    rows = zip(answer["names"], answer["forward"], answer["both"], strict=True)
+    showing.in_one_line(
+        {
+            f"{NORM[name].title} {passed}": f"{1e6 * seconds:,.0f} µs"
+            for name, forward, both in rows
+            for passed, seconds in (("forward", forward), ("with backward", both))
+        }
+    )
+    stage.below.caption(
+        f"Times are medians for {n_tokens:,} vectors of {config.d_model} numbers, as training runs "
+        f"them here: RMSNorm by this project's own few PyTorch calls, LayerNorm by PyTorch's one. "
+        f"At such sizes the calls and the way through memory count for more than the operations."
     )

@@ -13,7 +13,7 @@ def config_with_hidden_layer(inspection: Inspection) -> ModelConfig:
         showing.stop(
             f"This model has no feed-forward network to look at (feed_forward="
             f"'{config.feed_forward}', n_layers={config.n_layers}); choose another model in the "
-            f"sidebar."
+            f"bar above."
         )
     return config
 

@@ -2,11 +2,13 @@
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer import content, link, showing
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
 from explorer.figures.norms import (
+    MOST_BESIDE,
     NORMS,
     invariance,
     norm_statistics,
@@ -14,7 +16,7 @@ from explorer.figures.norms import (
 )
 from explorer.inspection import Inspection
 from explorer.stage import Stage
-from explorer.widgets import choose_named, choose_place, choose_stretch, room_for
+from explorer.widgets import choose_named, choose_place, choose_stretch
 from tiny_llama.analyses.places import FACTORS, SHIFTS, norm_places
 from tiny_llama.menu import NORM
 
@@ -32,8 +34,37 @@ def show(stage: Stage, inspection: Inspection) -> None:
     places = {str(place): title for place, title in norm_places(config).items()}
     if not places:
         showing.stop("This model has no place for a norm: it has no layers and is post-norm.")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    tokens = inspection.reading["tokens"]
+    with stage.controls:
         place = choose_named("Norm to look at", places, key="norm_at")
+        token = choose_place("token", "Token", tokens)
+        stretch = choose_stretch(len(tokens), MOST_BESIDE, key="norms_from")
+    left, right = stage.below.columns(2)
+    factor, shift = _choose_factor(left), _choose_shift(right)
+    answer = inspection.analyse(
+        "norms", text=inspection.text, place=int(place), token=token, factor=factor, shift=shift
+    )
+    if not np.isfinite(answer["read"]).all():
+        showing.stop(BROKEN)
+    showing.in_one_line(_numbers(answer, token))
+    _draw_vectors(answer, token, stretch)
+    with left:
+        _draw_factors(answer, factor, config.norm_eps)
+    with right:
+        _draw_shifts(answer, shift)
+    stage.below.caption(
+        f"The changes are measured: the most over all tokens, as a share of the result's length. "
+        f"About 1e-07 is the rounding of float32. {_own_norm(config.norm, answer)}"
+    )
+    stage.explain(
+        code=NORM[config.norm].where if NORM[config.norm].is_present else RMS_NORM,
+        tensor=showing.LiveTensor(path="what this norm reads", axes="t d", values=answer["read"]),
+    )
+
+
+def _choose_factor(place: DeltaGenerator) -> float:
+    with place:
+        st.markdown("**All numbers multiplied by c**")
         exponent = link.widget(
             st.select_slider,
             "times",
@@ -41,6 +72,13 @@ def show(stage: Stage, inspection: Inspection) -> None:
             options=list(EXPONENTS),
             format_func=lambda power: f"{10.0**power:g}",
         )
+    return float(10.0**exponent)
+
+
+def _choose_shift(place: DeltaGenerator) -> float:
+    """What is added to all numbers, in units of their root mean square."""
+    with place:
+        st.markdown("**c times the rms added to all numbers**")
         shift = link.widget(
             st.slider,
             "plus",
@@ -49,25 +87,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
             max_value=3.0,
             step=0.25,
         )
-    token = choose_place("token", "Token", inspection.reading["tokens"])
-    answer = inspection.analyse(
-        "norms",
-        text=inspection.text,
-        place=int(place),
-        token=token,
-        factor=float(10.0**exponent),
-        shift=float(shift),
-    )
-    if not np.isfinite(answer["read"]).all():
-        showing.stop(BROKEN)
-    st.caption(_own_norm(config.norm, answer))
-    _numbers(answer, token)
-    _vectors(answer, token)
-    _invariances(answer, 10.0**exponent, float(shift), config.norm_eps)
-    stage.explain(
-        code=NORM[config.norm].where if NORM[config.norm].is_present else RMS_NORM,
-        tensor=showing.LiveTensor(path="what this norm reads", axes="t d", values=answer["read"]),
-    )
+    return float(shift)
 
 
 def _own_norm(norm: str, answer: Answer) -> str:
@@ -83,28 +103,21 @@ def _own_norm(norm: str, answer: Answer) -> str:
     return f"The model's own norm is {NORM[norm].title}.{learned}"
 
 
-def _numbers(answer: Answer, token: int) -> None:
-    d_model = answer["read"].shape[1]
-    shares, cosines = answer["mean_shares"], answer["cosines"]
-    token = min(token, len(shares) - 1)
-    numbers = {
+def _numbers(answer: Answer, token: int) -> dict[str, str]:
+    shares = answer["mean_shares"]
+    return {
         "Mean's share of |x|²": f"{shares[token]:.2%}",
-        "Average of the text": f"{np.nanmean(shares):.2%}",
-        "By chance, 1/d": f"{1 / d_model:.2%}",
-        "Cosine of the results": f"{cosines[token]:.4f}",
+        "average of the text": f"{np.nanmean(shares):.2%}",
+        "by chance, 1/d": f"{1 / answer['read'].shape[1]:.2%}",
+        "cosine of the results": f"{answer['cosines'][token]:.4f}",
     }
-    showing.tiles(numbers)
 
 
-def _vectors(answer: Answer, token: int) -> None:
-    tokens = answer["tokens"]
-    stretch = choose_stretch(
-        len(tokens), room_for(tokens, characters=40, most=40), key="norms_from"
-    )
-    part = slice(stretch.start, stretch.stop)
-    left, right = st.container(key="norm_vectors").columns(2)
+def _draw_vectors(answer: Answer, token: int, stretch: range) -> None:
+    tokens, part = answer["tokens"], slice(stretch.start, stretch.stop)
+    left, right = st.columns(2)
     with left:
-        st.markdown("**Each token's vector before the norm**")
+        st.caption("Each token's vector before the norm")
         showing.draw(
             norm_statistics(
                 tokens[part],
@@ -115,40 +128,25 @@ def _vectors(answer: Answer, token: int) -> None:
             key="norm_statistics",
         )
     with right:
-        st.markdown(
-            f"**Token {token}, {content.escaped(visible(tokens[token]))}, after either norm**"
-        )
+        st.caption(f"Token {token}, {content.escaped(visible(tokens[token]))}, after either norm")
         showing.draw(two_results(answer["results"], tokens[token]), key="two_results")
 
 
-def _invariances(answer: Answer, factor: float, shift: float, eps: float) -> None:
-    left, right = st.columns(2)
+def _draw_factors(answer: Answer, factor: float, eps: float) -> None:
     smallest = float(answer["rms"].min())
-    with left:
-        st.markdown("**All numbers multiplied by c**")
-        showing.draw(
-            invariance(
-                FACTORS,
-                answer["factor_changes"],
-                factor,
-                multiplies=True,
-                edge=eps**0.5 / smallest if smallest > 0 else 0.0,
-            ),
-            key="multiplied",
-        )
-        st.caption(_measured(answer["factor_change"], f"×{factor:g}"))
-    with right:
-        st.markdown("**c times the rms added to all numbers**")
-        showing.draw(
-            invariance(SHIFTS, answer["shift_changes"], shift, multiplies=False), key="shifted"
-        )
-        st.caption(_measured(answer["shift_change"], f"{shift * answer['unit']:+.3g}"))
+    edge = eps**0.5 / smallest if smallest > 0 else 0.0
+    picture = invariance(FACTORS, answer["factor_changes"], factor, multiplies=True, edge=edge)
+    showing.draw(picture, key="multiplied")
+    st.caption(_measured(answer["factor_change"], f"×{factor:g}"))
+
+
+def _draw_shifts(answer: Answer, shift: float) -> None:
+    picture = invariance(SHIFTS, answer["shift_changes"], shift, multiplies=False)
+    showing.draw(picture, key="shifted")
+    st.caption(_measured(answer["shift_change"], f"{shift * answer['unit']:+.3g}"))
 
 
 def _measured(changes: np.ndarray, what: str) -> str:
     """The change of each norm's result, to the last digit of float32."""
     said = ", ".join(f"{name} {change:.1e}" for name, change in zip(NORMS, changes, strict=True))
-    return (
-        f"Measured at {what}, the most over all tokens, as a share of the result's length: {said}. "
-        f"About 1e-07 is the rounding of float32."
-    )
+    return f"Measured at {what}: {said}."

@@ -20,9 +20,7 @@ from tiny_llama.menu import FEED_FORWARD
 def show(stage: Stage, inspection: Inspection) -> None:
     """Show gate against up, and how many hidden values are near zero beside another model."""
     config = config_with_hidden_layer(inspection)
-    other = _other(inspection)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        layer = choose_layer(config.n_layers)
+    with stage.controls:
         threshold = link.widget(
             st.select_slider,
             "threshold",
@@ -30,7 +28,8 @@ def show(stage: Stage, inspection: Inspection) -> None:
             options=[0.01, 0.03, 0.1, 0.3, 1.0],
         )
         names = {name: name for name in PRETRAINED if name != inspection.run.id}
-        beside = choose_named("Beside", names, key="beside", usual=other)
+        beside = choose_named("Beside", names, key="beside", usual=_other(inspection))
+        layer = choose_layer(config.n_layers)
     answer = inspection.analyse("openings", text=inspection.text, layer=layer)
     run = session.engine().poll(beside)
     assert run is not None
@@ -39,13 +38,18 @@ def show(stage: Stage, inspection: Inspection) -> None:
     with left:
         _density(answer, config, layer)
     with right:
-        st.markdown("**How many hidden values are near zero**")
+        st.caption("How many hidden values are near zero")
         shares = {
             _titled(inspection.run): answer["near_zero"].mean(0),
             _titled(run): compared["near_zero"].mean(0),
         }
         showing.draw(near_zero(THRESHOLDS, shares, threshold), key="near_zero")
-    st.markdown(openings_table(answer, threshold))
+    with stage.below:
+        st.caption(
+            f"The map has {answer['n_values']:,} values, every unit on every token, without the "
+            f"furthest 1% on either axis."
+        )
+        st.markdown(openings_table(answer, threshold))
     stage.explain(
         code=forward_code(config),
         tensor=showing.LiveTensor(
@@ -73,17 +77,14 @@ def _titled(run: Run) -> str:
 
 def _density(answer: Answer, config: ModelConfig, layer: int) -> None:
     names = ("gate", "up") if config.has_gate else ("up, before the activation", "hidden")
-    st.markdown(f"**{names[0].capitalize()} and {names[1]}, layer {layer}**")
+    correlation = float(answer["correlation"][0])
+    said = f": correlation {correlation:+.2f}" if np.isfinite(correlation) else ""
+    st.caption(f"{names[0].capitalize()} and {names[1]}, layer {layer}{said}")
     showing.draw(
         gate_density(
             answer["counts"], answer["gate_edges"], answer["up_edges"], x=names[0], y=names[1]
         ),
         key="gate_density",
-    )
-    correlation = float(answer["correlation"][0])
-    st.caption(
-        f"{answer['n_values']:,} values, every unit on every token, without the furthest 1% on "
-        f"either axis" + (f"; correlation {correlation:+.2f}." if np.isfinite(correlation) else ".")
     )
 
 

@@ -9,10 +9,11 @@ from explorer import content, link, showing
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures.feed_forward import top_units, unit_map
 from explorer.figures.labels import visible
+from explorer.figures.norms import MOST_TOKENS
 from explorer.inside.norm_and_swiglu.hidden_layer import config_with_hidden_layer, forward_code
 from explorer.inspection import Inspection
 from explorer.stage import Stage
-from explorer.widgets import choose_layer, choose_named, choose_place, choose_stretch, room_for
+from explorer.widgets import choose_layer, choose_named, choose_place, choose_stretch
 from tiny_llama.config import ModelConfig
 from tiny_llama.menu import FEED_FORWARD
 
@@ -27,11 +28,16 @@ def show(stage: Stage, inspection: Inspection) -> None:
     """Show units by tokens, the tokens on which one unit opens, and the units of one token."""
     config = config_with_hidden_layer(inspection)
     words = GATED if config.has_gate else PLAIN
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        layer = choose_layer(config.n_layers)
+    tokens = inspection.reading["tokens"]
+    with stage.controls:
         what = choose_named("Shown", words, key="part", as_buttons=True)
+        layer = choose_layer(config.n_layers)
+        stretch = choose_stretch(len(tokens), MOST_TOKENS, key="units_from")
+    left, right = stage.below.columns([3, 2], gap="large")
+    with left:
         unit = _unit(config)
-    token = choose_place("token", "Token", inspection.reading["tokens"])
+    with right:
+        token = choose_place("token", "Token", tokens)
     answer = inspection.analyse(
         "units", text=inspection.text, layer=layer, what=what, unit=unit, token=token
     )
@@ -39,9 +45,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
         showing.stop(
             "This model's hidden layer has values that are no finite numbers; choose another step."
         )
-    st.caption(_kind(config))
-    _map(answer, f"{words[what]}, layer {layer}")
-    left, right = st.columns([3, 2])
+    _map(answer, stretch, f"{words[what]}, layer {layer}")
     with left:
         st.markdown(f"**Where unit {answer['unit']} does most**")
         st.markdown(tokens_table(answer, has_gate=config.has_gate))
@@ -50,6 +54,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
         st.markdown(f"**What does most on token {token}, {content.escaped(visible(chosen))}**")
         values = answer["token_values"]
         showing.draw(top_units(values[3], values[1], values[2], chosen), key="top_units")
+    stage.below.caption(_kind(config))
     name = "gate" if config.has_gate else "hidden"
     trace = inspection.analyse(
         "trace", text=inspection.text, patterns=[f"blocks.{layer}.feed_forward.{name}"]
@@ -88,13 +93,9 @@ def _kind(config: ModelConfig) -> str:
     )
 
 
-def _map(answer: Answer, what: str) -> None:
-    tokens = answer["tokens"]
-    stretch = choose_stretch(
-        len(tokens), room_for(tokens, characters=40, most=40), key="units_from"
-    )
-    part = slice(stretch.start, stretch.stop)
-    st.markdown(f"**{what[0].upper()}{what[1:]}: the {len(answer['shown'])} busiest units**")
+def _map(answer: Answer, stretch: range, what: str) -> None:
+    tokens, part = answer["tokens"], slice(stretch.start, stretch.stop)
+    st.caption(f"{what[0].upper()}{what[1:]}: the {len(answer['shown'])} busiest units")
     picture = unit_map(
         tokens[part],
         answer["shown"].tolist(),

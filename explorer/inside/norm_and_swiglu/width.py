@@ -34,7 +34,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
     """Show the parameters of a feed-forward network against its width, with a gate and without."""
     configs = {"this": inspection.run.setup.model} | {name: PRESETS[name].config for name in REAL}
     titles = {"this": "This model"} | {name: PRESETS[name].title for name in REAL}
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with stage.controls:
         config = configs[choose_named("Sizes of", titles, key="sizes_of")]
         word = link.widget(
             st.select_slider,
@@ -63,8 +63,8 @@ def show(stage: Stage, inspection: Inspection) -> None:
         for title, kind in (("gate, up, down: 3 d f", "swiglu"), ("up, down: 2 d f", "gelu"))
     }
     showing.draw(width_lines(widths, lines, points, budget), key="width_lines")
-    st.markdown(width_words(config, rule))
-    st.markdown(width_table())
+    stage.below.markdown(width_words(config, rule))
+    stage.below.markdown(width_table())
     stage.explain(code="tiny_llama.config:ModelConfig.hidden_width")
 
 

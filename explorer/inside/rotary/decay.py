@@ -20,23 +20,27 @@ MOST_DISTANCE = 512
 def show(stage: Stage, inspection: Inspection) -> None:
     """Show how scores depend on the distance alone."""
     config = inspection.run.setup.model
-    st.caption(
-        f"Random vectors: {N_RANDOM} queries of {config.head_width} numbers from a normal "
-        f"distribution; theta {config.rope_theta:,.0f}"
-    )
-    showing.draw(random_picture(config), key="random_decay")
-    turning.needs_turning(inspection)
-    layer, head = choose_head(config)
-    answer = inspection.analyse("decay", text=inspection.text, layer=layer, head=head)
-    st.caption(
-        f"Real vectors: {answer['n_tokens']} queries and keys of layer {layer}, head {head}. "
+    left, right = st.columns(2)
+    with left:
+        st.caption("Random vectors")
+        showing.draw(random_picture(config), key="random_decay")
+    with right:
+        turning.needs_turning(inspection)
+    with stage.controls:
+        layer, head = choose_head(config)
+    with right:
+        answer = inspection.analyse("decay", text=inspection.text, layer=layer, head=head)
+        st.caption(f"Real vectors: layer {layer}, head {head}")
+        picture = figures.real_decay(
+            answer["means"], answer["spreads"], answer["happened"], context=answer["context"]
+        )
+        showing.draw(picture, key="real_decay")
+    stage.below.caption(
+        f"Random: {N_RANDOM} queries of {config.head_width} numbers from a normal distribution; "
+        f"theta {config.rope_theta:,.0f}. Real: {answer['n_tokens']} queries and keys of the head. "
         f"The line lets every query meet every key at every distance; the crosses are the mean "
         f"scores of those that do stand so far apart in your text."
     )
-    picture = figures.real_decay(
-        answer["means"], answer["spreads"], answer["happened"], context=answer["context"]
-    )
-    showing.draw(picture, key="real_decay")
     stage.explain(
         code="tiny_llama.analyses.rotary_theory:_moments",
         tensor=showing.LiveTensor(path="means", axes="d", values=answer["means"][None]),

@@ -29,40 +29,51 @@ ROUNDING = 1e-5
 
 def show(stage: Stage, inspection: Inspection) -> None:
     """Show the scores of two tokens of the text for each scheme."""
-    query, key, head = _choose_tokens(inspection)
+    with stage.controls:
+        first, then = st.container(), st.container()
+    with then:
+        query, key, head = _choose_tokens(inspection)
     answers = {
         name: _ask(run, inspection, query, key, head) for name, run in _runs(inspection).items()
     }
-    scheme = choose_one("Position scheme", list(answers), key="scheme")
-    m, n, by = _choose_places(min(len(answer["scores"]) for answer in answers.values()))
+    with first:
+        scheme = choose_one("Position scheme", list(answers), key="scheme")
+        m, n, by = _choose_places(min(len(answer["scores"]) for answer in answers.values()))
     answer = answers[str(scheme)]
     _numbers(answer["scores"], m, n, by)
-    left, right = st.columns(2)
-    with left:
+    _pictures(answers, str(scheme), m, n, by)
+    with stage.below:
+        st.markdown(deviations(answers))
         st.caption(
-            f"Scores under “{scheme}”: “{content.escaped(visible(answer['query']))}” asks, "
-            f"“{content.escaped(visible(answer['key']))}” is asked; the first "
-            f"{min(len(answer['scores']), figures.MOST_PLACES)} positions. Circle: the two as "
-            f"placed; square: after the move."
+            f"Circle: query “{content.escaped(visible(answer['query']))}” and key "
+            f"“{content.escaped(visible(answer['key']))}” as placed; square: after the move. The "
+            f"map has the first {min(len(answer['scores']), figures.MOST_PLACES)} positions. "
+            f"Before the causal mask and the softmax, in the first layer of each model. ALiBi "
+            f"lowers a score only where the key stands before the query; what lies ahead is "
+            f"masked anyway."
         )
-        places = [(m, n), (m + by, n + by)]
-        picture = figures.toeplitz(
-            answer["scores"], places=places, title=str(scheme), along=answer["along"]
-        )
-        showing.draw(picture, key="toeplitz")
-    with right:
-        st.caption("The score of the pair as both move along together, under each scheme")
-        lines = {name: _along(each["scores"], m, n) for name, each in answers.items()}
-        showing.draw(figures.moved_together(lines, m=m, n=n, by=by), key="moved_together")
-    st.markdown(deviations(answers))
-    st.caption(
-        "Before the causal mask and the softmax, in the first layer of each model. ALiBi lowers a "
-        "score only where the key stands before the query; what lies ahead is masked anyway."
-    )
     stage.explain(
         code="tiny_llama.analyses.token_scores:_scores",
         tensor=showing.LiveTensor(path="scores", axes="t s", values=answer["scores"]),
     )
+
+
+def _pictures(answers: dict[str, Answer], scheme: str, m: int, n: int, by: int) -> None:
+    answer = answers[scheme]
+    left, right = st.columns(2)
+    with left:
+        st.caption(f"Scores under “{scheme}” by position")
+        picture = figures.toeplitz(
+            answer["scores"],
+            places=[(m, n), (m + by, n + by)],
+            title=scheme,
+            along=answer["along"],
+        )
+        showing.draw(picture, key="toeplitz")
+    with right:
+        st.caption("The pair's score as both move along")
+        lines = {name: _along(each["scores"], m, n) for name, each in answers.items()}
+        showing.draw(figures.moved_together(lines, m=m, n=n, by=by), key="moved_together")
 
 
 def deviations(answers: dict[str, Answer]) -> str:
@@ -107,31 +118,31 @@ def _choose_tokens(inspection: Inspection) -> tuple[str, str, int]:
     """The text of two tokens, and a head of the first layer."""
     tokens = inspection.reading["tokens"]
     last = len(tokens) - 1
-    left, middle, right = st.columns(3)
+    left, right = st.columns(2)
     with left:
-        query = choose_place("reader", "The token that asks", tokens)
-    with middle:
+        query = choose_place("reader", "Token that asks", tokens)
+    with right:
         key = choose_place(
             "asked",
-            "The token that is asked",
+            "Is asked",
             tokens,
             usual=max(0, last - 1),
             because=inspection.text,
         )
-    with right:
-        head = choose_index("head", "Head of layer 0", inspection.run.setup.model.n_heads)
+    head = choose_index("head", "Head of layer 0", inspection.run.setup.model.n_heads)
     return tokens[query], tokens[key], head
 
 
 def _choose_places(n_places: int) -> tuple[int, int, int]:
     """Where query and key stand, and how far both are moved."""
     half = max(1, n_places // 2 - 1)
-    left, middle, right = st.columns(3)
+    move = st.container()
+    left, right = st.columns(2)
     with left:
         m = choose_number("m", "Query at position m", half, 20)
-    with middle:
-        n = choose_number("n", "Key at position n", half, 12)
     with right:
+        n = choose_number("n", "Key at position n", half, 12)
+    with move:
         most = max(0, n_places - 1 - max(m, n))
         by = choose_number("moved_by", "Move both by", most, 25)
     return m, n, by
@@ -139,10 +150,13 @@ def _choose_places(n_places: int) -> tuple[int, int, int]:
 
 def _numbers(scores: np.ndarray, m: int, n: int, by: int) -> None:
     before, after = float(scores[m, n]), float(scores[m + by, n + by])
-    columns = st.columns(3)
-    columns[0].metric(f"Score at ({m}, {n})", f"{before:.4f}", border=True)
-    columns[1].metric(f"Score at ({m + by}, {n + by})", f"{after:.4f}", border=True)
-    columns[2].metric("Difference", f"{after - before:.2g}", border=True)
+    showing.in_one_line(
+        {
+            f"Score at ({m}, {n})": f"{before:.4f}",
+            f"Score at ({m + by}, {n + by})": f"{after:.4f}",
+            "Difference": f"{after - before:.2g}",
+        }
+    )
 
 
 def _along(scores: np.ndarray, m: int, n: int) -> np.ndarray:

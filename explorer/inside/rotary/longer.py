@@ -43,16 +43,17 @@ class Reader:
 
 def show(stage: Stage, inspection: Inspection) -> None:
     """Show the loss by position of the pretrained models, stretched ones and the current one."""
-    readers = _choose(inspection)
+    with stage.controls:
+        readers = _choose(inspection)
     answers, refused = _ask(readers)
     if not answers:
-        st.info("Choose at least one model above.", icon=":material/info:")
+        st.info("Choose at least one model.", icon=":material/info:")
     else:
         guessing = log(readers[0].run.setup.model.vocab_size)
         curves = [_curve(reader, answer) for reader, answer in answers]
         showing.draw(losses_by_position(curves, guessing=guessing), key="longer")
-        st.markdown(table(answers))
-        st.caption(_honest(answers))
+        stage.below.markdown(table(answers))
+        stage.below.caption(_honest(answers))
     for each in refused:
         st.caption(f":material/info: {content.escaped(each)}")
     first = answers[0][1]["losses"][None] if answers else None
@@ -98,18 +99,15 @@ def _choose(inspection: Inspection) -> list[Reader]:
         selection_mode="multi",
     )
     base = _stretchable(inspection)
-    left, right = st.columns([2, 1])
-    with left:
-        stretches = link.widget(
-            st.pills,
-            "stretch",
-            f"Switched on after training, in {session.run_name(base.run)}",
-            options=list(STRETCHES),
-            selection_mode="multi",
-            help="; ".join(f"{name}: {each.title}" for name, each in STRETCHES.items()),
-        )
-    with right:
-        factor = link.widget(st.select_slider, "factor", "Factor s", options=FACTORS)
+    stretches = link.widget(
+        st.pills,
+        "stretch",
+        f"Switched on after training, in {session.run_name(base.run)}",
+        options=list(STRETCHES),
+        selection_mode="multi",
+        help="; ".join(f"{name}: {each.title}" for name, each in STRETCHES.items()),
+    )
+    factor = link.widget(st.select_slider, "factor", "Factor s", options=FACTORS)
     readers = [
         Reader(
             name=_named(scheme),

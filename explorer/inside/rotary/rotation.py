@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer import content, link, showing
 from explorer.figures import rotary as figures
 from explorer.figures.labels import visible
 from explorer.inside.rotary import turning
-from explorer.inspection import Inspection
+from explorer.inspection import Inspection, choose_head
 from explorer.stage import Stage
 from explorer.widgets import choose_number, choose_one, choose_place
 from tiny_llama.analyses.rotary_theory import frequencies, turned, wavelengths
@@ -41,8 +42,11 @@ class Query:
 def show(stage: Stage, inspection: Inspection) -> None:
     """Turn a query of the model, or hands of equal length where nothing turns in it."""
     config = inspection.run.setup.model
-    query = _query(inspection)
-    of, theta, place = _choose(inspection, config, query)
+    with stage.controls:
+        turning_by, head = st.container(), st.container()
+    query = _query(inspection, head)
+    with turning_by:
+        of, theta, place = _choose(inspection, config, query)
     turns = frequencies(config.head_width, theta)
     after = turned(query.values[None], np.array([place]), turns)[0]
     left, right = st.columns(2)
@@ -55,9 +59,8 @@ def show(stage: Stage, inspection: Inspection) -> None:
         title = f"a head of {of}"
         lengths = wavelengths(frequencies(seen.head_width, theta))
         st.caption(
-            f"Wavelengths in {title}, {seen.head_width} wide, with theta {theta:,.0f}: "
-            f"{(lengths <= seen.context).sum()} of {len(lengths)} pairs come round within the "
-            f"context of {seen.context:,}"
+            f"Wavelengths in {title}, theta {theta:,.0f}: {(lengths <= seen.context).sum()} of "
+            f"{len(lengths)} pairs come round within {seen.context:,} positions"
         )
         showing.draw(
             figures.spectrum(lengths, context=seen.context, title=title), key="wavelengths"
@@ -68,23 +71,23 @@ def show(stage: Stage, inspection: Inspection) -> None:
     )
 
 
-def _query(inspection: Inspection) -> Query:
+def _query(inspection: Inspection, controls: DeltaGenerator) -> Query:
     """A query of the head that the student chooses, or one that stands for any."""
     config = inspection.run.setup.model
     if not turning.turns(inspection):
         half = config.head_width // 2
-        st.caption(
-            "Nothing turns in this model, so hands of equal length stand for the pairs of a query."
-        )
         return Query(
             values=np.concatenate([np.ones(half), np.zeros(half)]),
             path="hands of equal length",
-            words="Hands of equal length",
+            words="Nothing turns in this model; hands of equal length stand for its pairs",
             theta=config.rope_theta,
         )
-    layer, head, answer = turning.choose_turned_head(inspection)
+    with controls:
+        layer, head = choose_head(config)
+    answer = inspection.analyse("turned_head", text=inspection.text, layer=layer, head=head)
     tokens = answer["tokens"]
-    place = choose_place("reader", "The token whose query is turned", tokens)
+    with controls:
+        place = choose_place("reader", "The token whose query is turned", tokens)
     token = content.escaped(visible(tokens[place]))
     return Query(
         values=answer["query"][place],
@@ -105,11 +108,10 @@ def _choose(inspection: Inspection, config: ModelConfig, query: Query) -> tuple[
         query.place,
         because=query.chosen,
     )
-    left, right = st.columns(2)
-    with left:
-        of = choose_one("Wavelengths of", [THIS, *REAL], key="spectrum")
+    slider = st.container()
+    of = choose_one("Wavelengths of", [THIS, *REAL], key="spectrum")
     own = float(query.theta if of == THIS else PRESETS[of].config.rope_theta)
-    with right:
+    with slider:
         theta = link.widget(
             st.select_slider,
             "theta",

@@ -4,7 +4,9 @@ import numpy as np
 import streamlit as st
 
 from explorer import link, showing
+from explorer.engine.server.answer_cache import Answer
 from explorer.figures import rotary_pairs as figures
+from explorer.figures.picture import Picture
 from explorer.inside.rotary import turning
 from explorer.inspection import Inspection, choose_head
 from explorer.stage import Stage
@@ -15,37 +17,37 @@ SHOWN = ("added", "share")
 
 
 def show(stage: Stage, inspection: Inspection) -> None:
-    """Show what each pair of a head adds to its scores."""
+    """Show what each pair of a head adds to its scores, and how one pair turns."""
     turning.needs_turning(inspection)
-    layer, head = choose_head(inspection.run.setup.model)
+    with stage.controls:
+        pairs, heads = st.container(), st.container()
+    with heads:
+        layer, head = choose_head(inspection.run.setup.model)
     answer = inspection.analyse("pair_shares", text=inspection.text, layer=layer, head=head)
     lengths = wavelengths(answer["frequencies"])
     strongest = int(np.nan_to_num(answer["differences"], nan=-1.0).argmax())
-    pair = choose_number(
-        "pair",
-        "Pair (its planes are below)",
-        len(lengths) - 1,
-        strongest,
-        because=(inspection.run.id, layer, head, inspection.text),
-    )
-    n = len(answer["tokens"])
-    st.caption(f"Which pairs carry the scores of layer {layer}, head {head}, over {n} tokens")
-    bars = figures.pair_bars(answer["shares"], answer["differences"], lengths, chosen=pair)
-    showing.draw(bars, key="pair_bars")
-    _distances(answer["by_distance"], answer["sizes_by_distance"], lengths)
-    half = len(lengths)
-    both = [pair, pair + half]
-    st.caption(
-        f"Queries and keys of pair {pair}, whose wavelength is {lengths[pair]:,.1f} positions. "
-        f"Turning keeps their lengths and changes their directions by position."
-    )
-    picture = figures.planes(
-        answer["tokens"],
-        (answer["query"][:, both], answer["key"][:, both]),
-        (answer["rotated_query"][:, both], answer["rotated_key"][:, both]),
-        pair=pair,
-    )
-    showing.draw(picture, key="planes")
+    with pairs:
+        pair = choose_number(
+            "pair",
+            "Pair",
+            len(lengths) - 1,
+            strongest,
+            because=(inspection.run.id, layer, head, inspection.text),
+        )
+    left, right = st.columns(2)
+    with left:
+        st.caption(f"What each pair adds to the scores of layer {layer}, head {head}")
+        bars = figures.pair_bars(answer["shares"], answer["differences"], lengths, chosen=pair)
+        showing.draw(bars, key="pair_bars")
+    with right:
+        st.caption(f"Pair {pair}, whose wavelength is {lengths[pair]:,.1f} positions")
+        showing.draw(_planes(answer, pair), key="planes")
+    with stage.below:
+        st.caption(
+            f"Over {len(answer['tokens'])} tokens. Turning keeps the lengths of queries and keys "
+            f"and changes their directions by position."
+        )
+        _distances(answer["by_distance"], answer["sizes_by_distance"], lengths)
     stage.explain(
         code="tiny_llama.analyses.rotary_theory:pair_scores",
         tensor=showing.LiveTensor(
@@ -53,6 +55,16 @@ def show(stage: Stage, inspection: Inspection) -> None:
             axes="t e",
             values=answer["rotated_query"],
         ),
+    )
+
+
+def _planes(answer: Answer, pair: int) -> Picture:
+    both = [pair, pair + len(answer["frequencies"])]
+    return figures.planes(
+        answer["tokens"],
+        (answer["query"][:, both], answer["key"][:, both]),
+        (answer["rotated_query"][:, both], answer["rotated_key"][:, both]),
+        pair=pair,
     )
 
 
