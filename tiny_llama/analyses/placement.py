@@ -98,8 +98,8 @@ def _base(config: ModelConfig, std: float, scaled: bool) -> ModelConfig:
             "The parts of this model share the norm before them (block='parallel'), which cannot "
             "stand after them; choose a model with block='sequential'."
         )
-    start = {"init_std": std, "embedding_std": std, "scaled_residual_init": scaled}
-    config = replace(config, **start, dropout=0.0)
+    config = replace(config, init_std=std, embedding_std=std, scaled_residual_init=scaled)
+    config = replace(config, dropout=0.0)
     if config.d_model <= MOST_WIDTH and _bytes(config) <= MOST_BYTES:
         return config
     return replace(
