@@ -97,7 +97,7 @@ def basics(steps_in: DeltaGenerator | None = None) -> Basics:
         )
     own: str | bytes = ""
     if corpus == OWN_TEXT:
-        with st.popover("Your own text", icon=":material/edit_note:", width="stretch"):
+        with st.expander("Your own text", icon=":material/edit_note:", expanded=True):
             own = _own_text()
     with steps_in or st.container():
         steps = _number("steps", LABELS["steps"], TrainConfig.steps)
@@ -260,7 +260,7 @@ def _own_text() -> str | bytes:
     pasted = st.text_area(
         f"Paste a text of 1 kB to {most / 1e6:g} MB",
         key=_PASTED,
-        height=150,
+        height=110,
         max_chars=most + 1,  # what is longer is cut here, and then refused as too long
         on_change=link.by_hand(_PASTED, lambda: state.keep(_KEPT, state.shown(_PASTED))),
     )

@@ -91,31 +91,27 @@ class Turn(torch.autograd.Function):
     apply: ClassVar[Callable[..., tuple[Tensor, Tensor]]]
 
     @staticmethod
-    def forward(  # the tables as `_turn` takes them
-        ctx: Any, q: Tensor, k: Tensor, half: int, cos: Tensor, first: Tensor, second: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, q: Tensor, k: Tensor, half: int, *tables: Tensor) -> tuple[Tensor, ...]:
         """Turn by the tables' angles; `half` is how far apart the coordinates of a pair lie."""
         ctx.half = half
-        ctx.save_for_backward(cos, first, second)
-        return _turn(q, half, cos, first, second), _turn(k, half, cos, first, second)
+        ctx.save_for_backward(*tables)
+        return _turn(q, half, tables), _turn(k, half, tables)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, for_q: Tensor, for_k: Tensor) -> tuple[Tensor | None, ...]:
         """Turn by minus those angles."""
-        cos, first, second = ctx.saved_tensors
-        back = (_turn(g, ctx.half, cos, first, second, sign=-1) for g in (for_q, for_k))
+        back = (_turn(g, ctx.half, ctx.saved_tensors, sign=-1) for g in (for_q, for_k))
         return *back, None, None, None, None
 
 
-def _turn(
-    x: Tensor, half: int, cos: Tensor, sin_of_first: Tensor, sin_of_second: Tensor, sign: int = 1
-) -> Tensor:
+def _turn(x: Tensor, half: int, tables: tuple[Tensor, ...], sign: int = 1) -> Tensor:
     """Rotate the pairs (i, i + half) in each head of `b t h e`; sign -1 turns them back.
 
     A pair (a, b) becomes (a cos - b sin, b cos + a sin). All heads of a token lie in one row, so
     every coordinate meets the other one of its pair where the row is moved by `half`.
     """
+    cos, sin_of_first, sin_of_second = tables
     rows = x.flatten(2)
     width = rows.shape[-1]
     turned = rows * cos[:, :width]
