@@ -140,6 +140,7 @@ def text_box(example: str, label: str = "Text that the model reads") -> str:
         usual=example,
         then=_cut,
         height=90,
+        folded=True,
         help="Any text of yours; every picture on this page is of this text.",
     )
     return str(words or "")

@@ -216,13 +216,16 @@ def delete_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def zip_folder(folder: Path, *, most_bytes: int, but: Collection[str] = ()) -> bytes:
+def zip_folder(
+    folder: Path, *, most_bytes: int, but: Collection[str] = (), readme: str = ""
+) -> bytes:
     """Pack a folder into a zip file, without what only this server has use for.
 
     Args:
         folder: what to pack.
         most_bytes: with more than this, snapshots are left out.
         but: names of files that are left out, too.
+        readme: what the file says of itself; empty: nothing.
     """
     left_out = {*_OURS, BEFORE, *but}
     paths = [path for path in _files(folder) if path.name not in left_out and path.suffix != ".new"]
@@ -233,6 +236,8 @@ def zip_folder(folder: Path, *, most_bytes: int, but: Collection[str] = ()) -> b
         for path in sorted(paths):
             way = zipfile.ZIP_STORED if path.suffix == ".safetensors" else zipfile.ZIP_DEFLATED
             archive.write(path, path.relative_to(folder), compress_type=way)
+        if readme:
+            archive.writestr("README.md", readme, compress_type=zipfile.ZIP_DEFLATED)
     return packed.getvalue()
 
 
