@@ -252,6 +252,7 @@ def test_first_gradients_are_those_of_a_model_built_by_hand(tales):
             n_layers=6,
             norm_placement=where,
             init_std=0.08,
+            embedding_std=0.08,
             scaled_residual_init=False,
         )
         model = TinyLlama(config, seed=tales.setup.training.seed)
