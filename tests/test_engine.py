@@ -24,7 +24,7 @@ from tiny_runs import (
 from transformers import AutoModelForCausalLM
 
 from explorer.engine.limits import OWN, check_setup
-from explorer.engine.server import pool
+from explorer.engine.server import admission, pool
 from explorer.engine.server.errors import EngineError
 from explorer.engine.store import read_runs
 from tiny_llama.__main__ import main
@@ -261,8 +261,11 @@ def test_a_student_may_have_only_so_many_runs_at_once(engine, monkeypatch):
         engine.delete(run_id, owner="eager")
 
 
-def test_a_model_that_does_not_fit_beside_the_others_waits_and_then_starts(engine, monkeypatch):
-    monkeypatch.setattr(engine.admission, "limits", replace(OWN, training_bytes=1_000))
+def test_a_model_that_does_not_fit_beside_the_others_waits_and_then_starts(
+    engine, running, monkeypatch
+):
+    monkeypatch.setattr(admission, "held_bytes", lambda setup, text_bytes: 100)
+    monkeypatch.setattr(engine.admission, "limits", replace(OWN, training_bytes=150))
     run = engine.poll(engine.start(SETUP, owner="patient", text=TEXT))
     assert run.status == "waiting"
     assert "place 1 of 1 in the line" in run.message
