@@ -288,3 +288,19 @@ def test_text_of_a_student_is_shown_as_text(come):
     assert "owned" not in student.page.title()
     expect(student.samples.first).to_contain_text(re.compile("[<>שלום😀]"))
     assert student.page.get_by_test_id("stMain").locator("script, b").count() == 0
+
+
+def test_an_uploaded_text_is_used_as_long_as_the_uploader_shows_it(come):
+    """The server has taken it out of the uploader by then."""
+    student = come(link(**TINY, corpus="own-text", steps=5))
+    file = {"name": "ducks.txt", "mimeType": "text/plain", "buffer": b"The duck sat. " * 100}
+    student.press("Your own text")
+    student.page.locator("input[type=file]").set_input_files(file)
+    student.see_text("ducks.txt")
+    expect(student.button("Train")).to_be_enabled()
+    student.page.keyboard.press("Escape")
+    for _ in range(2):
+        student.press("Train")
+        student.see("Finished", since=5)
+    student.press("Your own text")
+    student.see_text("ducks.txt")
