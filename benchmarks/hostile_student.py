@@ -25,7 +25,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,7 +137,7 @@ class Memory:
     """Watches how much the server and its workers hold, and which workers there have been."""
 
     def __init__(self, app: AppServer) -> None:
-        self.most_megabytes, self.workers = 0.0, set(app.workers)
+        self.most_megabytes, self.workers = 0.0, set(workers_of(app))
         self._task = asyncio.create_task(self._watch(app))
 
     def stop(self) -> None:
@@ -148,10 +148,18 @@ class Memory:
         while True:
             with suppress(OSError, StopIteration):
                 processes = [app.pid, *app.workers]
-                self.workers.update(app.workers)
+                self.workers.update(workers_of(app))
                 held = sum(map(proportional_megabytes, processes))
                 self.most_megabytes = max(self.most_megabytes, held)
             await asyncio.sleep(0.5)
+
+
+def workers_of(app: AppServer) -> Iterator[int]:
+    """The processes that hold runs; others come and go, as one that trains a tokenizer."""
+    for process in app.workers:
+        with suppress(OSError):
+            if b"explorer.engine.worker\0" in Path(f"/proc/{process}/cmdline").read_bytes():
+                yield process
 
 
 async def measure(app: AppServer, limit: MemoryLimit, attack: str, seconds: float) -> str:
@@ -181,11 +189,14 @@ async def measure(app: AppServer, limit: MemoryLimit, attack: str, seconds: floa
     pages, looks = times.within(began, began + NEARLY_THERE + seconds)
     calm_pages, calm_looks = times.within(calm_from, calm_from + seconds)
     troubles = [text for each in students for text in each.troubles][n_troubles:]
-    dead = "the server" if not is_alive(app.pid) else ""
-    restarts = len(memory.workers) - n_workers
+    killed = {
+        "the server": not is_alive(app.pid),
+        f"{limit.n_killed} by the kernel": limit.n_killed > 0,
+        f"the worker × {len(memory.workers) - n_workers}": len(memory.workers) > n_workers,
+    }
     cells = [
         attack,
-        dead or (f"worker × {max(restarts, limit.n_killed)}" if restarts else "–"),
+        ", ".join(name for name, is_so in killed.items() if is_so) or "–",
         f"{_p95(pages)} ({_p95(calm_pages)})",
         f"{_p95(looks)} ({_p95(calm_looks)})",
         f"{_ratio(mean(under), mean(calm)):.2f} / {_ratio(min(under), mean(calm)):.2f}",

@@ -369,3 +369,19 @@ def test_a_folded_choice_is_as_the_link_says_after_the_page_has_been_drawn_again
     student.page.keyboard.press("Escape")
     student.press("Compare")
     expect(student.page.get_by_role("switch", name="Earlier runs")).to_be_checked()
+
+
+def test_an_uploaded_text_is_used_as_long_as_the_uploader_shows_it(come):
+    """The server has taken it out of the uploader by then."""
+    student = come(link(**TINY, corpus="own-text", steps=5))
+    file = {"name": "ducks.txt", "mimeType": "text/plain", "buffer": b"The duck sat. " * 100}
+    student.press("Your own text")
+    student.page.locator("input[type=file]").set_input_files(file)
+    student.see_text("ducks.txt")
+    expect(student.button("Train")).to_be_enabled()
+    student.page.keyboard.press("Escape")
+    for _ in range(2):
+        student.press("Train")
+        student.see("Finished", since=5)
+    student.press("Your own text")
+    student.see_text("ducks.txt")
