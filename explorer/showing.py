@@ -39,8 +39,8 @@ def tiles(numbers: Mapping[str, str]) -> None:
 
 
 def line(numbers: Mapping[str, str]) -> None:
-    """Show numbers on one slim line, each after its label."""
-    st.markdown(" · ".join(f"{label} **{number}**" for label, number in numbers.items()))
+    """Show numbers on one slim line, each after its label, in Markdown."""
+    st.caption(" · ".join(f"{label} **{number}**" for label, number in numbers.items()))
 
 
 def markdown_table(rows: Sequence[Sequence[str]], align: str) -> str:
