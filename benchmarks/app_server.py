@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -21,13 +22,23 @@ class AppServer:
 
     Args:
         settings: more command-line settings of Streamlit, such as `--server.fileWatcherType=none`.
+        under: a command that starts the server in its place, as one that limits its memory.
+        python: the interpreter that runs it, and with it what is installed beside.
+        root: the project that is started.
     """
 
-    def __init__(self, *settings: str) -> None:
+    def __init__(
+        self,
+        *settings: str,
+        under: Sequence[str] = (),
+        python: str = sys.executable,
+        root: Path = ROOT,
+    ) -> None:
         self._home = tempfile.TemporaryDirectory()
         self.runs, self._log = Path(self._home.name) / "runs", Path(self._home.name) / "log"
         self._port = free_port()
-        self._settings = settings
+        self._settings, self._under = settings, under
+        self._python, self._root = python, root
 
     @property
     def address(self) -> str:
@@ -53,8 +64,11 @@ class AppServer:
         settings = [*where, "--server.headless=true", *self._settings]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", "explorer/app.py", *settings],
-                cwd=ROOT,
+                [
+                    *self._under,
+                    *(self._python, "-m", "streamlit", "run", "explorer/app.py", *settings),
+                ],
+                cwd=self._root,
                 env=os.environ | {"TINY_LLAMA_RUNS": str(self.runs)},
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -205,6 +205,20 @@ class Tab:
         self._query = self._widgets.enter(key, number, self._query)
         await self._ask()
 
+    async def ask(self) -> None:
+        """Have the page run again, as it stands."""
+        await self._ask()
+
+    async def send(self, message: BackMsg) -> None:
+        """Send what no page sends."""
+        with suppress(websockets.ConnectionClosed):
+            await self._socket.send(message.SerializeToString())
+
+    @property
+    def widgets(self) -> dict[str, WidgetState]:
+        """What each widget shows, by its id; it travels with every question."""
+        return self._widgets.states
+
     async def close(self) -> None:
         """Close the tab."""
         self._stop_timers(*self._timers)

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from explorer import bar, guard, link, navigation, returning, session, tour
+from explorer import bar, content, guard, link, navigation, returning, session, tour
 from explorer.page_list import entry
 
 page = navigation.current_page()
 name = navigation.name_of(page)
 st.set_page_config(
-    page_title=f"{entry(name).title} · Tiny LLaMA Explorer", page_icon="🦙", layout="wide"
+    page_title=f"{entry(name).title} · Tiny LLaMA Explorer", page_icon=content.MARK, layout="wide"
 )
 with guard.page_run(), link.followed(name):
     session.engine()  # its worker starts while the first page is read, whichever that is

@@ -10,13 +10,24 @@ from types import NoneType
 from typing import Any, cast
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer import content, guard, link, state
 from explorer.engine.limits import check_text, limits
+from explorer.settings import (
+    LABELS,
+    MODEL_FINE_POINTS,
+    MORE_PARTS,
+    PARTS,
+    SECTIONS,
+    SIZES,
+    WHEN_OPEN,
+)
 from explorer.words import BOUNDS, KINDS, OPTIONS
 from tiny_llama import config
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, Task, own_text
+from tiny_llama.menu import CHOICES, MENU
 from tiny_llama.presets import PRESETS, find_preset
 from tiny_llama.setup import (
     MODEL_FIELDS,
@@ -35,104 +46,18 @@ _VOCABULARY = "model_vocab_size"
 _PASTED = "own_text"
 _KEPT = "kept own text"
 _UPLOADED, _TAKEN = "uploaded_text", "taken upload"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """Widgets that stand together: the settings and how each is labelled."""
-
-    title: str
-    icon: str
-    labels: Mapping[str, str]
-    is_model: bool = False
-    """Whether its settings decide what the model is, rather than how it learns."""
-
-
-SECTIONS = (
-    Section(
-        title="Model: parts and sizes",
-        icon=":material/account_tree:",
-        is_model=True,
-        labels={
-            "norm": "Norm",
-            "position": "Positions",
-            "attention": "Attention",
-            "feed_forward": "Feed-forward",
-            "n_layers": "Layers",
-            "d_model": "Width (d_model)",
-            "n_heads": "Heads",
-            "context": "Context in tokens",
-        },
-    ),
-    Section(
-        title="Training",
-        icon=":material/trending_down:",
-        labels={
-            "learning_rate": "Learning rate",
-            "batch_size": "Texts a step (batch size)",
-            "optimizer": "Optimizer",
-            "schedule": "Learning-rate schedule",
-            "warmup_steps": "Warm-up steps",
-            "seed": "Seed",
-        },
-    ),
-    Section(
-        title="Tokenizer",
-        icon=":material/content_cut:",
-        labels={
-            "tokenizer": "Tokenizer (tasks are always written in characters)",
-            "vocab_size": "Vocabulary in tokens (SentencePiece only)",
-        },
-    ),
-    Section(
-        title="Model: fine points",
-        icon=":material/tune:",
-        is_model=True,
-        labels={
-            "n_kv_heads": "Key/value heads",
-            "window": "Window in tokens",
-            "norm_placement": "Where the norm stands",
-            "block": "Attention and feed-forward",
-            "bias": "Biases",
-            "qk_norm": "Norm on queries and keys",
-            "n_experts": "Experts (of a mixture)",
-            "n_active_experts": "Experts at work on a token",
-            "tied_unembedding": "Tied unembedding",
-            "unembedding_bias": "Biases on logits",
-            "embedding_scale": "Embeddings times √d_model",
-            "embedding_norm": "Norm behind the embedding",
-            "d_head": "Width of a head",
-            "d_hidden": "Width of the hidden layer",
-            "hidden_multiple": "Hidden layer in multiples of",
-            "rope_theta": "RoPE's base (theta)",
-            "rope_theta_local": "RoPE's base in layers with a window",
-            "rope_fraction": "Share of a head that RoPE turns",
-            "nope_every": "Every n-th layer without RoPE",
-            "norm_eps": "Norm's epsilon",
-            "attention_softcap": "Soft cap on attention scores",
-            "logit_softcap": "Soft cap on logits",
-            "dropout": "Dropout",
-            "init_std": "Spread of the starting weights",
-            "scaled_residual_init": "Smaller start into the residual stream",
-        },
-    ),
-    Section(
-        title="Training: fine points",
-        icon=":material/tune:",
-        labels={
-            "weight_decay": "Weight decay",
-            "beta1": "Memory of gradients (beta1)",
-            "beta2": "Memory of squared gradients (beta2)",
-            "gradient_clip": "Gradient clipping (0: none)",
-            "label_smoothing": "Label smoothing",
-            "evaluate_every": "Steps between held-out losses",
-            "evaluate_texts": "Held-out texts each time",
-            "sample_every": "Steps between samples",
-            "sample_tokens": "Tokens in a sample",
-            "n_snapshots": "Snapshots of the weights",
-        },
-    ),
+WHO_CAN_READ = (
+    "The text stays on this server, with your runs on it, and you alone can read it. Who has a "
+    "link to such a run sees what its model writes, and that may repeat the text."
 )
+"""Said where a text is pasted."""
+_BLOCK = {
+    "above": ("tied_unembedding",),
+    "inside": (*("feed_forward", "norm", "norm_placement", "attention", "n_kv_heads", "bias"),),
+    "below": ("position",),
+}
+"""The picture of a model, from the top down: above its blocks, in each of them, and below."""
+_ALL_AS = {"tiny-llama": "All as LLaMA", "tiny-gpt3": "All as GPT-3"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,16 +79,36 @@ class Basics:
         return own_text(self.own_text).text() if self.corpus == OWN_TEXT else None
 
 
-def basics() -> Basics:
-    """Let the student choose a model, a text and a number of steps."""
-    preset = _choice("preset", "Model", TINY, TINY[0], then=_take_preset)
-    corpus, own = _corpus()
-    steps = _number("steps", "Steps", TrainConfig.steps)
+def basics(steps_in: DeltaGenerator | None = None) -> Basics:
+    """Let the student choose a model, a text and a number of steps.
+
+    Args:
+        steps_in: where the number of steps stands; None: after the others.
+    """
+    with st.grid(2, min_column_width=90, gap="xsmall"):
+        preset = _choice("preset", "Model", TINY, TINY[0], then=_take_preset)
+        corpus = _choice(
+            "corpus",
+            LABELS["corpus"],
+            [*CORPORA, OWN_TEXT],
+            Setup.corpus,
+            hint=_what_there_is_to_read(),
+        )
+    own: str | bytes = ""
+    if corpus == OWN_TEXT:
+        with st.popover("Your own text", icon=":material/edit_note:", width="stretch"):
+            own = _own_text()
+    with steps_in or st.container():
+        steps = _number("steps", LABELS["steps"], TrainConfig.steps)
     return Basics(preset=preset, corpus=corpus, steps=steps, own_text=own)
 
 
-def any_model() -> tuple[Setup, str]:
+def any_model(parts: DeltaGenerator, fine: DeltaGenerator) -> tuple[Setup, str]:
     """Let the student choose any model, tiny or real, and change any part of it.
+
+    Args:
+        parts: where the widgets of its parts and sizes stand.
+        fine: where those of its fine points stand.
 
     Returns:
         A setup whose model has the vocabulary that was chosen, and the preset it began with.
@@ -173,15 +118,11 @@ def any_model() -> tuple[Setup, str]:
     """
     preset = _choice("preset", "Model to begin with", PRESETS, TINY[0], then=_take_preset)
     usual = Setup(model=find_preset(preset).config)
-    first, fine = (section for section in SECTIONS if section.is_model)
-    # Where a screen is narrow the page folds what is in here, by its style sheet.
-    st.toggle(first.title, key="parts_shown")
-    with st.container(key="parts"):
-        with st.grid(2, min_column_width=90):
-            values = _widgets(first, usual)
-        with st.expander(fine.title, icon=fine.icon), st.grid(2, min_column_width=90):
-            values |= _widgets(fine, usual)
-            vocab_size = _vocabulary(usual.model.vocab_size)
+    with parts, st.grid(2, min_column_width=90, gap="xsmall"):
+        values = _widgets({**PARTS, **SIZES}, usual)
+    with fine, st.grid(2, min_column_width=90, gap="xsmall"):
+        values |= _widgets({**MORE_PARTS, **MODEL_FINE_POINTS}, usual)
+        vocab_size = _vocabulary(usual.model.vocab_size)
     setup = usual.with_settings(values)
     return replace(setup, model=replace(setup.model, vocab_size=vocab_size)), preset
 
@@ -206,10 +147,8 @@ def _vocabulary(usual: int) -> int:
     )
 
 
-def _widgets(section: Section, usual: Setup) -> dict[str, Any]:
-    return {
-        name: _widget(name, label, usual.setting(name)) for name, label in section.labels.items()
-    }
+def _widgets(labels: Mapping[str, str], usual: Setup) -> dict[str, Any]:
+    return {name: _widget(name, label, usual.setting(name)) for name, label in labels.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,11 +168,8 @@ def tokenizer_basics() -> TokenizerBasics:
     Raises:
         TextError: if the student's own text is empty, too short, too long or no text.
     """
-    columns = st.columns(2)
-    with columns[1]:
-        vocab_size = _widget("vocab_size", "Vocabulary of SentencePiece", None)
-    with columns[0]:
-        corpus, own = _corpus()
+    corpus, own = _corpus()
+    vocab_size = _widget("vocab_size", "Vocabulary of SentencePiece", None)
     if corpus == OWN_TEXT:
         own = own_text(own).text()
         check_text(own)
@@ -248,10 +184,30 @@ def details(chosen: Basics) -> Setup:
     """
     usual = Setup(model=find_preset(chosen.preset).config)
     values: dict[str, Any] = {"corpus": chosen.corpus, "steps": chosen.steps}
+    values |= _block(usual)
     for section in SECTIONS:
         with st.expander(section.title, icon=section.icon):
-            values |= _widgets(section, usual)
+            values |= _widgets(section.labels, usual)
     return usual.with_settings(values | _tokenizer_of(**values))
+
+
+def _block(usual: Setup) -> dict[str, Any]:
+    """The model from bottom to top, as data flow through it, with a choice in each place."""
+    values: dict[str, Any] = {}
+    with st.container(horizontal=True, gap="xsmall", key="all_as"):
+        for preset, label in _ALL_AS.items():
+            st.button(label, key=f"all_as_{preset}", on_click=_take_parts, args=(preset,))
+    n_layers = link.value("n_layers", usual=usual.model.n_layers)
+    with st.container(key="block_picture", gap=None):
+        st.caption(":material/arrow_upward: Scores for the next token")
+        for place, names in _BLOCK.items():
+            with st.container(key=f"block_{place}", gap=None):
+                if place == "inside":
+                    st.caption(f"Layers: {n_layers}, each like this", text_alignment="right")
+                labels = {name: LABELS[name] for name in names}
+                values |= _widgets(labels, usual)
+        st.caption(":material/arrow_upward: Tokens, embedded")
+    return values
 
 
 def take_setup(setup: Setup, text: str | None = None) -> None:
@@ -275,9 +231,22 @@ def link_to(setup: Setup) -> dict[str, str]:
     return {"preset": preset, **unusual}
 
 
+def _take_parts(preset: str) -> None:
+    """Set every part of the model to a preset's; its sizes stay."""
+    model = find_preset(preset).config
+    link.put(**{name: getattr(model, name) for name in (*MENU, *CHOICES, *MORE_PARTS)})
+
+
+def _what_there_is_to_read() -> str:
+    """Each text that there is, and what it is."""
+    said = {name: corpus.description for name, corpus in CORPORA.items()}
+    said[OWN_TEXT] = "Whatever you paste or upload."
+    return "\n".join(f"- `{name}`: {what}" for name, what in said.items())
+
+
 def _corpus() -> tuple[str, str | bytes]:
     """What to learn from, and the student's own text as it came, where that is it."""
-    corpus = _choice("corpus", "Text to learn from", [*CORPORA, OWN_TEXT], Setup.corpus)
+    corpus = _choice("corpus", LABELS["corpus"], [*CORPORA, OWN_TEXT], Setup.corpus)
     if corpus == OWN_TEXT:
         return corpus, _own_text()
     st.caption(CORPORA[corpus].description)
@@ -295,6 +264,7 @@ def _own_text() -> str | bytes:
         on_change=link.by_hand(_PASTED, lambda: state.keep(_KEPT, state.shown(_PASTED))),
     )
     uploaded = _uploaded(most)
+    st.caption(WHO_CAN_READ)
     return str(pasted) if uploaded is None else uploaded
 
 
@@ -334,6 +304,7 @@ def _choice(
     usual: str,
     *,
     explain: bool = False,
+    hint: str | None = None,
     then: Callable[[], None] | None = None,
 ) -> str:
     names = list(options)
@@ -345,7 +316,7 @@ def _choice(
             usual=usual,
             options=names,
             then=then,
-            help=_card(key, names, usual) if explain else None,
+            help=_card(key, names, usual) if explain else hint,
         )
     )
 
@@ -368,7 +339,7 @@ def _number(name: str, label: str, usual: Any) -> Any:
         value=None if NoneType in KINDS[name] or usual is None else kind(usual),
         step=kind(_STEPS.get(name, 1)),
         format="%g" if kind is float else "%d",
-        placeholder=_WHEN_OPEN.get(name),
+        placeholder=WHEN_OPEN.get(name),
         help=content.setting(name),
     )
 
@@ -421,14 +392,3 @@ _STEPS = {
     "sample_every": 10,
 }
 """How far a number goes with one press of its + or −, where not by 1."""
-_WHEN_OPEN = {
-    "vocab_size": "auto: the tokenizer's usual",
-    "n_kv_heads": "auto: as many as heads",
-    "d_head": "auto: width / heads",
-    "d_hidden": "auto: LLaMA's rule",
-    "rope_theta_local": "auto: the same",
-    "nope_every": "none: all layers turn",
-    "attention_softcap": "none",
-    "logit_softcap": "none",
-}
-"""What an empty box means."""

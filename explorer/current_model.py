@@ -58,8 +58,7 @@ def _look() -> None:
 
 def _names(run: Run | None) -> dict[str, str]:
     """What can be chosen: one's own runs, the pretrained ones, and the run that the link names."""
-    own = session.own_names()
-    names = {each.id: f"{own[each.id]}, {each.setup.corpus}" for each in session.own_runs()}
+    names = {each.id: session.full_name(each) for each in session.own_runs()}
     names |= {name: f"{name}, shipped" for name in PRETRAINED}
     if run and run.id not in names:
         names = {run.id: f"{session.run_name(run)}, somebody else's"} | names

@@ -62,6 +62,8 @@ def _inspect(*, is_of_one_step: bool) -> Inspection:
     if run.is_moving:
         session.inspect_step(run, reading.step)
     st.caption(_summary(run, reading))
+    if lost := content.lost(reading["n_unknown"]):
+        st.caption(f":material/warning: {lost}.")
     _follow(run, reading.step)
     return Inspection(run=run, step=reading.step, text=text, reading=reading)
 
@@ -84,7 +86,7 @@ def current_run() -> Run:
         showing.stop(
             "The link's run is not on this server any more; choose a model in the bar above."
         )
-    if run.status == RunState.STARTING:
+    if run.status == RunState.STARTING or (run.status == RunState.WAITING and not run.step):
         st.info("This run is still being prepared; its model shows here in a moment.")
         st.fragment(_wait, run_every=1.0)(run.id)
         st.stop()
@@ -93,7 +95,7 @@ def current_run() -> Run:
 
 def _wait(run_id: str) -> None:
     run = session.engine().poll(run_id)
-    if run is None or run.status != RunState.STARTING:
+    if run is None or run.status not in (RunState.WAITING, RunState.STARTING):
         st.rerun()
 
 
@@ -134,11 +136,23 @@ def text_box(example: str, label: str = "Text that the model reads") -> str:
         "text",
         label,
         usual=example,
+        then=_cut,
         height=90,
-        max_chars=MOST_CHARACTERS,
         help="Any text of yours; every picture on this page is of this text.",
     )
     return str(words or "")
+
+
+def _cut() -> None:
+    """Read the beginning of a text that is too long, and say so; the box alone would drop it."""
+    text = link.value("text") or ""
+    if len(text) > MOST_CHARACTERS:
+        link.put(text=text[:MOST_CHARACTERS])
+        st.toast(
+            f"Your text has {len(text):,} characters; pages read the first {MOST_CHARACTERS:,}.",
+            icon=":material/content_cut:",
+            duration="long",
+        )
 
 
 def _step(run: Run) -> int | None:

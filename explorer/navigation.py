@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from explorer import link
+from explorer import content, link
 from explorer.page_list import HOME, SECTIONS
 
 FOLDER = Path(__file__).resolve().parent.parent / "pages"
@@ -34,6 +34,7 @@ def name_of(page: StreamlitPage) -> str:
 def show() -> None:
     """Draw the list in the bar above every page."""
     with st.container(key="navigation", horizontal=True, gap="xxsmall", wrap=False):
+        st.image(content.MARK, width=28, alt="")
         for entries in SECTIONS.values():
             for name, entry in entries.items():
                 link.offer(name, entry.title, hint=entry.help)

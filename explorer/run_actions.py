@@ -2,21 +2,24 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import streamlit as st
 
-from explorer import content, controls, session
+from explorer import content, controls, session, state
 from explorer.engine.limits import limits
 from explorer.engine.messages import Action
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
+from explorer.engine.server.errors import EngineError
 from explorer.engine.server.exports import Export
-from tiny_llama.cost import count_parameters
+from explorer.settings import Started, differences, text_named
 from tiny_llama.errors import UserError
 from tiny_llama.hugging_face_layouts import layout_for
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.script import check_pieces, write_script
-from tiny_llama.setup import OWN_TEXT, Setup, changes
+from tiny_llama.setup import OWN_TEXT, Setup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,25 +29,34 @@ class Wanted:
     setup: Setup
     text: str | None
 
+    @property
+    def started(self) -> Started:
+        """As a run that is started with it will be."""
+        text = None if self.text is None else text_named(self.text)
+        return Started(setup=self.setup, text=text)
+
 
 def start(wanted: Wanted) -> None:
     """Start a run and look at it; the run looked at before counts as the one that was changed."""
     before = session.current_run()
     parent = before.id if before and session.is_mine(before) else None
-    run_id = session.engine().start(
+    run_id = session.engine().start_once(
         wanted.setup, owner=session.owner(), text=wanted.text, parent=parent
     )
     session.look_at(run_id)
 
 
+def changed(run: Run, wanted: Wanted) -> dict[str, tuple[Any, Any]]:
+    """How what the widgets ask for differs from a run."""
+    return differences(session.started(run), wanted.started)
+
+
 def messages(run: Run) -> None:
     """Say what happened to a run, if anything did, and what a recorded one is."""
     if run.status == RunState.RECORDED:
-        setup = run.setup
         st.info(
-            f"**Recorded:** the model {run.id}, {count_parameters(setup.model):,} parameters on "
-            f"{setup.corpus}, {setup.training.steps:,} steps, trained by this project's own "
-            f"script. Press Train to see one of your own.",
+            f"**Recorded:** {run.id} on {run.setup.corpus}, trained by this project's own script. "
+            f"Press Train to see one of your own.",
             icon=":material/history:",
         )
     elif run.status in (RunState.FAILED, RunState.INTERRUPTED):
@@ -56,40 +68,63 @@ def messages(run: Run) -> None:
 
 
 def buttons(run: Run, wanted: Wanted | None) -> None:
-    """Offer what can be done with a run as it stands, to its owner or to somebody else."""
-    with st.container(horizontal=True):
-        if session.is_mine(run):
-            _steer(run)
-            if wanted:
-                _restart(run, wanted)
-        elif run.status != RunState.RECORDED:
-            _button(
-                "Lay over mine", ":material/layers:", "overlay", lambda: session.overlay(run.id)
-            )
-        if run.status not in (RunState.RECORDED, RunState.STARTING, RunState.FAILED):
+    """Offer what is done with a run as it goes on, to its owner, or to lay somebody else's over."""
+    if session.is_mine(run):
+        _steer(run)
+        if wanted:
+            _restart(run, wanted)
+    elif run.status != RunState.RECORDED:
+        _lay_over(run)
+
+
+def more(run: Run) -> None:
+    """Offer what is done with a run once in a while; what it was for another run folds itself."""
+    with st.popover("More", icon=":material/more_horiz:", key=f"more_{run.id}"):
+        if run.status not in _WITHOUT_MODEL:
             _fork(run)
         if run.is_readable:
             _take_settings(run)
+        _stop_all()
+        _downloads(run)
         if session.is_mine(run):
             _delete(run)
 
 
+_WITHOUT_MODEL = (RunState.RECORDED, RunState.WAITING, RunState.STARTING, RunState.FAILED)
 _ICONS: Mapping[Action, str] = {
     "pause": ":material/pause:",
     "resume": ":material/play_arrow:",
     "step": ":material/skip_next:",
     "stop": ":material/stop:",
 }
+_PRESSED = "pressed to steer"
 
 
 def _steer(run: Run) -> None:
     if run.is_moving:
-        _control("Pause", "pause", run, disabled=run.status == RunState.STARTING)
+        _pause_or_go_on(run, "Pause", "pause")
     elif run.status in (RunState.PAUSED, RunState.STOPPED, RunState.INTERRUPTED):
-        _control("Go on", "resume", run)
+        _pause_or_go_on(run, "Go on", "resume")
     if run.is_live:
         _control("One step", "step", run, disabled=run.status != RunState.PAUSED)
         _control("Stop", "stop", run, disabled=run.status == RunState.STARTING)
+
+
+def _pause_or_go_on(run: Run, label: str, action: Action) -> None:
+    """One button for both, which keeps the focus; it does what it said when it was pressed."""
+
+    def steer() -> None:
+        pressed: Action = state.kept(_PRESSED, lambda: action)
+        session.engine().control(run.id, pressed, owner=session.owner())
+
+    _button(
+        label,
+        _ICONS[action],
+        "pause",
+        steer,
+        disabled=run.status in (RunState.WAITING, RunState.STARTING),
+        before=lambda: state.keep(_PRESSED, action),
+    )
 
 
 def _control(label: str, action: Action, run: Run, *, disabled: bool = False) -> None:
@@ -99,15 +134,45 @@ def _control(label: str, action: Action, run: Run, *, disabled: bool = False) ->
     _button(label, _ICONS[action], action, steer, disabled=disabled)
 
 
+def _lay_over(run: Run) -> None:
+    """Lay somebody else's run over one's own, or take it off again."""
+    if session.is_asked_for(run.id):
+        _button("Not over mine", ":material/layers_clear:", "overlay", lambda: _take_off(run))
+    else:
+        _button("Lay over mine", ":material/layers:", "overlay", lambda: session.overlay(run.id))
+
+
+def _take_off(run: Run) -> None:
+    session.overlay(run.id, on=False)
+
+
+def _stop_all() -> None:
+    """Stop every run of this student's that goes on, where there is more than one."""
+    moving = [each for each in session.own_runs() if each.is_moving]
+    if len(moving) < 2:
+        return
+
+    def stop() -> None:
+        failed = [why for each in moving if (why := _why_not(partial(_stop, each)))]
+        if failed:
+            raise EngineError(failed[0])
+
+    _button(f"Stop all mine ({len(moving)})", ":material/stop_circle:", "stop_all", stop)
+
+
+def _stop(run: Run) -> None:
+    session.engine().control(run.id, "stop", owner=session.owner())
+
+
 def _restart(run: Run, wanted: Wanted) -> None:
     """Stop this run, if it still goes, and start anew with what the widgets say now."""
 
     def restart() -> None:
         if run.is_live:
-            session.engine().control(run.id, "stop", owner=session.owner())
+            _stop(run)
         start(wanted)
 
-    label = "Restart with changes" if changes(run.setup, wanted.setup) else "Restart"
+    label = "**Restart with changes**" if changed(run, wanted) else "Restart"
     is_early = run.status == RunState.STARTING
     _button(label, ":material/restart_alt:", "restart", restart, disabled=is_early)
 
@@ -151,9 +216,8 @@ def _delete(run: Run) -> None:
         session.engine().delete(run.id, owner=session.owner())
         session.look_at("")
 
-    with st.popover("Delete", icon=":material/delete:"):
-        st.markdown("The run, its model and its log are gone then, also for those with the link.")
-        _button("Delete for good", ":material/delete_forever:", "delete", delete)
+    st.caption("Delete: the run, its model and its log are gone, also for those with the link.")
+    _button("Delete for good", ":material/delete_forever:", "delete", delete)
 
 
 def _button(
@@ -164,8 +228,10 @@ def _button(
     *,
     disabled: bool = False,
     hint: str | None = None,
+    before: Callable[[], None] | None = None,
 ) -> None:
-    if not st.button(label, icon=icon, key=f"run_{key}", disabled=disabled, help=hint):
+    name = f"run_{key}"
+    if not st.button(label, icon=icon, key=name, disabled=disabled, help=hint, on_click=before):
         return
     try:
         act()
@@ -177,7 +243,7 @@ def _button(
 
 def prompt(run: Run) -> None:
     """Let the model, as it stands, go on from the student's words."""
-    if run.status in (RunState.FAILED, RunState.STARTING):
+    if run.status in (RunState.FAILED, RunState.WAITING, RunState.STARTING):
         return
     with st.form("prompt", border=False):
         words = st.text_input(
@@ -193,14 +259,15 @@ def prompt(run: Run) -> None:
         st.error(str(error), icon=":material/error:")
 
 
-def downloads(run: Run) -> None:
+def _downloads(run: Run) -> None:
     """Offer the run to take home, each packed only when it is asked for."""
-    if run.status == RunState.STARTING or not run.is_readable:
+    has_none = run.status in (RunState.WAITING, RunState.STARTING) or not run.is_readable
+    if has_none:
         return
-    st.subheader("Take it home", anchor=False)
+    st.caption("Take it home")
     why_no_layout = _why_not(lambda: layout_for(run.setup.model))
     why_no_script = _why_not(lambda: check_pieces(run.setup))
-    with st.container(horizontal=True):
+    with st.container(gap="xsmall"):
         _download(run, "Run folder (zip)", "folder", f"{run.id}.zip", _run_hint(run))
         _download(
             run,

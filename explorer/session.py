@@ -15,6 +15,9 @@ from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.engine import Engine
 from explorer.engine.server.pretrained import DEFAULT
+from explorer.settings import Started, Text, name_by_what_differs, text_named
+from tiny_llama.errors import UserError
+from tiny_llama.setup import OWN_TEXT
 
 OWNER = "owner_secret"
 """Under this name a tab keeps its student's secret."""
@@ -26,7 +29,8 @@ FASTEST_SECONDS = 0.5
 SLOWEST_SECONDS = 3.0
 UPDATES_A_SECOND = 25
 """What the server may spend on live updates of everybody: some 6 ms each, a sixth of a core."""
-MOST_OVERLAID = 5
+MOST_OVERLAID, MOST_LISTED = 5, 12
+"""Runs that are laid over one, and runs that can be chosen for it."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -73,33 +77,90 @@ def own_runs() -> list[Run]:
 
 
 def run_name(run: Run) -> str:
-    """What a run is called on the screen: the student's own are numbered as they were started."""
+    """What a run is called on the screen: as its student calls it, else numbered as started."""
     if run.status == RunState.RECORDED:
         return run.id
-    return own_names().get(run.id, f"Run {run.id}")
+    return run.name or own_names().get(run.id, f"Run {run.id}")
 
 
 def own_names() -> dict[str, str]:
     """What this student's runs are called, by their ids, newest first."""
     own = own_runs()
     return {
-        run.id: f"Run {number}" for run, number in zip(own, range(len(own), 0, -1), strict=True)
+        run.id: run.name or f"Run {number}"
+        for run, number in zip(own, range(len(own), 0, -1), strict=True)
     }
 
 
+def full_name(run: Run) -> str:
+    """A run's name, its text, and what is not as in Tiny LLaMA."""
+    words = [run_name(run), started(run).text_name, name_by_what_differs(run.setup)]
+    return ", ".join(word for word in words if word)
+
+
+def started(run: Run) -> Started:
+    """All that decides what a run does; of somebody else's text, only that it is another one."""
+    text = None
+    if run.setup.corpus == OWN_TEXT:
+        try:
+            text = _text_of(run.id, owner())
+        except UserError:
+            text = Text(name="somebody else's text", digest=run.id)
+    return Started(setup=run.setup, text=text)
+
+
+@st.cache_data(max_entries=2_000, show_spinner=False)
+def _text_of(run_id: str, owner: str) -> Text:
+    """The own text of a run; a run's text never changes."""
+    return text_named(engine().text_of(run_id, owner=owner))
+
+
+# Runs that are laid over the current one.
+
+
 def overlaid_runs(run: Run) -> list[Run]:
-    """Runs to lay over a run: those named in the link, then the student's last ones."""
-    own = [each.id for each in own_runs() if each.step]
-    named = link.value("overlay")
-    ids = [each for each in dict.fromkeys([*named, *own]) if each != run.id]
-    found = [engine().poll(each) for each in ids[:MOST_OVERLAID]]
+    """Runs to lay over a run: those asked for, then the student's last ones that compare.
+
+    Losses compare where text and tokenizer are the same.
+    """
+    return [each for each in comparable_runs(run) if is_overlaid(each, run)][:MOST_OVERLAID]
+
+
+def comparable_runs(run: Run) -> list[Run]:
+    """Runs that may be laid over a run: those asked for, then the student's last ones."""
+    own = [each.id for each in own_runs()[:MOST_LISTED] if each.step]
+    ids = [each for each in dict.fromkeys([*link.value("overlay"), *own]) if each != run.id]
+    found = [engine().poll(each) for each in ids]
     return [each for each in found if each is not None and each.step]
 
 
-def overlay(run_id: str) -> None:
-    """Lay a run over the current one from now on, and put it in the link."""
-    names = dict.fromkeys([run_id, *link.value("overlay")])
-    link.put(overlay=list(names)[:MOST_OVERLAID])
+def is_overlaid(other: Run, run: Run) -> bool:
+    """Whether a run is laid over another one."""
+    if other.id in link.value("without"):
+        return False
+    return is_asked_for(other.id) or _compares(other, run)
+
+
+def is_asked_for(run_id: str) -> bool:
+    """Whether the link lays a run over whatever is looked at."""
+    return run_id in link.value("overlay")
+
+
+def _compares(one: Run, other: Run) -> bool:
+    texts = {started(each).text_id for each in (one, other)}
+    tokenizers = {(each.setup.tokenizer, each.setup.vocab_size) for each in (one, other)}
+    return len(texts) == len(tokenizers) == 1
+
+
+def overlay(run_id: str, *, on: bool = True) -> None:
+    """Lay a run over the current one from now on, or not any more, and say so in the link."""
+    asked, without = (
+        [each for each in link.value(word) if each != run_id] for word in ("overlay", "without")
+    )
+    link.put(
+        overlay=[run_id, *asked][:MOST_OVERLAID] if on else asked,
+        without=without if on else [run_id, *without][:MOST_LISTED],
+    )
 
 
 def refresh_seconds() -> float:

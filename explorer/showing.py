@@ -38,9 +38,9 @@ def tiles(numbers: Mapping[str, str]) -> None:
             st.metric(label, number, border=True)
 
 
-def line(numbers: Mapping[str, str]) -> None:
-    """Show numbers on one slim line, each after its label, in Markdown."""
-    st.caption(" · ".join(f"{label} **{number}**" for label, number in numbers.items()))
+def in_one_line(numbers: Mapping[str, str]) -> None:
+    """Say numbers in a slim line, each after its label."""
+    st.markdown(" · ".join(f"{label} **{number}**" for label, number in numbers.items()))
 
 
 def markdown_table(rows: Sequence[Sequence[str]], align: str) -> str:

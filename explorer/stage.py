@@ -116,7 +116,7 @@ def _choose(views: Sequence[View[P]]) -> View[P]:
 def _stage(page: str, view: str) -> Stage:
     """Make room: on a phone, one under the other in this order."""
     with st.container(key="stage", horizontal=True, gap="medium"):
-        picture = st.container(key="picture", gap="small")
+        picture = st.container(key="picture", gap="xsmall")
         with st.container(key="side", gap="medium"):
             controls, shared, words = (
                 st.container(key=key, gap="small") for key in ("controls", "shared", "words")

@@ -61,7 +61,9 @@ STOPS = (
 
 def offer() -> None:
     """The button that starts the tour."""
-    if st.button("Take the three-minute tour", icon=":material/signpost:", key="take_tour"):
+    if st.button(
+        "Take the three-minute tour", icon=":material/signpost:", key="take_tour", width="stretch"
+    ):
         _go_to(1)
 
 

@@ -113,13 +113,14 @@ def choose_place(
     )
 
 
-def choose_stretch(n: int, most: int, *, key: str) -> range:
+def choose_stretch(n: int, most: int, *, key: str, is_last: bool = False) -> range:
     """Let the student choose where a picture begins, if it cannot show all of a text.
 
     Args:
         n: tokens in all.
         most: tokens that the picture can show.
         key: widget and word of the link.
+        is_last: whether the end of the text is the usual part of it, and not its beginning.
     """
     if n <= most:
         return range(n)
@@ -127,7 +128,7 @@ def choose_stretch(n: int, most: int, *, key: str) -> range:
         st.slider,
         key,
         f"From token (the picture shows {most} of {n:,})",
-        usual=1,
+        usual=n - most + 1 if is_last else 1,
         min_value=1,
         max_value=n - most + 1,
     )

@@ -207,6 +207,7 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
     INSIDE: {"at": (_text(10), "now"), "follow": (SWITCH, False)},
     ("train",): {
         "overlay": (_several(), []),
+        "without": (_several(), []),
         "curve": (_one_of(), "Loss"),
         "axis": (_one_of(), "Steps"),
         "log": (SWITCH, False),
@@ -311,6 +312,7 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
         "written": (_text(3_000), ""),
         "n_samples": (COUNT, 3),
         "sample_length": (COUNT, 60),
+        "cache_of": (_one_of(), "real"),
         "cache_length": COUNT,
         "surprise_from": COUNT,
         "lens_colour": _one_of(),

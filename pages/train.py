@@ -1,20 +1,23 @@
 from explorer import run_actions, session, showing
 from explorer.stage import open_page
-from explorer.train import form, live_run, measurements
+from explorer.train import comparison, form, live_run, measurements
 
 stage = open_page("train")
 with stage.controls:
-    wanted, under_the_button = form.show()
+    wanted = form.show()
 run = session.current_run()
 if run is None:
     with stage.picture:
         showing.stop("This link's run is not on this server any more; press Train to start one.")
-with stage.picture:
+with stage.picture, live_run.panel():
     stood = live_run.stage_of(run)
+    with live_run.row_of_play():
+        run_actions.buttons(run, wanted)
+        run_actions.more(run)
+        options = live_run.curve_options(run)
     run_actions.messages(run)
-    run_actions.buttons(run, wanted)
-    live_run.show(run, stood, under_the_button)
+    live_run.show(run, stood, options)
 with stage.below:
+    comparison.table(run)
     run_actions.prompt(run)
     measurements.show(run)
-    run_actions.downloads(run)

@@ -181,6 +181,11 @@ class Student:
         self.rest()
         self.button(name).click()
 
+    def pick(self, name: str) -> None:
+        """Press what is in the menu of what is done with a run once in a while."""
+        self.press("More")
+        self.button_in_menu(name).click()
+
     def train(self) -> None:
         """Press Train and wait for the first steps of the run that it starts."""
         self.press("Train")
@@ -224,7 +229,8 @@ class Student:
 
     def download(self, name: str, folder: Path) -> Path:
         with self.page.expect_download() as waiting:
-            self.press(name)
+            self.rest()
+            self.button_in_menu(name).click()
         path = folder / waiting.value.suggested_filename
         waiting.value.save_as(path)
         return path
@@ -233,6 +239,10 @@ class Student:
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True)
+
+    def button_in_menu(self, name: str) -> Locator:
+        """A button of an open menu, which lies over the page."""
+        return self.page.get_by_role("button", name=name, exact=True)
 
     def see(self, status: str, *, since: int = 0) -> int:
         """Wait until the run stands like this, at this step or a later one; return the step."""
@@ -443,6 +453,8 @@ def frame_faults(student: Student) -> list[str]:
     """What a view lacks of the frame: the picture first and large, its controls beside it."""
     size = student.page.viewport_size
     assert size
+    is_drawn = f"({FRAME})().share > 0"  # a chart's library comes after the page
+    student.page.wait_for_function(is_drawn)
     frame = student.page.evaluate(FRAME)
     most, is_wide = MOST_BEGIN[size["width"]], size["width"] > 900
     faults = {

@@ -1,6 +1,7 @@
 """Quiet, offline, on one thread, in two tiers: what every test can rely on."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -206,6 +207,14 @@ def walk(app: AppTest, name: str) -> AppTest:
     app.switch_page(f"../pages/{name}.py").run()
     assert not app.exception
     return app
+
+
+def numbers(app: AppTest) -> dict[str, str]:
+    """The numbers in the slim line of a view, by their labels."""
+    line = next(
+        each.value for each in app.markdown if re.match(r"[A-Z][^·]* \*\*[^·]*\*\* · ", each.value)
+    )
+    return dict(re.findall(r"(?:^| · )([^·]*?) \*\*(.*?)\*\*", line))
 
 
 # A browser.

@@ -49,6 +49,12 @@ def test_a_text_is_read_up_to_the_context_and_an_empty_one_is_refused(tales, tex
             ANALYSES["reading"].run(tales, text=text)
 
 
+@pytest.mark.parametrize(("name", "n"), [("tales-llama", 2), ("repeat-llama", 3)])
+def test_a_reading_counts_what_the_tokenizer_does_not_know(name, n):
+    found = ANALYSES["reading"].run(Subject.load(PRETRAINED / name), text="añb🦙Z"[: 2 + n])
+    assert found["n_unknown"] == found["tokens"].count("�") == n
+
+
 def test_a_reading_has_the_losses_ranks_and_entropies_of_the_models_expectations(tales):
     found = ANALYSES["reading"].run(tales, text=TEXT)
     ids = tales.tokenizer.encode(TEXT)

@@ -117,8 +117,8 @@ def test_a_link_opens_a_part_with_formula_code_and_tensor(opened):
     assert is_open == opened
 
 
-def test_the_tensor_is_the_sidebars_where_its_model_is_made_so_else_a_new_ones():
-    assert "The sidebar's model" in said(open_page("architecture", open="attention.scores"))
+def test_the_tensor_is_of_the_model_in_the_bar_where_that_is_made_so_else_of_a_new_one():
+    assert "The model in the bar" in said(open_page("architecture", open="attention.scores"))
     other = said(open_page("architecture", open="attention.scores", norm="layernorm"))
     assert "A new model of this setup, untrained" in other
     large = said(open_page("architecture", open="attention.scores", preset="llama-1-7b"))

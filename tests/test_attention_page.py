@@ -228,3 +228,14 @@ def test_the_numbers_in_the_formula_are_those_of_the_model(run, engine):
         assert ("turned both" in said) == (position == "rope")
     answer = engine.analyse(run, "stages", text=text, layer=1, head=1, reader=4)
     assert "lies in the future" in worked_formulas.stages(answer, 5, position)
+
+
+def test_characters_that_the_tokenizer_does_not_know_are_said_to_be_lost():
+    for text, said in (
+        ("The duck", ""),
+        ("a ñ", "1 character that"),
+        ("ñ 🦙", "2 characters that"),
+    ):
+        captions = "\n".join(each.value for each in open_page("attention", text=text).caption)
+        assert ("does not know" in captions) == bool(said)
+        assert said in captions

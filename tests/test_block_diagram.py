@@ -75,8 +75,8 @@ def test_words_fit_into_their_boxes():
     for panel in diagram_data(PANELS, content.formulas(), None)["panels"]:
         for box in panel["boxes"]:
             second = " · ".join(filter(None, (box["detail"], box["count"])))
-            assert 6.6 * len(box["title"]) <= box["width"] + 4, box["title"]
-            assert 5.4 * len(second) <= box["width"], second
+            assert 8 * len(box["title"]) <= box["width"] + 4, box["title"]
+            assert 6.6 * len(second) <= box["width"], second
 
 
 def test_what_the_browser_is_sent_names_every_box_with_what_it_learns():

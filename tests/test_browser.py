@@ -42,7 +42,8 @@ def test_a_student_trains_from_a_link_reads_what_it_writes_and_reloads(server, c
     student.see("Finished", since=600)
     expect(student.numbers).to_have_text(numbers, use_inner_text=True)
     expect(student.samples).to_have_text([rows[0]["sample"], rows[600]["sample"]])
-    expect(student.button("Delete")).to_be_visible()
+    student.press("More")
+    expect(student.button_in_menu("Delete for good")).to_be_visible()
     assert student.page.url == address
 
 
@@ -71,7 +72,7 @@ def test_a_paused_run_does_one_step_at_a_press_and_goes_on_even_after_a_stop(ser
     assert len(server.rows(student.run_id)) > stopped + 1
 
 
-STEERING = ("Pause", "Go on", "One step", "Stop", "Restart", "Restart with changes", "Delete")
+STEERING = ("Pause", "Go on", "One step", "Stop", "Restart", "Restart with changes")
 
 
 def test_a_stranger_with_the_link_may_look_fork_and_overlay_but_not_steer(server, come):
@@ -82,11 +83,13 @@ def test_a_stranger_with_the_link_may_look_fork_and_overlay_but_not_steer(server
 
     stranger = come(f"/train?run={owner.run_id}")
     stranger.see_text(f"Paused: step {step:,} of 50,000")
-    expect(stranger.button("Fork")).to_be_visible()
+    stranger.press("More")
+    expect(stranger.button_in_menu("Fork")).to_be_visible()
     for name in STEERING:
         expect(stranger.button(name)).to_have_count(0)
+    expect(stranger.button_in_menu("Delete for good")).to_have_count(0)
 
-    stranger.press("Fork")
+    stranger.button_in_menu("Fork").click()
     stranger.see("Training", since=step + 1)
     assert stranger.run_id != owner.run_id
     stranger.press("Stop")
@@ -171,25 +174,22 @@ def test_a_changed_setting_restarts_the_run_and_the_old_one_stays_to_compare(ser
     student.train()
     old = student.run_id
     expect(student.button("Restart")).to_be_visible()
-    student.unfold("Model: parts and sizes")
     student.choose("Positions", "alibi")
-    student.see_text("Beside Run 1: position: rope → alibi.")
+    student.see_text("Beside Run 1: Positions: rope → alibi.")
     student.press("Restart with changes")
     student.see_text("Beside Run 2: the same settings.")
     student.see("Training", since=1)
     assert student.run_id != old
     assert load_setup(server.runs / student.run_id).model.position == "alibi"
     expect(student.legend.filter(has_text="Run 1, training")).to_be_visible()
-    expect(
-        student.page.get_by_role("listitem").filter(has_text="Run 2, beside Run 1")
-    ).to_have_text("Run 2, beside Run 1: position: rope → alibi")
+    student.see_text("Run 2 beside Run 1: Positions: rope → alibi")
 
     student.press("Stop")
     student.see("Stopped")
     student.look_at("Run 1, tales")
     expect(student.button("Restart with changes")).to_be_visible()
     student.see("Stopped")
-    student.press("Take its settings")
+    student.pick("Take its settings")
     expect(student.button("Restart")).to_be_visible()
     expect(student.widget("Positions")).to_have_value("rope")
     expect(student.page).not_to_have_url(re.compile("position="))
@@ -197,7 +197,6 @@ def test_a_changed_setting_restarts_the_run_and_the_old_one_stays_to_compare(ser
 
 def test_back_and_forward_find_the_earlier_state_in_one_step(come):
     student = come("/train?norm=layernorm&feed_forward=gelu&steps=300")
-    student.unfold("Model: parts and sizes")
     student.choose("Model", "tiny-gpt3")  # sets every part, and leaves the steps
     student.see_link(preset="tiny-gpt3", steps="300")
     assert student.query.keys() == {"preset", "steps"}
@@ -239,6 +238,7 @@ def test_what_is_downloaded_opens(come, tmp_path):
     student.train()
     student.see("Finished", since=30)
 
+    student.press("More")
     folder = unpacked(student.download("Run folder (zip)", tmp_path))
     names = {path.name for path in folder.iterdir()}
     assert names >= {"setup.json", "model.safetensors", "metrics.jsonl"}
@@ -266,8 +266,7 @@ def test_a_run_that_is_deleted_is_gone_and_a_link_to_it_says_so(server, come):
     student.train()
     student.see("Finished", since=20)
     run_id = student.run_id
-    student.press("Delete")
-    student.page.get_by_role("button", name="Delete for good").click()
+    student.pick("Delete for good")
     student.see_text(RECORDED)
     assert "run" not in student.query
     expect(student.model).to_have_value("tales-llama, shipped")

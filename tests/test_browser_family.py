@@ -176,7 +176,6 @@ def test_a_node_is_clicked_its_diff_read_and_its_miniature_trained(come):
     settle(student)
     chosen = dict(student.query)
     assert chosen["preset"] == "tiny-gpt3"
-    student.unfold("Model: parts and sizes")
     for name, label in (
         ("norm", "Norm"),
         ("position", "Positions"),
@@ -194,5 +193,7 @@ def test_the_list_is_walked_and_its_cards_are_opened_by_keyboard(come):
     student.see_link(node="llama-2")
     heading = student.page.get_by_role("heading", name="Llama 2", exact=True)
     expect(heading).to_be_visible()
-    student.page.get_by_role("link", name="Go to card").press("Enter")
     expect(heading).to_be_in_viewport()
+    student.page.get_by_role("link", name="All facts").press("Enter")
+    details = student.page.get_by_role("heading", name="Llama 2: all facts", exact=True)
+    expect(details).to_be_in_viewport()

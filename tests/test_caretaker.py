@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from conftest import until
@@ -32,7 +33,10 @@ class Bench:
 
     def __init__(self, folder, seconds):
         self.folder, self.registry = folder, Registry()
-        self.caretaker = Caretaker(self.registry, None, folder=folder, limits=OWN, seconds=seconds)
+        dispatch = SimpleNamespace(let_in=lambda: None)
+        self.caretaker = Caretaker(
+            self.registry, dispatch, folder=folder, limits=OWN, seconds=seconds
+        )
 
     def add(self, status=RunState.RUNNING):
         """A run that is on disk as it stands."""

@@ -1,5 +1,7 @@
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -7,14 +9,20 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import until
+from damaging import flip
 
 from tiny_llama.__main__ import main
+from tiny_llama.commands import sign_of_life
 from tiny_llama.metrics import read_metrics
+from tiny_llama.recording import Recorder
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--set", "d_model=16", "--set", "n_layers=1", "--set", "n_heads=2", "--set", "context=16"]
 SMALL += ["--set", "sample_tokens=5", "--set", "batch_size=4"]
 SONG = "The cat sat on the mat, and the dog ran to the log. " * 40
+TOO_LARGE = ["train", "--steps", "5", "--out", "x", "--set"]
+EXPERTS = ["--set", "feed_forward=moe_swiglu", "--set", "n_experts=512"]
 
 
 @pytest.fixture
@@ -151,6 +159,16 @@ def test_lists_name_what_can_be_chosen(what, capsys):
             ["train", "--steps", "5", "--out", "x", "--set", "batch_size=100000"],
             "12,800,000 tokens a step",
         ),
+        (["train", "--steps", "5", "--out", ""], "'' is no name of a folder"),
+        (["train", "--steps", "5", "--out", "a\0b"], "is no name of a folder"),
+        (["train", "--steps", "5", "--out", "x", "--text", "a\0b"], "is no name of a folder"),
+        (["sample", "", "--prompt", "a"], "'' is no name of a folder"),
+        (["eval", "a\0b", "--text", "a"], "is no name of a folder"),
+        (["export", "a", "", "--format", "hf"], "'' is no name of a folder"),
+        ([*TOO_LARGE, "n_layers=10000"], "70,003 tensors, and must be at most 20,000"),
+        ([*TOO_LARGE, "n_layers=1000", *EXPERTS], "n_layers=1,000 and n_experts=512"),
+        ([*TOO_LARGE, "d_model=1000000"], "parameters, and must have at most 1,000,000,000"),
+        ([*TOO_LARGE, "context=10000000", "--set", "batch_size=1"], "context=10,000,000 must be"),
     ],
 )
 def test_a_mistake_is_answered_with_one_sentence(arguments, word, capsys, tmp_path, monkeypatch):
@@ -194,7 +212,7 @@ def test_hostile_prompts_are_answered(run, capsys, prompt):
 
 
 def test_any_temperature_can_be_asked_for(run, capsys):
-    for temperature in ("1e-40", "0", "100"):
+    for temperature in ("1e-320", "1e-40", "0", "100"):
         assert main(["sample", run, "--prompt", "The", "--temperature", temperature]) == 0
 
 
@@ -254,3 +272,194 @@ def test_a_run_interrupted_by_hand_is_resumed_bit_for_bit(tmp_path, text):
     assert results("cut") == results("whole")
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("cut", "whole")]
     assert weights[0] == weights[1]
+
+
+def test_what_is_only_written_down_may_be_of_any_size(capsys):
+    huge = ["--set", "n_layers=10000", *EXPERTS]
+    assert main(["script", *huge]) == 0
+    assert "10_000" in capsys.readouterr().out.replace("10000", "10_000")
+    assert main(["cost", "tiny-llama", *huge, "--json"]) == 0
+    assert rows(capsys)[0]["parameters"] > 10**11
+
+
+def test_a_pipe_that_nobody_writes_to_is_no_text(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    line = ["train", "--text", tmp_path / "pipe", "--steps", "5", "--out", tmp_path / "run"]
+    assert "no file with a text" in refused(line, capsys)
+
+
+def test_a_text_can_come_from_standard_input(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(SONG.encode())))
+    folder = tmp_path / "run"
+    assert main(["train", "--text", "-", *SMALL, "--steps", "3", "--out", str(folder)]) == 0
+    assert (folder / "text.txt").read_text() == SONG
+    assert main(["train", "--resume", "--steps", "5", "--out", str(folder)]) == 0
+
+
+def test_a_long_look_before_the_first_step_shows_that_it_goes_on(
+    tmp_path, text, monkeypatch, capsys
+):
+    monkeypatch.setattr(sign_of_life, "FIRST_SECONDS", 0.0)
+    line = ["train", "--text", text, *SMALL, "--steps", "1", "--out", str(tmp_path / "run")]
+    assert main([*line, "--set", "evaluate_texts=10000", "--json"]) == 0
+    said = capsys.readouterr()
+    assert "Preparing text and tokenizer, for 0 s so far." in said.err
+    assert "Looking at 10,000 held-out texts before the first step, for 0 s so far." in said.err
+    assert [json.loads(row)["step"] for row in said.out.splitlines()] == [0, 1]
+
+
+def test_a_run_that_was_cut_off_before_its_first_checkpoint_starts_anew(
+    tmp_path, text, monkeypatch, capsys
+):
+    def cut_off(*_args, **_more):
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "run"
+    line = ["train", "--text", text, *SMALL, "--steps", "5", "--out", str(folder)]
+    with monkeypatch.context() as patch:
+        patch.setattr("tiny_llama.recording.save_checkpoint", cut_off)
+        assert main(line) == 130
+    assert capsys.readouterr().err == "Stopped.\n"
+    assert (folder / "setup.json").exists()
+    said = refused(["train", "--resume", "--out", folder], capsys)
+    assert "stopped before its first checkpoint; start it anew" in said
+    assert main(line) == 0
+    assert [row["step"] for row in read_metrics(folder)] == list(range(6))
+
+
+def test_what_is_damaged_is_said_beside_the_result(run, text, capsys):
+    model = Path(run) / "model.safetensors"
+    flip(model, -1)
+    for line in (["eval", run, "--text", text, "--json"], ["sample", run, "--prompt", "The"]):
+        assert main(line) == 0
+        said = capsys.readouterr().err
+        assert said.startswith("The last checkpoint was damaged (model.safetensors)")
+    (Path(run) / "model.before.safetensors").unlink()
+    assert "model.safetensors is damaged" in refused(["eval", run, "--text", text], capsys)
+
+
+def test_a_damaged_log_is_said_when_a_run_goes_on(run, capsys):
+    log = Path(run) / "metrics.jsonl"
+    for at, steps, word in (
+        (3, [21, 22], "In metrics.jsonl, line 1 is damaged and left out."),
+        (2000, [23], "In metrics.jsonl, the rows of 1 of 22 steps so far are damaged or missing"),
+    ):
+        flip(log, at)
+        line = ["train", "--resume", "--steps", str(steps[-1]), "--out", run, "--json"]
+        assert main(line) == 0
+        said = capsys.readouterr()
+        assert word in said.err
+        assert [json.loads(row)["step"] for row in said.out.splitlines()] == steps
+
+
+def test_an_export_that_fails_leaves_nothing_in_the_way_of_the_next(
+    run, tmp_path, monkeypatch, capsys
+):
+    def no_room(*_args):
+        raise OSError(28, "No space left on device")
+
+    line = ["export", run, tmp_path / "hf", "--format", "hf"]
+    before = sorted(tmp_path.iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr("tiny_llama.hugging_face.write_tokenizer_json", no_room)
+        assert "No space left" in refused(line, capsys)
+    assert sorted(tmp_path.iterdir()) == before
+    assert main([str(word) for word in line]) == 0
+    assert {path.name for path in (tmp_path / "hf").iterdir()} >= {"config.json", "tokenizer.json"}
+
+
+def test_a_folder_that_is_lost_while_a_run_goes_ends_it_with_a_sentence(
+    tmp_path, text, monkeypatch, capsys
+):
+    folder, keep = tmp_path / "run", Recorder.keep
+
+    def lose(recorder, report):
+        if report.step == 3:
+            shutil.rmtree(folder)
+            recorder.row_seconds = 0
+        return keep(recorder, report)
+
+    monkeypatch.setattr(Recorder, "keep", lose)
+    line = ["train", "--text", text, *SMALL, "--steps", "50", "--out", folder, "--json"]
+    assert main([str(word) for word in line]) == 2
+    assert "The folder 'run' cannot be written (No such file or directory)" in (
+        capsys.readouterr().err
+    )
+    assert not folder.exists()
+
+
+DROP_RIGHTS = """
+import ctypes, pathlib, sys
+for capability in (1, 2):  # to pass over the rights of files; the next program will not have them
+    assert ctypes.CDLL(None).prctl(24, capability, 0, 0, 0) == 0
+import os
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+LOSE_RIGHTS = """
+import sys
+from pathlib import Path
+from tiny_llama.__main__ import main
+from tiny_llama.recording import Recorder
+folder, keep = Path(sys.argv[-1]), Recorder.keep
+def lose(recorder, report):
+    if report.step == 3:
+        folder.chmod(0o500)
+        (folder / "metrics.jsonl").chmod(0o400)
+        recorder.row_seconds = 0
+    return keep(recorder, report)
+Recorder.keep = lose
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_a_folder_that_loses_its_rights_while_a_run_goes_ends_it_with_a_sentence(tmp_path, text):
+    folder = tmp_path / "run"
+    train = ["train", "--text", text, *SMALL, "--steps", "50", "--json", "--out", folder]
+    as_root = ["-c", DROP_RIGHTS] if os.geteuid() == 0 else []
+    line = [sys.executable, *as_root, "-c", LOSE_RIGHTS, *train]
+    found = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    folder.chmod(0o700)
+    (folder / "metrics.jsonl").chmod(0o600)
+    assert found.returncode == 2, found.stderr
+    assert "cannot be written (Permission denied)" in found.stderr
+    assert "Traceback" not in found.stderr
+    assert main(["train", "--resume", "--out", str(folder)]) == 0
+    assert [row["step"] for row in read_metrics(folder)] == list(range(51))
+
+
+def reads_pytorch(pid, _folder):
+    return "libtorch" in Path(f"/proc/{pid}/maps").read_text()
+
+
+def has_begun(_pid, folder):
+    return (folder / "model.safetensors").exists()
+
+
+def has_rows(_pid, folder):
+    return len(read_metrics(folder)) > 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize(
+    ("moment", "n_signals"), [(reads_pytorch, 1), (has_begun, 1), (has_rows, 1), (has_rows, 2)]
+)
+def test_ctrl_c_ends_a_command_at_any_moment_with_a_sentence(tmp_path, text, moment, n_signals):
+    folder = tmp_path / "run"
+    line = [sys.executable, "-m", "tiny_llama", "train", "--text", text, *SMALL]
+    line += ["--steps", "100000", "--set", "evaluate_texts=2000", "--out", folder]
+    running = subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    until(lambda: running.poll() is not None or moment(running.pid, folder))
+    for _ in range(n_signals):
+        running.send_signal(signal.SIGINT)
+    said = running.communicate()[1].decode()
+    assert running.returncode == 130, said
+    assert "Traceback" not in said
+    assert said.endswith("Stopped.\n")
+    if moment is not reads_pytorch:
+        assert "--resume goes on from" in said
+    if has_begun(0, folder):
+        done = len(read_metrics(folder))
+        assert main(["train", "--resume", "--steps", str(done + 5), "--out", str(folder)]) == 0
+        assert [row["step"] for row in read_metrics(folder)] == list(range(done + 6))

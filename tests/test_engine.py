@@ -146,6 +146,24 @@ def test_what_cannot_be_asked_is_answered_with_a_sentence(engine, finished, prom
         engine.generate(finished.id, prompt, settings)
 
 
+def test_the_same_run_asked_for_again_before_its_first_step_is_one(engine):
+    asked = [engine.start_once(ENDLESS, owner="hasty", text=TEXT) for _ in range(6)]
+    assert len(set(asked)) == 1
+    other_text = engine.start_once(ENDLESS, owner="hasty", text=TEXT[1:])
+    other_seed = replace(ENDLESS, training=replace(ENDLESS.training, seed=9))
+    others = [
+        other_text,
+        engine.start_once(other_seed, owner="hasty", text=TEXT),
+        engine.start_once(ENDLESS, owner="calm", text=TEXT),
+    ]
+    assert len({*asked, *others}) == 4
+    wait_for_steps(engine, asked[:1], 1)
+    again = engine.start_once(ENDLESS, owner="hasty", text=TEXT)
+    assert again not in {*asked, *others}
+    for run_id in {*asked, *others, again}:
+        engine.delete(run_id, owner="calm" if run_id == others[-1] else "hasty")
+
+
 def test_a_run_that_cannot_start_says_why(engine):
     long = replace(SETUP, model=replace(MODEL, context=512), training=TrainConfig(batch_size=1))
     run_id = engine.start(long, owner="me", text="too short for that " * 53)
@@ -243,12 +261,34 @@ def test_a_student_may_have_only_so_many_runs_at_once(engine, monkeypatch):
         engine.delete(run_id, owner="eager")
 
 
-def test_models_that_do_not_fit_beside_the_others_are_refused(engine, monkeypatch):
-    n_runs = len(engine.registry.all())
+def test_a_model_that_does_not_fit_beside_the_others_waits_and_then_starts(engine, monkeypatch):
     monkeypatch.setattr(engine.admission, "limits", replace(OWN, training_bytes=1_000))
-    with pytest.raises(EngineError, match="choose a smaller model"):
-        engine.start(SETUP, owner="me", text=TEXT)
-    assert len(engine.registry.all()) == n_runs
+    run = engine.poll(engine.start(SETUP, owner="patient", text=TEXT))
+    assert run.status == "waiting"
+    assert "place 1 of 1 in the line" in run.message
+    with pytest.raises(EngineError, match="waits for memory"):
+        engine.generate(run.id, "the", SampleConfig(n_tokens=1))
+    monkeypatch.undo()
+    engine.registry.changed.set()  # else the caretaker looks within a second
+    wait_until(engine, run.id, "finished")
+    assert [step for step, _ in run.samples] == [0, 40]
+
+
+def test_a_look_does_not_wait_for_a_greedy_run(engine, running):
+    looks = {"evaluate_texts": 10_000, "evaluate_every": 1, "sample_tokens": 10_000}
+    greedy = replace(ENDLESS, training=replace(ENDLESS.training, sample_every=1, **looks))
+    run_id = engine.start(greedy, owner="greedy", text=TEXT)
+    wait_for_steps(engine, [running.id], running.step + 20)
+    assert wait_until(engine, run_id, "running").step <= 1  # its first look goes on
+    step = running.step
+    found = engine.analyse(running.id, "heads", text="the cat")
+    assert found["maps"].shape[:2] == (1, 2)
+    wait_for_steps(engine, [running.id], step + 20)
+    assert engine.poll(run_id).step <= 1
+    engine.control(run_id, "pause", owner="greedy")
+    kept = load_model(engine.poll(run_id).folder)
+    assert kept.next_step == engine.poll(run_id).step + 1 or engine.poll(run_id).step == 0
+    engine.delete(run_id, owner="greedy")
 
 
 def test_a_run_that_nobody_looks_at_pauses_leaves_the_memory_and_comes_back(

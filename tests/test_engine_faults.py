@@ -5,6 +5,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from damaging import flip
 from tiny_runs import (
     ENDLESS,
     SETUP,
@@ -26,7 +28,9 @@ from tiny_runs import (
 from explorer.engine.server.engine import Engine
 from explorer.engine.server.errors import EngineError
 from tiny_llama.checkpoint import load_model
+from tiny_llama.errors import CheckpointError
 from tiny_llama.metrics import read_metrics
+from tiny_llama.run_lock import hold_run
 from tiny_llama.sample_config import SampleConfig
 
 # A worker that dies under its runs.
@@ -139,8 +143,15 @@ def again(tmp_path_factory):
         **{f"cut {n}": _copy(folder, paused, _cut(n)) for n in (0, 7, 5_000)},
         "lost": _copy(folder, live, lambda run: [_cut(0, name)(run) for name in CHECKPOINTS]),
         "early": _copy(folder, done.id, _as_if_it_were_being_prepared),
+        "no setup": _copy(folder, paused, lambda run: (run / "setup.json").unlink()),
+        "no model": _copy(folder, paused, _without(*CHECKPOINTS)),
+        "no record": _copy(folder, done.id, _without_record),
+        "log": _copy(folder, done.id, lambda run: flip(run / "metrics.jsonl", 3)),
+        "short log": _copy(folder, done.id, _cut(-400, "metrics.jsonl")),
     }
     shutil.copytree(EARLIER, folder / "earlier1")
+    shutil.copytree(EARLIER, folder / "earlier2")
+    (folder / "earlier2" / "setup.json").unlink()
     second = Engine(folder)
     yield SimpleNamespace(
         engine=second,
@@ -172,6 +183,21 @@ def _cut(n_bytes, name="model.safetensors"):
         (run / name).write_bytes((run / name).read_bytes()[:n_bytes])
 
     return cut
+
+
+def _without(*names):
+    def remove(run):
+        for name in names:
+            (run / name).unlink()
+
+    return remove
+
+
+def _without_record(run):
+    """The record is damaged, and so is the one before; whose the run is can still be read."""
+    for name in ("run.json", "run.before.json"):
+        record = json.loads((run / name).read_text())
+        (run / name).write_text(json.dumps(record | {"step": "many"}))
 
 
 def _tear_metrics(run):
@@ -242,6 +268,100 @@ def test_a_run_without_any_whole_checkpoint_says_so_and_keeps_what_there_is(agai
     assert run.step >= 20
 
 
+def test_a_run_whose_setup_is_missing_goes_on_from_its_checkpoint(again):
+    name = again.names["no setup"]
+    again.engine.control(name, "resume", owner="me")
+    run = wait_until(again.engine, name, "running")
+    assert "setup.json was damaged" in run.message
+    assert f"step {again.step:,}" in run.message
+    again.engine.control(name, "stop", owner="me")
+    again.engine.control("earlier2", "resume", owner="me")
+    older = wait_until(again.engine, "earlier2", "running")
+    wait_for_steps(again.engine, ["earlier2"], 3)
+    again.engine.control("earlier2", "stop", owner="me")
+    assert list(older.series["loss"].steps) == list(range(1, older.step + 1))
+    assert (older.folder / "setup.json").exists()
+
+
+def test_a_run_whose_model_is_gone_does_not_start_over_its_log(again):
+    name = again.names["no model"]
+    before = read_metrics(again.engine.poll(name).folder)
+    again.engine.control(name, "resume", owner="me")
+    run = wait_until(again.engine, name, "failed")
+    assert "model of this run is not in its folder any more" in run.message
+    assert read_metrics(run.folder) == before
+
+
+def test_a_run_that_cannot_be_read_is_listed_with_the_reason_and_can_be_deleted(again):
+    name = again.names["no record"]
+    (run,) = [each for each in again.engine.runs_of("me") if each.id == name]
+    assert again.engine.poll(name) is run
+    assert run.warning.startswith("This run cannot be read: The file run.json is damaged")
+    for use in (
+        lambda: again.engine.control(name, "resume", owner="me"),
+        lambda: again.engine.fork(name, owner="me"),
+        lambda: again.engine.export(name, "folder"),
+        lambda: again.engine.generate(name, "the", SampleConfig(n_tokens=1)),
+    ):
+        with pytest.raises(EngineError, match="This run cannot be read"):
+            use()
+    with pytest.raises(EngineError, match="another student"):
+        again.engine.delete(name, owner="you")
+    again.engine.delete(name, owner="me")
+    assert again.engine.poll(name) is None
+    assert not run.folder.exists()
+
+
+def test_a_damaged_log_is_said_beside_what_is_whole_of_it(again):
+    run = again.engine.poll(again.names["log"])
+    assert run.warning == "In metrics.jsonl, line 1 is damaged and left out."
+    assert list(run.series["loss"].values) == list(again.done.series["loss"].values)
+    short = again.engine.poll(again.names["short log"])
+    assert re.fullmatch(r"In metrics.jsonl, rows are missing at the end: \d\.", short.warning)
+    assert again.engine.poll(again.done.id).warning == ""
+
+
+# Two who would write into one run, and a folder that is lost.
+
+
+def test_a_run_waits_until_another_process_lets_its_folder_go(engine):
+    run_id, other = train_a_while(engine), train_a_while(engine, owner="other")
+    engine.control(run_id, "stop", owner="me")
+    run = engine.poll(run_id)
+    lock = hold_run(run.folder, patience_seconds=60)
+    try:
+        engine.control(run_id, "resume", owner="me")
+        engine.control(other, "stop", owner="other")  # its worker has had its turns meanwhile
+        engine.start(SETUP, owner="third", text=TEXT)
+        assert run.status == "starting"
+        rows = (run.folder / "metrics.jsonl").read_bytes()
+    finally:
+        lock.release()
+    wait_until(engine, run_id, "running")
+    with pytest.raises(CheckpointError, match="another process"):
+        hold_run(run.folder)
+    engine.control(run_id, "stop", owner="me")
+    assert (run.folder / "metrics.jsonl").read_bytes().startswith(rows[:200])
+    assert [row["step"] for row in read_metrics(run.folder)] == list(range(run.step + 1))
+    hold_run(run.folder, patience_seconds=60).release()
+
+
+def test_a_folder_that_is_lost_while_its_run_trains_is_said_and_the_worker_lives_on(engine):
+    run_id = train_a_while(engine)
+    run, pids = engine.poll(run_id), engine.worker_pids
+    run.folder.rename(run.folder.with_name("elsewhere"))
+    wait_until(engine, run_id, "paused")
+    assert "Paused, since it could not be saved: The folder" in run.message
+    assert engine.worker_pids == pids
+    wait_for(lambda: not engine.registry.unsaved)  # which has made a folder of that name again
+    shutil.rmtree(run.folder, ignore_errors=True)
+    run.folder.with_name("elsewhere").rename(run.folder)
+    engine.control(run_id, "resume", owner="me")
+    wait_for_steps(engine, [run_id], run.step + 10)
+    engine.control(run_id, "stop", owner="me")
+    assert [row["step"] for row in read_metrics(run.folder)] == list(range(run.step + 1))
+
+
 SERVER = """
 import sys, time
 from pathlib import Path
@@ -249,7 +369,7 @@ from explorer.engine.server.engine import Engine
 from tiny_runs import train_a_while
 engine = Engine(Path(sys.argv[1]))
 run_id = train_a_while(engine)
-print(run_id, engine.poll(run_id).step, flush=True)
+print(run_id, engine.poll(run_id).step, *engine.worker_pids, flush=True)
 time.sleep(600)
 """
 
@@ -263,8 +383,35 @@ def test_a_killed_server_takes_its_worker_along_which_saves_its_runs(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    run_id, step = server.stdout.readline().split()
+    run_id, step, _ = server.stdout.readline().split()
     server.kill()
     _, said = server.communicate(timeout=60)  # the worker holds stderr open until it has ended
     assert "Traceback" not in said
     assert load_model(tmp_path / run_id).next_step >= int(step)
+
+
+@pytest.mark.slow
+def test_what_the_worker_of_a_killed_server_still_does_is_waited_for(tmp_path):
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, tmp_path],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    run_id, step, worker = server.stdout.readline().split()
+    os.kill(int(worker), signal.SIGSTOP)  # as if it were busy with a long look
+    server.kill()
+    server.wait()
+    engine = Engine(tmp_path)
+    try:
+        assert engine.poll(run_id).status == "starting"
+        wait_until(engine, engine.start(SETUP, owner="another", text=TEXT), "finished")
+        assert engine.poll(run_id).status == "starting"
+        os.kill(int(worker), signal.SIGCONT)
+        run = wait_until(engine, run_id, "running")
+        wait_for_steps(engine, [run_id], int(step) + 50)
+        engine.control(run_id, "stop", owner="me")
+        assert [row["step"] for row in read_metrics(run.folder)] == list(range(run.step + 1))
+    finally:
+        engine.close()
+        server.stdout.close()

@@ -38,12 +38,12 @@ def word(app, key):
 
 
 def card_of(app):
-    return next(each.value for each in app.subheader if each.proto.anchor == "card")
+    return next(each.value for each in app.header if each.proto.anchor == "card")
 
 
 def test_the_page_opens_with_the_whole_tree_and_the_card_of_llama():
     app = open_page("family_tree")
-    assert "92 of 92 entries and 146 of 146 links" in said(app)
+    assert "92 of 92 entries, 146 of 146 links" in said(app)
     assert card_of(app) == "LLaMA"
     saved = {each.proto.label for each in app.get("download_button")}
     assert saved == {"All data as CSV (zip)", "All data as JSON"}
@@ -168,7 +168,7 @@ def test_a_search_that_finds_nothing_says_so_and_offers_to_clear(view, words):
     app = open_page("family_tree", find=words, view=view)
     (info,) = app.info
     assert info.value.startswith("No entry fits all of these filters")
-    assert "0 of 92 entries and 0 of 146 links" in said(app)
+    assert "0 of 92 entries, 0 of 146 links" in said(app)
     assert "<script>" not in said(app)
     assert not drawn(app)
     next(each for each in app.button if each.label == "Clear all filters").click().run()

@@ -7,6 +7,7 @@ from conftest import PAGES, found, open_page, training
 
 from explorer import content
 from explorer.page_list import SECTIONS
+from explorer.words import MOST_CHARACTERS
 from tiny_llama.config import ModelConfig
 from tiny_llama.setup import Setup
 from tiny_llama.train_config import TrainConfig
@@ -49,6 +50,14 @@ def alternatives(app):
 def test_a_hidden_control_that_there_is_not_hides_nothing():
     app = open_page("attention", view="head", hide="layer,nothing,<b>")
     assert "head" in [each.key for each in app.selectbox]
+
+
+def test_of_a_text_that_is_too_long_the_beginning_is_read_and_the_student_told():
+    app = open_page("attention")
+    app.text_area(key="text").set_value("cat " * 600).run()
+    assert not app.exception
+    assert len(app.text_area(key="text").value) == MOST_CHARACTERS
+    assert "2,400 characters; pages read the first 2,000" in app.toast[0].value
 
 
 def test_presenting_is_a_word_of_the_link_and_ended_by_a_press():

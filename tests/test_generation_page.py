@@ -6,7 +6,7 @@ from math import log
 
 import numpy as np
 import pytest
-from conftest import ODD_TEXTS, across, open_page, trained
+from conftest import ODD_TEXTS, across, numbers, open_page, trained
 
 from explorer import session
 from explorer.figures.amounts import in_bytes
@@ -134,6 +134,22 @@ def test_the_link_has_the_tokens_and_another_text_forgets_them():
     assert not word(app)
 
 
+def test_starting_again_draws_anew_by_the_next_seed():
+    app = open_page("generation", text="The duck", sample_seed="4294967295")
+    app.button(key="add_drawn").click().run()
+    app.button(key="start_again").click().run()
+    assert not word(app)
+    assert app.number_input(key="sample_seed").value == 0
+
+
+def test_the_given_text_stands_on_a_ground_of_its_own():
+    app = open_page("generation", text="The duck", written="l2.h5")
+    given, *added = app.get("html")[0].proto.body.split("</span>")
+    assert "background" in given
+    assert given.endswith(">The duck")
+    assert not any("background" in each for each in added)
+
+
 def test_writing_on_draws_to_the_next_choice():
     app = open_page("generation", text="Once there was a kind duck named Gus. Gus lived")
     app.button(key="write_on").click().run()
@@ -181,15 +197,14 @@ def test_markup_in_tokens_is_shown_word_for_word():
     shown = app.get("html")[0].proto.body
     assert "<b>" not in shown
     cut = coloured({"tokens": ["<i>", "a&b"], "losses": np.array([9.0]), "counts": [True]}, 1.0)
-    assert "<i>" not in cut
-    assert "&lt;i&gt;" in cut
-    assert "a&amp;b" in cut
+    assert ">&lt;i&gt;<i>–" in cut
+    assert ">a&amp;b<i>9.0" in cut
 
 
 def test_a_token_lost_by_more_than_a_guess_has_a_frame():
     losses = np.array([0.5, 4.0, 9.0], np.float32)
     answer = {"tokens": list("abcd"), "losses": losses, "counts": np.array([True, True, False])}
-    cells = coloured(answer, log(30)).split("inline-flex")[1:]
+    cells = coloured(answer, log(30)).split("<b ")[1:]
     assert ["currentColor" in cell for cell in cells] == [False, False, True, False]
     assert [">0.5<" in cells[1], ">4.0<" in cells[2], ">(9.0)<" in cells[3]] == [True] * 3
 
@@ -199,7 +214,7 @@ def test_in_a_task_only_the_answers_count():
     answer = session.engine().analyse("repeat-llama", "surprise", text="\nabcd\nabcd")
     counted = answer["losses"][answer["counts"]]
     assert 0 < len(counted) < len(answer["losses"])
-    shown = {metric.label: metric.value for metric in app.metric}
+    shown = numbers(app)
     assert float(shown["Average loss, nats"]) == pytest.approx(counted.mean(), abs=1e-3)
     assert any(f"{len(counted)} of 9 tokens" in caption.value for caption in app.caption)
 
@@ -207,19 +222,54 @@ def test_in_a_task_only_the_answers_count():
 def test_the_numbers_of_the_text_are_those_of_its_losses():
     app = open_page("generation", view="surprise", text="The duck sat.")
     losses = session.engine().analyse("tales-llama", "surprise", text="The duck sat.")["losses"]
-    shown = {metric.label: metric.value for metric in app.metric}
+    shown = numbers(app)
     assert float(shown["Average loss, nats"]) == pytest.approx(losses.mean(), abs=1e-3)
     assert float(shown["Perplexity"]) == pytest.approx(np.exp(losses.mean()), abs=1e-2)
     assert float(shown["Bits per byte"]) == pytest.approx(losses.sum() / log(2) / 12, abs=1e-3)
 
 
 def test_measuring_again_measures_again():
-    app = open_page("generation", view="cache")
-    before = [metric.value for metric in app.metric]
-    assert before[-1] == "128 × fewer"
+    app = open_page("generation", view="cache", cache_of="time")
+    assert numbers(app)["operations counted, at 128 tokens"] == "128 × fewer"
     app.button(key="measure_speed").click().run()
     assert not app.exception
     assert any("just now" in caption.value for caption in app.caption)
+
+
+@pytest.mark.parametrize("of", ["real", "this", "time"])
+def test_a_cache_of_every_kind_is_shown_by_its_picture(of):
+    app = open_page("generation", view="cache", cache_of=of)
+    assert not app.error
+    (picture,) = pictures(app)
+    expected = {"real": "GPT-3 175B", "this": "This model has", "time": "Measured time"}
+    assert expected[of] in picture
+
+
+def test_what_is_kept_by_formula_is_what_is_measured():
+    table = all_text(open_page("generation", view="cache", cache_of="this", text="The duck"))
+    row = next(row for row in table.splitlines() if row.startswith("| Bytes after this text"))
+    by_formula, measured = row.split("|")[2:4]
+    assert by_formula == measured
+
+
+def test_several_texts_say_what_they_go_on_from_and_are_drawn_anew():
+    app = open_page("generation", view="samples", text="Once there was a *duck", n_samples="2")
+    captions = [each.value for each in app.caption]
+    assert all(f"Seed {seed}, after “…ce there was a \\*duck”" in captions for seed in (0, 1))
+    before = [code.value for code in app.code][:2]
+    app.button(key="draw_anew").click().run()
+    assert app.query_params["sample_seed"] == "2"
+    assert not set(before) & {code.value for code in app.code}
+
+
+@pytest.mark.parametrize(("at", "framed"), [("82", True), ("60", True), ("2", False)])
+def test_the_lens_frames_the_token_that_is_looked_at_more_closely(at, framed):
+    app = open_page("generation", view="lens", lens_at=at)
+    (chart,) = (
+        each for each in app.get("plotly_chart") if "each layer would say" in each.proto.alt
+    )
+    shapes = json.loads(chart.proto.spec or chart.proto.figure.spec)["layout"].get("shapes", [])
+    assert [shape["x0"] + 59.5 for shape in shapes] == [int(at)] * framed
 
 
 def test_samples_at_temperature_zero_are_the_same():

@@ -2,10 +2,16 @@
 
 import pytest
 
-from explorer.engine.messages import Control, News, Turn
+from explorer.engine.messages import Control, Done, News, Turn
 from explorer.engine.run_state import RunState
 from explorer.engine.worker import live_runs
-from explorer.engine.worker.live_runs import NEWS_SECONDS, SLICE_SECONDS, LiveRun, LiveRuns
+from explorer.engine.worker.live_runs import (
+    LEAST_LOOK,
+    NEWS_SECONDS,
+    SLICE_SECONDS,
+    LiveRun,
+    LiveRuns,
+)
 from tiny_llama.errors import CheckpointError
 
 
@@ -17,16 +23,25 @@ class Clock:
 
 
 class FakeTrainer:
-    """Takes as long for a step as it is told."""
+    """Takes as long for a step, and for each piece of the look after it, as it is told."""
 
-    def __init__(self, clock, seconds, steps=10_000):
-        self.config, self.next_step = self, 0
+    def __init__(self, clock, seconds, steps=10_000, *, look=(), next_step=1):
+        self.config, self.next_step = self, next_step
         self.clock, self.seconds, self.steps = clock, seconds, steps
+        self.look, self.pieces = look, []
 
-    def __next__(self):
-        self.clock.now += self.seconds
-        self.next_step += 1
-        return self.next_step - 1
+    @property
+    def is_done(self):
+        return self.next_step > self.steps and not self.pieces
+
+    def advance(self):
+        if self.pieces:
+            self.clock.now += self.pieces.pop()
+        else:
+            self.clock.now += self.seconds if self.next_step else 0.0
+            self.next_step += 1
+            self.pieces = list(self.look)
+        return None if self.pieces else self.next_step - 1
 
 
 class FakeRecorder:
@@ -63,16 +78,23 @@ def runs(told):
     return LiveRuns(told.append)
 
 
-def add(runs, clock, name, seconds, *, steps=10_000, used=0.0):
+def add(runs, clock, name, seconds, *, steps=10_000, used=0.0, look=(), untrained=None):
     runs._runs[name] = LiveRun(
         id=name,
-        trainer=FakeTrainer(clock, seconds, steps),
+        trainer=FakeTrainer(clock, seconds, steps, look=look),
         recorder=FakeRecorder(),
         used=used,
         state=RunState.RUNNING,
+        untrained=untrained,
         is_measured=True,
     )
     return runs._runs[name]
+
+
+def ask(runs, action, name="run"):
+    """Have a run steered, to the last piece of it."""
+    answer = runs.control(Control(run=name, action=action))
+    return answer if isinstance(answer, Done) else list(answer)[-1]
 
 
 def test_runs_take_turns_and_each_has_the_same_time_however_long_its_steps_are(runs, clock):
@@ -86,10 +108,10 @@ def test_runs_take_turns_and_each_has_the_same_time_however_long_its_steps_are(r
 
 def test_a_run_that_comes_back_does_not_make_up_for_its_pause(runs, clock):
     one, other = add(runs, clock, "one", 0.01), add(runs, clock, "other", 0.01)
-    runs.control(Control(run="one", action="pause"))
+    ask(runs, "pause", "one")
     for _ in range(100):
         runs.train_a_slice()
-    runs.control(Control(run="one", action="resume"))
+    ask(runs, "resume", "one")
     before = other.trainer.next_step
     for _ in range(20):
         runs.train_a_slice()
@@ -104,7 +126,7 @@ def test_each_turn_is_told_before_it_begins_and_rows_at_most_so_often(runs, cloc
     assert isinstance(told[0], Turn)
     news = [each for each in told if isinstance(each, News)]
     rows = [row["step"] for each in news for row in each.rows]
-    assert rows == list(range(len(rows)))
+    assert rows == list(range(1, len(rows) + 1))
     assert len(news) <= clock.now / NEWS_SECONDS + 1
     assert len([each for each in told if isinstance(each, Turn)]) == 40
 
@@ -112,16 +134,17 @@ def test_each_turn_is_told_before_it_begins_and_rows_at_most_so_often(runs, cloc
 def test_a_run_does_its_first_step_at_once_however_long_it_takes(runs, clock, told):
     add(runs, clock, "run", 3 * SLICE_SECONDS)
     runs.train_a_slice()
-    assert [row["step"] for each in told if isinstance(each, News) for row in each.rows] == [0, 1]
+    assert [row["step"] for each in told if isinstance(each, News) for row in each.rows] == [1]
 
 
 def test_a_run_that_ends_is_told_and_let_go(runs, clock, told):
     add(runs, clock, "run", 0.01, steps=3)
     runs.train_a_slice()
+    runs.train_a_slice()
     assert told[-1].state is RunState.FINISHED
     assert not runs.are_moving
     with pytest.raises(CheckpointError, match="not live"):
-        runs.control(Control(run="run", action="pause"))
+        ask(runs, "pause")
 
 
 def test_on_a_full_disk_a_run_waits_with_what_it_has_learned(runs, clock, told):
@@ -131,15 +154,119 @@ def test_on_a_full_disk_a_run_waits_with_what_it_has_learned(runs, clock, told):
     assert told[-1].state is RunState.PAUSED
     assert "could not be saved" in told[-1].message
     run.recorder.is_full = False
-    runs.control(Control(run="run", action="resume"))
+    ask(runs, "resume")
     assert (told[-1].state, told[-1].message) == (RunState.RUNNING, "")
 
 
 def test_what_does_not_fit_how_a_run_stands_changes_nothing(runs, clock):
     run = add(runs, clock, "run", 0.01)
-    runs.control(Control(run="run", action="step"))
-    assert run.trainer.next_step == 0
-    runs.control(Control(run="run", action="pause"))
-    runs.control(Control(run="run", action="pause"))
-    runs.control(Control(run="run", action="step"))
-    assert (run.trainer.next_step, run.state) == (1, RunState.PAUSED)
+    ask(runs, "step")
+    assert run.trainer.next_step == 1
+    ask(runs, "pause")
+    ask(runs, "pause")
+    ask(runs, "step")
+    assert (run.trainer.next_step, run.state) == (2, RunState.PAUSED)
+
+
+# What one run does must not cost the others.
+
+GREEDY = [0.03] * 1_000
+"""Half a minute of looking after each step, in pieces."""
+
+
+def test_a_greedy_look_comes_out_of_its_own_runs_time(runs, clock):
+    others = [add(runs, clock, f"{n}", 0.01) for n in range(3)]
+    greedy = add(runs, clock, "greedy", 0.01, look=GREEDY)
+    for _ in range(400):
+        runs.train_a_slice()
+    steps = [run.trainer.next_step for run in others]
+    assert min(steps) > 0.9 * clock.now / 0.01 / 4
+    assert max(steps) - min(steps) <= 10
+    assert greedy.trainer.next_step == 2  # its first look still goes on
+    assert greedy.used == pytest.approx(clock.now / 4, abs=2 * SLICE_SECONDS)
+
+
+def test_no_turn_lasts_longer_than_a_slice_and_a_piece(runs, clock):
+    add(runs, clock, "greedy", 0.01, look=GREEDY)
+    for _ in range(50):
+        before = clock.now
+        runs.train_a_slice()
+        assert clock.now - before <= SLICE_SECONDS + 0.03
+
+
+def test_one_step_of_a_greedy_run_is_done_in_pieces(runs, clock, told):
+    run = add(runs, clock, "run", 0.01, look=GREEDY)
+    ask(runs, "pause")
+    pieces = runs.control(Control(run="run", action="step"))
+    assert [next(pieces) for _ in range(1_000)] == [None] * 1_000
+    assert isinstance(list(pieces)[-1], Done)
+    assert (run.trainer.next_step, told[-1].state) == (2, RunState.PAUSED)
+    assert [row["step"] for row in told[-1].rows] == [1]
+
+
+def test_a_step_that_is_under_way_ends_with_its_run(runs, clock):
+    run = add(runs, clock, "run", 0.01, look=GREEDY)
+    ask(runs, "pause")
+    pieces = runs.control(Control(run="run", action="step"))
+    next(pieces)
+    ask(runs, "stop")
+    assert isinstance(list(pieces)[-1], Done)
+    assert run.state is RunState.STOPPED
+
+
+# The look at the untrained model waits until something moves.
+
+
+def with_untrained(runs, clock, *, n_pieces=20, **settings):
+    untrained = FakeTrainer(clock, 0.0, look=[0.01] * n_pieces, next_step=0)
+    return add(runs, clock, "run", 0.01, untrained=untrained, **settings)
+
+
+def rows_of(told):
+    return [row["step"] for each in told if isinstance(each, News) for row in each.rows]
+
+
+def test_the_first_step_is_told_before_the_untrained_model_is_looked_at(runs, clock, told):
+    with_untrained(runs, clock)
+    runs.train_a_slice()
+    assert (rows_of(told), clock.now) == ([1], 0.01)
+
+
+def test_alone_a_run_soon_shows_its_untrained_model_and_moves_meanwhile(runs, clock, told):
+    run = with_untrained(runs, clock)
+    while run.untrained:
+        runs.train_a_slice()
+    assert 0.2 < clock.now < 0.2 * 2 + 2 * SLICE_SECONDS
+    assert sorted(rows_of(told))[0] == 0
+    assert run.trainer.next_step > 15
+
+
+def test_among_many_a_look_takes_a_fifth_of_a_runs_first_turns(runs, clock):
+    for n in range(9):
+        add(runs, clock, f"{n}", 0.01)
+    run = with_untrained(runs, clock, n_pieces=1_000)
+    for _ in range(1_000):
+        runs.train_a_slice()
+    spent = run.looked_seconds + run.trained_seconds
+    assert run.looked_seconds / spent == pytest.approx(LEAST_LOOK, abs=0.05)
+
+
+def test_a_run_ends_only_when_its_untrained_model_has_been_looked_at(runs, clock, told):
+    with_untrained(runs, clock, steps=2)
+    while runs.are_moving:
+        runs.train_a_slice()
+    assert sorted(rows_of(told)) == [0, 1, 2]
+    assert told[-1].state is RunState.FINISHED
+
+
+def test_new_runs_come_first_and_then_have_no_more_than_others(runs, clock):
+    old = add(runs, clock, "old", 0.01)
+    for _ in range(20):
+        runs.train_a_slice()
+    new = add(runs, clock, "new", 0.01, used=old.used)
+    runs.train_a_slice()
+    assert new.trainer.next_step == 2
+    before = old.used
+    for _ in range(20):
+        runs.train_a_slice()
+    assert old.used - before == pytest.approx(new.used - before, abs=2 * SLICE_SECONDS)

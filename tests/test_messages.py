@@ -56,6 +56,8 @@ SAMPLES = {
     "message": "It waits.",
     "rows": [{"step": 1, "loss": 2.5}],
     "measured": {"weights": 5},
+    "is_measured": True,
+    "question": 3,
 }
 
 

@@ -142,9 +142,9 @@ def test_the_starting_weights_and_the_depth_change_the_picture():
 def test_time_is_measured_when_it_is_asked_for():
     app = page("cost")
     times = re.compile(r"RMSNorm forward \*\*[\d,]+ µs\*\* · RMSNorm with backward \*\*[\d,]+ µs")
-    assert not any(times.match(each.value) for each in app.caption)
+    assert not any(times.match(each.value) for each in app.markdown)
     app.toggle(key="timed").set_value(True).run()
-    assert any(times.match(each.value) for each in app.caption)
+    assert any(times.match(each.value) for each in app.markdown)
 
 
 def test_the_rule_gives_llamas_width():

@@ -67,7 +67,7 @@ def test_a_student_trains_and_reads_what_the_model_writes():
 def test_the_form_says_how_its_model_differs_from_the_one_it_is_named_after():
     app = open_page("train", norm="layernorm", n_kv_heads="2")
     captions = [each.value.replace("\\", "") for each in app.caption]
-    assert "tiny-llama with norm: layernorm, n_kv_heads: 2." in captions
+    assert "tiny-llama with Norm: layernorm, Key/value heads: 2." in captions
     assert not [each for each in open_page("train").caption if each.value.startswith("tiny")]
 
 
@@ -255,7 +255,9 @@ def test_a_students_own_runs_are_in_the_bar_and_stay_there_on_another_page():
     wait_until_over(app)
     run = wait_until_over(train(app))
     assert app.selectbox(key="model_choice").value == run.id
-    assert {"Run 1, tales", "Run 2, tales"} <= set(app.selectbox(key="model_choice").options)
+    names = app.selectbox(key="model_choice").options
+    assert [name[:12] for name in names[:2]] == ["Run 2, tales", "Run 1, tales"]
+    assert all("layers 1" in name for name in names[:2])
     walk(app, "home")
     said = "\n".join(element.value for element in app.markdown)
     assert "your own run" in said
@@ -266,11 +268,15 @@ def test_earlier_runs_are_laid_over_with_a_line_that_says_what_changed():
     app = train(open_as("changes", steps="3", **TINY))
     first = wait_until_over(app)
     app.selectbox(key="norm").set_value("layernorm").run()
-    assert "Beside Run 1: norm: rmsnorm → layernorm" in shown(app).replace("\\", "")
+    assert "Beside Run 1: Norm: rmsnorm → layernorm" in shown(app).replace("\\", "")
     second = wait_until_over(train(app))
     runs = {line["run"] for line in chart_data(app)["lines"]}
     assert runs == {first.id, second.id}
-    assert "**Run 2**, beside Run 1: norm: rmsnorm → layernorm" in shown(app).replace("\\", "")
+    said = shown(app).replace("\\", "")
+    assert "**Run 2** beside Run 1: Norm: rmsnorm → layernorm" in said
+    losses = [f"{run.last('held_out_loss'):.3f}" for run in (second, first)]
+    assert f"held-out loss {losses[0]} against Run 1's {losses[1]} after step 3" in said
+    assert "changed at once" not in said
     app.toggle(key="earlier").set_value(False).run()
     assert {line["run"] for line in chart_data(app)["lines"]} == {second.id}
 
@@ -322,7 +328,7 @@ def test_restarting_with_changes_stops_the_run_and_starts_the_changed_one():
     app.run()
     assert app.button(key="run_restart").label == "Restart"
     app.number_input(key="seed").set_value(5).run()
-    assert app.button(key="run_restart").label == "Restart with changes"
+    assert app.button(key="run_restart").label == "**Restart with changes**"
     press(app, "run_restart")
     after = session.engine().poll(app.query_params["run"])
     assert session.engine().poll(before).status == "stopped"

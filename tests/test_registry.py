@@ -19,13 +19,17 @@ from explorer.engine.messages import (
     Refused,
     Start,
     Started,
+    Turn,
 )
 from explorer.engine.run import Run
 from explorer.engine.run_state import NEXT, RunState
+from explorer.engine.server import admission as admission_module
+from explorer.engine.server import dispatch as dispatch_module
 from explorer.engine.server.admission import Admission
 from explorer.engine.server.dispatch import Dispatch
 from explorer.engine.server.errors import EngineError
 from explorer.engine.server.registry import Registry
+from tiny_llama.peak import step_bytes
 
 ROOT = Path(__file__).parent.parent
 STATES = list(RunState)
@@ -35,7 +39,8 @@ class FakeWorker:
     """A worker that notes what it is asked; how a start ends the test says."""
 
     def __init__(self):
-        self.turn, self.is_ready, self.asked, self.then = "", True, [], None
+        self.turn, self.is_ready, self.was_killed = Turn(run=""), True, False
+        self.asked, self.then = [], None
 
     def ask(self, request, then=None):
         self.asked.append(request)
@@ -66,7 +71,7 @@ def dispatch(monkeypatch):
     """A run that trains in a worker, which is a fake, as are all that come after it."""
     registry, run = with_run()
     dispatch = Dispatch(registry, Admission(registry, OWN))
-    workers = [FakeWorker() for _ in range(4)]
+    workers = [FakeWorker() for _ in range(6)]
     monkeypatch.setattr(dispatch.pool, "idlest", lambda busy: workers[0])
     dispatch.launch(run)
     dispatch.registry, dispatch.run, dispatch.workers = registry, run, workers
@@ -84,7 +89,7 @@ def begin(dispatch, worker=None):
 def die(dispatch, *, turn="run"):
     """Let the worker die, and the next one be there."""
     dead = dispatch.workers.pop(0)
-    dead.turn = turn
+    dead.turn = Turn(run=turn)
     dispatch.note_death(dead)
     return dead
 
@@ -96,7 +101,8 @@ def test_a_run_comes_to_stand_only_as_the_table_says(before, after):
     assert registry.move(run, after, "new") == (after in NEXT[before])
     if after in NEXT[before]:
         assert (run.status, run.message, "run" in registry.unsaved) == (after, "new", True)
-        assert run.worker is (worker if after.is_live else None)
+        has_worker = after.is_live and after is not RunState.WAITING
+        assert run.worker is (worker if has_worker else None)
     else:
         assert (run.status, run.message, registry.unsaved) == (before, "as it was", {})
         assert run.worker is worker
@@ -129,7 +135,7 @@ def test_a_run_that_moved_when_the_server_ended_goes_on_when_somebody_looks():
     runs = [a_run(state, name=state) for state in STATES]
     registry = Registry(runs)
     revives = {run.id for run in registry.all() if run.revives}
-    assert revives == {RunState.STARTING, RunState.RUNNING}
+    assert revives == {RunState.WAITING, RunState.STARTING, RunState.RUNNING}
     assert all(registry.find(name).status is RunState.INTERRUPTED for name in revives)
     assert {run.status for run in runs if not run.revives} == set(STATES) - revives
     assert not registry.unsaved  # else it would not be taken up by the server after this one
@@ -247,7 +253,7 @@ def test_a_run_that_many_tabs_let_go_on_starts_once(dispatch, monkeypatch):
     registry.take_news(dispatch.workers.pop(0), news(RunState.STOPPED))
     locked = []
     monkeypatch.setattr(
-        dispatch._admission, "check_memory", lambda setup: locked.append(is_locked(registry))
+        dispatch._admission, "fits", lambda run: locked.append(is_locked(registry)) or True
     )
     for _ in range(3):
         dispatch._steer_from_folder(run, "resume")
@@ -255,10 +261,11 @@ def test_a_run_that_many_tabs_let_go_on_starts_once(dispatch, monkeypatch):
     assert dispatch.workers[0].asked == [Start(run="run", folder="run", state=RunState.RUNNING)]
 
 
-def test_the_last_room_is_given_once(monkeypatch):
+def test_the_last_place_is_given_once(monkeypatch):
     registry, locked = Registry(), []
     admission = Admission(registry, replace(OWN, live_runs_a_student=3))
-    monkeypatch.setattr(admission, "check_memory", lambda setup: locked.append(is_locked(registry)))
+    add = registry.add
+    monkeypatch.setattr(registry, "add", lambda run: (locked.append(is_locked(registry)), add(run)))
     for n in range(3):
         admission.admit(a_run(name=f"run {n}"))
     with pytest.raises(EngineError, match="3 runs going, the most"):
@@ -267,15 +274,143 @@ def test_the_last_room_is_given_once(monkeypatch):
     assert locked == [True] * 3  # so nobody else comes in between the check and the run
 
 
-def test_memory_counts_for_runs_in_a_worker_and_for_those_that_start():
+# What does not fit waits in a line.
+
+NEED = held_bytes(SETUP)
+STEP = step_bytes(SETUP)
+
+
+def room_for(n_runs):
+    """A registry in whose memory so many runs of the usual size fit, and who looks after it."""
     registry = Registry()
-    admission = Admission(registry, replace(OWN, training_bytes=2 * held_bytes(SETUP)))
-    admission.admit(a_run(name="starts"))
-    admission.admit(a_run(RunState.PAUSED, name="waits", worker=FakeWorker()))
-    with pytest.raises(EngineError, match="choose a smaller model"):
-        admission.check_memory(SETUP)
-    registry.release(registry.find("waits"))
-    admission.check_memory(SETUP)
+    most = n_runs * NEED + STEP
+    return registry, Admission(registry, replace(OWN, training_bytes=most, live_runs_a_student=9))
+
+
+def one_more(registry, admission, name, owner, status=RunState.STARTING, **changes):
+    run = replace(a_run(status, name=name, **changes), owner=owner)
+    registry.add(run)
+    return run
+
+
+def test_memory_counts_for_runs_in_a_worker_and_for_those_that_start():
+    registry, admission = room_for(2)
+    one_more(registry, admission, "starts", "one")
+    paused = one_more(registry, admission, "p", "two", RunState.PAUSED, worker=FakeWorker())
+    new = one_more(registry, admission, "new", "three", RunState.WAITING)
+    assert not admission.fits(new)
+    registry.release(paused)
+    assert admission.fits(new)
+
+
+def test_of_what_steps_take_only_the_largest_counts():
+    registry, admission = room_for(3)
+    runs = [one_more(registry, admission, f"{n}", f"{n}") for n in range(3)]
+    assert all(map(admission.fits, runs))
+    wide = replace(SETUP, training=replace(SETUP.training, batch_size=64))
+    wider = one_more(registry, admission, "wider", "four", RunState.WAITING)
+    wider.setup = wide
+    assert not admission.fits(wider)
+
+
+def test_one_students_runs_leave_room_for_others():
+    registry, admission = room_for(8)
+    for n in range(5):
+        assert admission.fits(one_more(registry, admission, f"{n}", "greedy"))
+    assert not admission.fits(one_more(registry, admission, "more", "greedy", RunState.WAITING))
+    assert admission.fits(one_more(registry, admission, "another", "modest", RunState.WAITING))
+
+
+def test_in_the_line_whoever_holds_least_comes_first_and_then_who_has_waited_longest():
+    registry, admission = room_for(2)
+    one_more(registry, admission, "holds", "greedy")
+    since = {"greedy's": 1, "late": 3, "early": 2}
+    owners = {"greedy's": "greedy", "late": "one", "early": "two"}
+    for name, moment in since.items():
+        waiting = one_more(registry, admission, name, owners[name], RunState.WAITING)
+        waiting.waits_since = moment
+    assert [run.id for run in admission.line()] == ["early", "late", "greedy's"]
+
+
+def test_a_run_without_room_waits_with_its_place_and_starts_by_itself(dispatch, monkeypatch):
+    registry, run, worker = dispatch.registry, dispatch.run, dispatch.workers[0]
+    monkeypatch.setattr(admission_module, "held_bytes", lambda setup, text_bytes: 100)
+    monkeypatch.setattr(admission_module, "step_bytes", lambda setup: 20)
+    dispatch._admission.limits = replace(OWN, training_bytes=200)
+    waiting = [one_more(registry, None, f"{n}", f"{n}") for n in range(2)]
+    for each in waiting:
+        dispatch.launch(each)
+    assert [each.status for each in waiting] == [RunState.WAITING] * 2
+    assert "place 1 of 2 in the line" in waiting[0].message
+    assert "place 2 of 2 in the line" in waiting[1].message
+    dispatch.let_in()
+    assert waiting[0].status is RunState.WAITING
+    registry.take_news(worker, news(RunState.STOPPED))
+    dispatch.let_in()
+    assert [each.status for each in waiting] == [RunState.STARTING, RunState.WAITING]
+    assert worker.asked[-1].run == "0"
+    assert "place 1 of 1" in waiting[1].message
+    dispatch.steer(waiting[1], "stop")
+    assert waiting[1].status is RunState.STOPPED
+    assert run.status is RunState.STOPPED
+
+
+def test_a_student_may_start_only_so_many_runs_a_minute(monkeypatch):
+    now = [1_000.0]
+    monkeypatch.setattr(admission_module.time, "monotonic", lambda: now[0])
+    _, admission = room_for(99)
+    admission.limits = replace(admission.limits, starts_a_minute=3)
+    for n in range(3):
+        admission.admit(a_run(RunState.FINISHED, name=f"{n}"))
+        now[0] += 10
+    with pytest.raises(EngineError, match=r"3 runs within a minute.*wait 30 seconds"):
+        admission.admit(a_run(RunState.FINISHED, name="more"))
+    admission.admit(replace(a_run(RunState.FINISHED, name="another's"), owner="you"))
+    now[0] += 31
+    admission.admit(a_run(RunState.FINISHED, name="more"))
+
+
+# A run that the worker does not survive.
+
+
+def test_a_run_that_the_worker_is_killed_under_twice_is_parked_and_the_others_go_on(dispatch):
+    registry, run = dispatch.registry, dispatch.run
+    other = one_more(registry, None, "other", "you")
+    dispatch.launch(other)
+    registry.take_news(dispatch.workers[0], replace(news(), run="other"))
+    dispatch.workers[0].was_killed = True
+    die(dispatch)
+    assert run.status is other.status is RunState.STARTING
+    for each in (run, other):
+        registry.take_news(dispatch.workers[0], replace(news(), run=each.id))
+    dispatch.workers[0].was_killed = True
+    die(dispatch)
+    assert (run.status, other.status) == (RunState.INTERRUPTED, RunState.STARTING)
+    assert "memory ran out" in run.message
+    assert "parked" in run.message
+    assert not other.died_at
+    n_asked = len(dispatch.workers[0].asked)
+    dispatch.let_in()
+    assert len(dispatch.workers[0].asked) == n_asked  # it stays parked
+    dispatch.steer(run, "resume")  # until its owner lets it go on
+    assert run.status is RunState.STARTING
+    die(dispatch)
+    assert run.status is RunState.STARTING
+
+
+def test_nobody_is_blamed_for_a_death_during_a_look_or_long_ago(dispatch, monkeypatch):
+    for _ in range(2):
+        die(dispatch, turn="")
+        begin(dispatch)
+    assert not dispatch.run.died_at
+    now = [1_000.0]
+    monkeypatch.setattr(dispatch_module.time, "monotonic", lambda: now[0])
+    die(dispatch)
+    now[0] += dispatch_module.DEATH_SECONDS + 1
+    begin(dispatch)
+    dispatch.workers.append(FakeWorker())
+    die(dispatch)
+    assert dispatch.run.status is RunState.STARTING
 
 
 def test_a_change_is_saved_only_as_far_as_it_was_written():

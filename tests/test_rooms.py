@@ -14,23 +14,26 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "state": (),
     "words": (),
     "engine": (),
+    "settings": (),
     "engine.worker": ("engine",),
     "engine.server": ("engine",),
     "guard": ("engine",),
     "components": ("figures", "state"),
     "link": ("content", "state", "words"),
-    "session": ("engine", "engine.server", "link", "state"),
+    "session": ("engine", "engine.server", "link", "settings", "state"),
     "presentation": ("link",),
     "showing": ("content", "figures", "presentation", "source"),
     "widgets": ("content", "figures", "link", "words"),
     "page_list": (),
     "stage": ("content", "page_list", "showing", "widgets"),
-    "controls": ("content", "engine", "guard", "link", "state", "words"),
+    "controls": ("content", "engine", "guard", "link", "settings", "state", "words"),
     "inspection": (
         *("content", "engine", "engine.server", "link", "session", "showing", "stage", "widgets"),
         "words",
     ),
-    "run_actions": ("content", "controls", "engine", "engine.server", "session"),
+    "run_actions": (
+        *("content", "controls", "engine", "engine.server", "session", "settings", "state"),
+    ),
     "tour": ("components", "content", "link"),
     "family": (
         *("components", "content", "controls", "link", "showing", "stage", "widgets", "words"),
@@ -41,22 +44,25 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "architecture": (
         *("components", "content", "controls", "engine", "figures", "inspection", "link"),
-        *("session", "showing", "source", "state", "stage", "widgets"),
+        *("presentation", "session", "showing", "source", "state", "stage", "widgets"),
     ),
     "train": (
         *("components", "content", "controls", "engine", "family", "link", "run_actions"),
-        *("session", "widgets"),
+        *("session", "settings", "showing", "widgets"),
     ),
     "home": (
-        *("content", "family", "figures", "link", "run_actions", "showing", "state", "tour"),
-        *("stage", "widgets"),
+        *("components", "content", "engine.server", "family", "figures", "link", "page_list"),
+        *("run_actions", "showing", "stage", "state", "tour", "widgets"),
     ),
     "current_model": ("content", "engine", "engine.server", "link", "session", "state", "train"),
-    "navigation": ("link", "page_list"),
+    "navigation": ("content", "link", "page_list"),
     "share": ("link", "session"),
     "bar": ("components", "current_model", "navigation", "presentation", "share"),
     "returning": ("components", "session", "state"),
-    "app": ("bar", "guard", "link", "navigation", "page_list", "returning", "session", "tour"),
+    "app": (
+        *("bar", "content", "guard", "link", "navigation", "page_list", "returning", "session"),
+        "tour",
+    ),
 }
 """What each room of `explorer` imports of the others: only what stands above it in this table."""
 PLAIN = {"collections", "dataclasses", "html", "math", "typing", "functools", "re", "itertools"}

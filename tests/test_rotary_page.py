@@ -60,7 +60,7 @@ def said(app):
 
 def numbers(app):
     """The numbers in the lines above the pictures, by what stands before them."""
-    found = re.findall(r"([^·*;]+?) \*\*(\S+)\*\*", "\n".join(each.value for each in app.caption))
+    found = re.findall(r"([^·*;\n]+?) \*\*([-.\de]+)\*\*", said(app))
     return {label.strip(): float(number) for label, number in found}
 
 

@@ -66,9 +66,47 @@ def test_names_from_links_are_never_paths():
 
 def test_too_much_of_it_goes_from_the_oldest_on():
     uses = [FolderUse(name=f"run{n}", n_bytes=100, touched=float(n)) for n in (3, 1, 2)]
-    assert to_clear(uses, most_bytes=250, most_seconds=1e9, now=4) == ["run1"]
-    assert to_clear(uses, most_bytes=50, most_seconds=1e9, now=4) == ["run1", "run2", "run3"]
-    assert to_clear(uses, most_bytes=1000, most_seconds=1.5, now=4) == ["run1", "run2"]
+
+    def cleared(most_bytes, most_seconds=1e9):
+        return to_clear(
+            uses,
+            owners={},
+            most_bytes=most_bytes,
+            most_seconds=most_seconds,
+            student_bytes=10_000,
+            now=4,
+        )
+
+    assert cleared(250) == ["run1"]
+    assert cleared(50) == ["run1", "run2", "run3"]
+    assert cleared(1000, 1.5) == ["run1", "run2"]
+
+
+def clear(uses, *, busy=(), most_bytes=10_000, student_bytes=1_000):
+    """Which folders go of those given as (owner, bytes), oldest first."""
+    return to_clear(
+        [FolderUse(name=f"{n}", n_bytes=size, touched=n) for n, (_, size) in enumerate(uses)],
+        owners={f"{n}": owner for n, (owner, _) in enumerate(uses)},
+        most_bytes=most_bytes,
+        most_seconds=1e9,
+        student_bytes=student_bytes,
+        busy=busy,
+        now=100,
+    )
+
+
+def test_a_student_with_too_much_loses_their_own_oldest_runs_alone():
+    uses = [("modest", 100), *[("greedy", 300)] * 20, ("modest", 100)]
+    assert clear(uses) == [str(n) for n in range(1, 18)]
+    assert clear(uses, busy=["1", "2"]) == [str(n) for n in range(3, 20)]
+
+
+def test_with_too_much_in_all_whoever_has_most_loses_first():
+    uses = [("a", 100), ("b", 300), ("c", 200), ("b", 300), ("a", 100)]
+    assert clear(uses, most_bytes=700) == ["1"]
+    assert clear(uses, most_bytes=450) == ["1", "3"]
+    assert clear(uses, most_bytes=250) == ["1", "3", "0", "2"]
+    assert clear(uses, most_bytes=250, busy=["2", "4"]) == ["1", "3", "0"]
 
 
 def test_snapshots_stay_behind_where_a_download_would_be_too_large(tmp_path):

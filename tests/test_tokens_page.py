@@ -1,16 +1,25 @@
 """The Tokens page: every view, odd texts, own training texts, and the way to the Train page."""
 
+import re
+
 import numpy as np
 import pytest
-from conftest import QUICK, across, open_page, trained, walk
+from conftest import QUICK, across, numbers, open_page, trained, walk
 
 from explorer import content
 from explorer.engine.server.answer_cache import key_of
-from explorer.figures.tokens import Priced, language_bars, merge_counts, vocabulary_trade
+from explorer.figures.tokens import (
+    Equal,
+    Priced,
+    equal_quality,
+    language_bars,
+    merge_counts,
+    vocabulary_trade,
+)
 from explorer.inside import tokens
+from explorer.inside.token_boxes import fitting, token_row
 from explorer.inside.tokens.bits_per_byte import bits_per_byte, equal_loss
 from explorer.inside.tokens.languages import language_table, ratios, sentences
-from explorer.inside.tokens.pieces import token_row
 from explorer.inside.tokens.vocabulary_cost import REAL, vocabulary_parameters
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA
@@ -39,7 +48,7 @@ def html(app):
 def test_every_view_opens_for_every_kind_of_model(view, run):
     app = open_page("tokens", view=view, run=run)
     assert not app.error
-    assert content.inside("tokens", view).look in markdown(app)
+    assert all(words in markdown(app) for words in content.inside("tokens", view).first_sentence)
 
 
 @pytest.mark.parametrize(("name", "view"), across(TEXTS, VIEW_NAMES))
@@ -58,7 +67,7 @@ def test_the_text_is_cut_as_the_tokenizers_of_the_chosen_corpus_cut_it():
         size = 400 if kind == "sentencepiece" else None
         ids = train_tokenizer(kind, CORPORA["tales"].text(), size).encode(text)
         assert "".join(f"<i>{each}</i>" for each in ids[:1]) in boxes
-        assert f"{len(ids)} tokens for {len(text)} characters" in markdown(app)
+        assert f"{len(ids)} tokens for {len(text)} characters" in boxes
 
 
 def test_a_merge_is_shown_with_its_count():
@@ -88,7 +97,7 @@ def test_own_training_texts_are_used_and_bad_ones_are_refused_in_a_sentence():
     assert not app.error
     assert not app.exception
     size = train_tokenizer("sentencepiece", OWN).vocab_size
-    assert f"vocabulary of {size:,}" in markdown(app)
+    assert f"vocabulary of {size:,}" in html(app)
 
 
 def test_an_own_training_text_is_in_the_train_page_box_too():
@@ -129,12 +138,8 @@ def test_a_fresh_model_with_pieces_and_without_attention_is_judged_in_bits_per_b
     for view in tokens.VIEWS:
         app = open_page("tokens", view=view.name, run=run_id, text="Once there was a duck.")
         assert not app.error
-    bits = {
-        each.label: each.value
-        for each in open_page(
-            "tokens", view="bits_per_byte", run=run_id, text="Once there was a duck."
-        ).metric
-    }
+    app = open_page("tokens", view="bits_per_byte", run=run_id, text="Once there was a duck.")
+    bits = numbers(app)
     ratio = float(bits["Loss per token"].split()[0]) / float(bits["Bytes per token"])
     assert float(bits["Bits per byte"]) == pytest.approx(ratio / np.log(2), rel=0.01)
 
@@ -206,6 +211,27 @@ def test_the_sentences_are_ten_languages_and_emoji_relative_to_english():
     assert f"| Hindi | 499 | {expected:.2f} × | 2.64 | 1.00 | 189 | 499 |" in language_table(
         cuts, "bytes"
     )
+
+
+def test_equal_quality_is_other_losses_and_the_same_bits_per_byte():
+    app = open_page("tokens", view="bits_per_byte", text="Once there was a duck.")
+    bits = numbers(app)["Bits per byte"]
+    rows = [row for row in markdown(app).splitlines() if row.startswith("| Bytes |")]
+    loss = float(rows[0].split("|")[2])
+    assert loss == pytest.approx(float(bits) * np.log(2), abs=1e-3)  # a token a byte
+    equals = [Equal(name=name, loss=2.0, n_tokens=3, vocab_size=4) for name in ("A", "B")]
+    picture = equal_quality(equals, 1.5)
+    assert "A 2.000 nats per token; B 2.000 nats per token; 1.500 bits per byte" in picture.alt
+    assert [bar.y for bar in picture.figure.data] == [(2.0, 2.0), (1.5, 1.5)]
+    assert equals[0].random_loss == pytest.approx(np.log(4))
+
+
+@pytest.mark.parametrize("share", [1.0, 0.4])
+def test_letters_grow_as_their_room_allows(share):
+    few, many = (fitting(["ab"] * n, share=share) for n in (5, 500))
+    side = re.compile(r"\* ([\d.]+)\),")
+    assert float(side.search(few)[1]) == pytest.approx(10 * float(side.search(many)[1]), rel=0.02)
+    assert "clamp(14px" in few
 
 
 def test_pictures_say_their_numbers():

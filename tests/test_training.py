@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import islice
 from math import exp, log
@@ -7,6 +9,8 @@ import pytest
 import torch
 from conftest import EVERY_CHOICE
 
+from tiny_llama import optimizers, training
+from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, own_text
 from tiny_llama.data import IGNORED, all_windows, tokenize
 from tiny_llama.errors import CheckpointError, TextError, TrainingError
@@ -104,6 +108,130 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(small, corpus, optimizer):
     assert [(r.step, r.loss, r.held_out, r.sample) for r in reports] == [
         (r.step, r.loss, r.held_out, r.sample) for r in whole
     ]
+
+
+LOOKING = replace(SHORT, evaluate_every=5, sample_every=5, evaluate_texts=100)
+
+
+def same(report):
+    return report.step, report.loss, report.gradient_norm, report.held_out, report.sample
+
+
+@pytest.mark.parametrize("n_pieces", [1, 2, 6, 7, 40, 60, 75])
+def test_a_run_that_is_left_between_any_two_pieces_goes_on_bit_for_bit(small, corpus, n_pieces):
+    whole = list(trainer(small, corpus, LOOKING))
+    first, second = trainer(small, corpus, LOOKING), trainer(small, corpus, LOOKING)
+    reports = [report for _ in range(n_pieces) if (report := first.advance()) is not None]
+    second.model.load_state_dict(first.model.state_dict())
+    state = {name: value.clone() for name, value in first.state().items()}
+    second.restore(state, next_step=first.next_step)
+    assert [same(each) for each in [*reports, *second]] == [same(each) for each in whole]
+
+
+def test_a_step_is_one_piece_and_so_are_each_few_texts_and_each_token(small, corpus):
+    run = trainer(small, corpus, replace(LOOKING, steps=5, evaluate_texts=70, sample_tokens=10))
+    pieces = []
+    while not run.is_done:
+        pieces.append(run.advance())
+    looking = 3 + 10  # 32, 32 and 6 texts, and ten tokens, before the report that ends them
+    assert [piece is None for piece in pieces] == [True] * looking + [False] * 5 + [
+        True
+    ] * looking + [False]
+    assert run.advance() is None
+
+
+def test_many_held_out_texts_are_never_in_memory_at_once(small, corpus, monkeypatch):
+    config = replace(small, vocab_size=corpus.tokenizer.vocab_size)
+    run = trainer(config, corpus, replace(SHORT, evaluate_texts=1_000))
+    as_usual, sizes, rows = run.evaluate(), [], []
+    monkeypatch.setattr(training, "LOGITS_AT_ONCE", 10 * config.vocab_size)
+    read, unembed = run.model.read, run.model.unembed
+    monkeypatch.setattr(run.model, "read", lambda x: rows.append(len(x)) or read(x))
+    monkeypatch.setattr(run.model, "unembed", lambda x: sizes.append(x.shape[1]) or unembed(x))
+    found = run.evaluate()
+    assert found.loss == pytest.approx(as_usual.loss, rel=1e-5)
+    assert found.bits_per_byte == pytest.approx(as_usual.bits_per_byte, rel=1e-5)
+    assert max(sizes) == 10
+    assert max(rows) <= training.MOST_TEXTS
+    assert sum(rows) == len(corpus.held_out(n_texts=1_000, context=16).inputs)
+
+
+def test_large_models_read_few_texts_at_a_time():
+    wide = ModelConfig(context=512, n_layers=8, d_model=128, n_heads=4)
+    assert training.texts_at_once(ModelConfig()) >= 8
+    assert training.texts_at_once(wide) == 1
+    capped = ModelConfig(context=512, n_layers=1, d_model=32, n_heads=16, attention_softcap=9.0)
+    assert training.texts_at_once(capped) < training.texts_at_once(
+        replace(capped, attention_softcap=None)
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (
+            lambda groups: optimizers.AdamW(groups, lr=0.1, betas=(0.9, 0.95)),
+            lambda groups: torch.optim.AdamW(groups, lr=0.1, betas=(0.9, 0.95), fused=True),
+        ),
+        *(
+            (
+                lambda groups, m=momentum: optimizers.SGD(groups, lr=0.1, momentum=m),
+                lambda groups, m=momentum: torch.optim.SGD(groups, lr=0.1, momentum=m, fused=True),
+            )
+            for momentum in (0.0, 0.9)
+        ),
+    ],
+)
+def test_our_optimizers_move_as_pytorchs_to_the_last_bit(ours, theirs):
+    def moved(make):
+        draw = torch.Generator().manual_seed(0)
+        shapes = [(33, 17), (70_000,), (5,)]
+        weights = [torch.randn(shape, generator=draw, requires_grad=True) for shape in shapes]
+        optimizer = make(
+            [
+                {"params": weights[:2], "weight_decay": 0.1},
+                {"params": weights[2:], "weight_decay": 0.0},
+            ]
+        )
+        for step in range(5):
+            for weight in weights:
+                weight.grad = torch.randn(weight.shape, generator=draw)
+            for group in optimizer.param_groups:
+                group["lr"] = 0.01 * (step + 1)
+            optimizer.step()
+            optimizer.zero_grad()
+        return [
+            *(weight.detach() for weight in weights),
+            *(kept for weight in weights for kept in optimizer.state[weight].values()),
+        ]
+
+    one, other = moved(ours), moved(theirs)
+    assert len(one) == len(other)
+    assert all(map(torch.equal, one, other))
+
+
+def test_training_loads_no_compiler():
+    script = """
+import sys
+from dataclasses import replace
+from tiny_llama.checkpoint import new_trainer
+from tiny_llama.measuring import measure
+from tiny_llama.config import ModelConfig
+from tiny_llama.setup import Setup
+from tiny_llama.train_config import TrainConfig
+model = ModelConfig(context=32, n_layers=1, d_model=8, n_heads=1)
+few = TrainConfig(steps=2, batch_size=1, evaluate_texts=1, sample_tokens=1)
+for optimizer in ("adamw", "sgd", "muon"):
+    setup = Setup(model=model, training=replace(few, optimizer=optimizer), corpus="copy")
+    run = new_trainer(setup)
+    list(run)
+    measure(run)
+print("torch._dynamo" in sys.modules)
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    assert said.strip() == "False"
 
 
 def test_the_memory_of_another_run_is_refused(small, corpus):

@@ -48,7 +48,7 @@ from tiny_llama.setup import (
 )
 from tiny_llama.tensor_files import About, check_tensors, load_tensors, read_about, save_tensors
 from tiny_llama.tokenizers import Tokenizer, load_tokenizer
-from tiny_llama.training import StepReport, Trainer, memory_shapes
+from tiny_llama.training import UNREPORTED, StepReport, Trainer, memory_shapes
 
 _MEMORY = "optimizer."
 
@@ -80,8 +80,9 @@ class Checkpoint:
 
     @property
     def is_done(self) -> bool:
-        """Whether all steps are done."""
-        return self.found.next_step > self.found.setup.training.steps
+        """Whether all steps are done and reported."""
+        is_reported = UNREPORTED not in self.memory
+        return self.found.next_step > self.found.setup.training.steps and is_reported
 
 
 def find_corpus(name: str) -> Corpus:
@@ -217,7 +218,7 @@ def resume_trainer(
     training = found.setup.training
     if steps is not None:
         training = replace(training, steps=steps)
-    if found.next_step > training.steps:
+    if found.next_step > training.steps and UNREPORTED not in checkpoint.memory:
         raise CheckpointError(
             f"This run has done its {found.next_step - 1:,} steps already; give a larger number "
             f"of steps to go on."
@@ -367,9 +368,10 @@ def _setup_in(name: str, about: About) -> Setup | None:
 
 def _check_memory(name: str, memory: Mapping[str, Tensor], setup: Setup, next_step: int) -> None:
     """Refuse an optimizer's memory that is not whole; a finished model may have none."""
-    if memory:
+    kept = {path: value for path, value in memory.items() if path != UNREPORTED}
+    if kept:
         wanted = memory_shapes(setup.model, setup.training) if next_step > 1 else {}
-        check_tensors(name, memory, wanted, torch.float32)
+        check_tensors(name, kept, wanted, torch.float32)
     counted = {float(value) for path, value in memory.items() if path.endswith(".step")}
     if counted - {next_step - 1}:
         raise CheckpointError(

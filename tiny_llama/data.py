@@ -1,6 +1,7 @@
 """A corpus as a model reads it: batches to train on, and a held-out part to be judged by."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -42,8 +43,34 @@ class TokenizedCorpus(ABC):
         """Draw the training batch of a step."""
 
     @abstractmethod
+    def check_context(self, context: int) -> None:
+        """Refuse a context for which there is too little to read.
+
+        Raises:
+            TextError: if there is.
+        """
+
+    @abstractmethod
+    def held_out_pieces(self, *, n_texts: int, context: int, n_rows: int) -> Iterator[Batch]:
+        """Go through texts that are never trained on, the same ones at every call.
+
+        Args:
+            n_texts: how many in all; fewer, where there are not so many.
+            context: tokens of each.
+            n_rows: how many are made at a time, so that many need no memory at once.
+
+        Raises:
+            TextError: if there is too little to read for the context.
+        """
+
     def held_out(self, *, n_texts: int, context: int) -> Batch:
-        """Return texts that are never trained on, the same ones at every call."""
+        """Return all of these texts at once.
+
+        Raises:
+            TextError: if there is too little to read for the context.
+        """
+        (batch,) = self.held_out_pieces(n_texts=n_texts, context=context, n_rows=n_texts)
+        return batch
 
 
 def tokenize(
@@ -87,11 +114,17 @@ class TokenizedText(TokenizedCorpus):
         starts = np.random.default_rng([seed, step]).integers(0, end, batch_size)
         return self._windows(starts, context)
 
-    def held_out(self, *, n_texts: int, context: int) -> Batch:
-        """Return windows spread evenly over the held-out part."""
+    def check_context(self, context: int) -> None:
+        """Refuse a context that the text is too short for."""
+        self._split(context)
+
+    def held_out_pieces(self, *, n_texts: int, context: int, n_rows: int) -> Iterator[Batch]:
+        """Go through windows spread evenly over the held-out part."""
         first, last = self._split(context), len(self.tokens) - context - 1
         n_texts = min(n_texts, last - first + 1)
-        return self._windows(np.linspace(first, last, n_texts).astype(np.int64), context)
+        starts = np.linspace(first, last, n_texts).astype(np.int64)
+        for at in range(0, n_texts, n_rows):
+            yield self._windows(starts[at : at + n_rows], context)
 
     def _windows(self, starts: np.ndarray, context: int) -> Batch:
         places = torch.from_numpy(starts)[:, None] + torch.arange(context + 1)
@@ -138,16 +171,22 @@ class TokenizedTask(TokenizedCorpus):
         """Make new exercises that are not held out."""
         return self._rows(Random(f"{seed} {step}"), batch_size, context, held_out=False)
 
-    def held_out(self, *, n_texts: int, context: int) -> Batch:
-        """Make the held-out exercises."""
-        return self._rows(Random("held out"), n_texts, context, held_out=True)
-
-    def _rows(self, random: Random, n_rows: int, context: int, *, held_out: bool) -> Batch:
+    def check_context(self, context: int) -> None:
+        """Refuse a context that some exercise does not fit into."""
         if context < self._longest:
             raise TextError(
                 f"context={context} is too short for the task {self.name}, whose exercises take up "
                 f"to {self._longest} tokens; choose a context of at least {self._longest}."
             )
+
+    def held_out_pieces(self, *, n_texts: int, context: int, n_rows: int) -> Iterator[Batch]:
+        """Make the held-out exercises one after another."""
+        random = Random("held out")
+        for at in range(0, n_texts, n_rows):
+            yield self._rows(random, min(n_rows, n_texts - at), context, held_out=True)
+
+    def _rows(self, random: Random, n_rows: int, context: int, *, held_out: bool) -> Batch:
+        self.check_context(context)
         rows = [self.task.row(random, context + 1, held_out) for _ in range(n_rows)]
         tokens = torch.from_numpy(self.tokenizer.encode("".join(text for text, _ in rows)))
         tokens = tokens.view(n_rows, context + 1)

@@ -65,40 +65,47 @@ def read_metrics(folder: Path) -> list[Row]:
 
 
 def check_metrics(folder: Path) -> Metrics:
-    """Read the rows of a run, and say which of them are damaged or missing.
+    """Read the rows of a run in the order of their steps, and say which are damaged or missing.
 
-    A last line that a crash has torn is no damage: its step will be done again.
+    A last line that a crash has torn is no damage: its step will be done again. Nor is it any that
+    the row of the untrained model, step 0, stands behind those of the first steps, or is not there
+    yet: whoever goes on with the run makes up for it.
 
     Raises:
         CheckpointError: if the file cannot be read.
     """
     rows: list[Row] = []
     wrong: list[int] = []
+    untrained: list[Row] = []
     for number, line in enumerate(_read_lines(folder), start=1):
         row = _row(line)
-        if row is not None and (not rows or row["step"] > rows[-1]["step"]):
+        if row is not None and row["step"] > (rows[-1]["step"] if rows else 0):
             rows.append(row)
+        elif row is not None and not row["step"] and not untrained:
+            untrained.append(row)
         else:
             wrong.append(number)
-    return Metrics(rows=rows, damage=_damage(rows, wrong))
+    return Metrics(rows=untrained + rows, damage=_damage(rows, wrong))
 
 
 def trim_metrics(folder: Path, next_step: int) -> str:
     """Forget the rows of steps that will be done again: those since the last checkpoint.
 
     Returns:
-        What is missing of the rows before, in a sentence; empty: nothing.
+        What was damaged or is missing, in a sentence; empty: nothing.
 
     Raises:
         CheckpointError: if the file cannot be read or written.
     """
-    kept = [row for row in read_metrics(folder) if row["step"] < next_step]
+    found = check_metrics(folder)
+    kept = [row for row in found.rows if row["step"] < next_step]
     write_whole(folder / METRICS, _lines(kept))
-    if not (n_missing := next_step - len(kept)):
-        return ""
+    n_steps = max(0, next_step - 1)
+    if not (n_missing := n_steps - sum(row["step"] > 0 for row in kept)):
+        return found.damage
     return (
-        f"Of the {next_step:,} rows that {METRICS} should have by now, {n_missing:,} are damaged "
-        f"or missing; the run goes on without them."
+        f"In {METRICS}, the rows of {n_missing:,} of {n_steps:,} steps so far are damaged or "
+        f"missing; the run goes on without them."
     )
 
 
@@ -146,7 +153,7 @@ def _damage(rows: Sequence[Row], wrong: Sequence[int]) -> str:
         more = f" and {len(wrong) - 3:,} more" if wrong[3:] else ""
         lines = f"line {which} is" if len(wrong) == 1 else f"lines {which}{more} are"
         return f"In {METRICS}, {lines} damaged and left out."
-    n_missing = rows[-1]["step"] + 1 - len(rows) if rows else 0
+    n_missing = rows[-1]["step"] - len(rows) if rows else 0
     return f"In {METRICS}, rows are missing: {n_missing:,}." if n_missing else ""
 
 

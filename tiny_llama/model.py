@@ -54,6 +54,10 @@ class TinyLlama(nn.Module):
         Raises:
             ConfigError: if the position scheme ends before the text does.
         """
+        return self.logits(self.unembed(self.read(tokens, cache)))
+
+    def read(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
+        """Give the residual stream after the last layer, `b t d`; as `forward` for the rest."""
         start = cache.length if cache else 0
         self._check_length(start + tokens.shape[1])
         x = self.position.embed(self.embed(tokens), start)
@@ -62,7 +66,7 @@ class TinyLlama(nn.Module):
             x = block(x, self.position, start, cache.layers[layer] if cache else None)
         if cache:
             cache.length = start + tokens.shape[1]
-        return self.logits(self.unembed(x))
+        return x
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Turn ids, `b t`, into vectors, `b t d`, that know nothing of their order yet."""

@@ -1,11 +1,13 @@
 """Muon (Jordan et al. 2024): momentum whose matrices are made orthogonal before each step."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import groupby
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
+
+from tiny_llama.optimizers import Optimizer
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Jordan's a, b, c of a X + b (X X^T) X + c (X X^T)^2 X, which draws singular values towards 1."""
@@ -29,19 +31,17 @@ class Muon(Optimizer):
     def __init__(
         self, matrices: Iterable[Tensor], *, lr: float, weight_decay: float, momentum: float
     ) -> None:
-        super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
+        group = {"params": matrices, "weight_decay": weight_decay}
+        super().__init__([group], lr=lr, momentum=momentum)
 
-    @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]
-        """Move every matrix that has a gradient."""
-        for group in self.param_groups:
-            moved = [p for p in group["params"] if p.grad is not None]
-            for shape, alike in groupby(sorted(moved, key=_shape), key=_shape):
-                matrices = list(alike)
-                updates = [self._remember(p, group["momentum"]) for p in matrices]
-                length = 0.2 * max(shape) ** 0.5 * group["lr"]
-                for p, update in zip(matrices, orthogonal(torch.stack(updates)), strict=True):
-                    p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-length)
+    def move(self, parameters: list[Tensor], group: Mapping[str, Any]) -> None:
+        """Move matrices, those of a shape together."""
+        for shape, alike in groupby(sorted(parameters, key=_shape), key=_shape):
+            matrices = list(alike)
+            updates = [self._remember(p, group["momentum"]) for p in matrices]
+            length = 0.2 * max(shape) ** 0.5 * group["lr"]
+            for p, update in zip(matrices, orthogonal(torch.stack(updates)), strict=True):
+                p.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-length)
 
     def _remember(self, p: Tensor, momentum: float) -> Tensor:
         """Take a gradient into the average of all so far, and look one step ahead (Nesterov)."""

@@ -1,9 +1,10 @@
 """Training: a generator of small reports, so that whoever drives it may pause, step or stop it."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import exp, inf, isfinite, log
+from math import exp, inf, isfinite, isnan, log, nan
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,14 +13,18 @@ from torch.nn import functional as F  # noqa: N812
 from torch.nn.utils import clip_grad_norm_
 
 from tiny_llama.config import ModelConfig
-from tiny_llama.cost import Shape, is_muon_matrix, parameter_shapes
+from tiny_llama.cost import Shape, forward_flops, is_muon_matrix, parameter_shapes
 from tiny_llama.data import IGNORED, Batch, TokenizedCorpus
 from tiny_llama.errors import CheckpointError, ConfigError, TrainingError
 from tiny_llama.generation import generate
 from tiny_llama.model import TinyLlama
 from tiny_llama.muon import Muon
+from tiny_llama.optimizers import SGD, AdamW, Optimizer
+from tiny_llama.peak import reading_bytes
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.train_config import TrainConfig
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,10 +94,22 @@ class Trainer(Iterator[StepReport]):
     def __init__(self, model: TinyLlama, corpus: TokenizedCorpus, config: TrainConfig) -> None:
         self.model, self.corpus, self.config = model, corpus, config
         _check_step_size(config.batch_size, model.config.context)
+        corpus.check_context(model.config.context)
         self.optimizers = make_optimizers(model, config)
         self.next_step = 0
-        context = model.config.context
-        self._held_out = corpus.held_out(n_texts=config.evaluate_texts, context=context)
+        """The step whose weights come next."""
+        self._unreported: _Update | None = None
+        self._pieces: Generator[None, None, StepReport] | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all steps are done and reported."""
+        return self.next_step > self.config.steps and self._unreported is None
+
+    @property
+    def first_unreported(self) -> int:
+        """The step whose report comes next."""
+        return self.next_step - (self._unreported is not None)
 
     def __next__(self) -> StepReport:
         """Do the next step and whatever is due after it.
@@ -100,47 +117,59 @@ class Trainer(Iterator[StepReport]):
         Raises:
             StopIteration: when all steps are done.
         """
-        step = self.next_step
-        if step > self.config.steps:
+        if self.is_done:
             raise StopIteration
-        began = time.perf_counter()
-        loss, gradient_norm = self._update(step) if step else (None, None)
-        seconds = time.perf_counter() - began if step else 0.0
-        self.next_step += 1
-        config = self.config
-        held_out = self.evaluate() if config.evaluates_at(step) else None
-        if held_out:
-            self._check_finite(step, "held-out loss", held_out.loss)
-        return StepReport(
-            step=step,
-            n_tokens=step * config.batch_size * self.model.config.context,
-            loss=loss,
-            learning_rate=config.learning_rate_at(step) if step else 0.0,
-            gradient_norm=gradient_norm,
-            seconds=seconds,
-            held_out=held_out,
-            sample=self.sample() if config.samples_at(step) else None,
-            snapshot=self.snapshot() if config.snapshots_at(step) else None,
-        )
+        while (report := self.advance()) is None:
+            pass
+        return report
+
+    def advance(self) -> StepReport | None:
+        """Do the next piece of work, so that others can have a turn in between.
+
+        A step's own training is one piece. Where a look or a sample is due after it, each few
+        held-out texts and each token are one more.
+
+        Returns:
+            The report, once a step and all that is due after it are done; None before that, or
+            when all steps are.
+        """
+        if self.is_done:
+            return None
+        pieces, self._pieces = self._pieces or self._step(), None
+        try:
+            next(pieces)
+        except StopIteration as end:
+            report: StepReport = end.value
+            return report
+        self._pieces = pieces
+        return None
+
+    def skip_untrained(self) -> None:
+        """Begin with the first step, where somebody else looks at the untrained model."""
+        self.next_step = max(1, self.next_step)
 
     def evaluate(self) -> HeldOut:
         """Look at the held-out texts."""
-        return evaluate(self.model, self._held_out, self.corpus)
+        return _all_of(self._evaluate())
 
     def sample(self) -> str:
         """Let the model write, from the corpus's usual beginning."""
-        tokenizer = self.corpus.tokenizer
-        prompt = tokenizer.encode(self.corpus.prompt)
-        settings = SampleConfig(n_tokens=self.config.sample_tokens, seed=self.config.seed)
-        said = [next_token.token for next_token in generate(self.model, prompt, settings)]
-        return tokenizer.decode([*prompt, *said])
+        return _all_of(self._write())
 
     def snapshot(self) -> dict[str, Tensor]:
         """Copy the weights, by path."""
         return {path: p.detach().clone() for path, p in self.model.named_parameters()}
 
     def state(self) -> dict[str, Tensor]:
-        """Give what a run needs besides its weights to go on: the optimizers' memory."""
+        """Give what a run needs besides its weights to go on.
+
+        That is the optimizers' memory and, between a step and its report, what the step found.
+        """
+        found = {} if self._unreported is None else {UNREPORTED: self._unreported.as_tensor()}
+        return found | self.memory()
+
+    def memory(self) -> dict[str, Tensor]:
+        """Give what the optimizers keep, by number of the optimizer, path and name."""
         return {
             f"{number}.{path}.{key}": value
             for number, optimizer in enumerate(self.optimizers)
@@ -155,7 +184,8 @@ class Trainer(Iterator[StepReport]):
             CheckpointError: if the state does not belong to this model and optimizer.
         """
         wanted = memory_shapes(self.model.config, self.config) if next_step > 1 else {}
-        if {name: tuple(value.shape) for name, value in state.items()} != wanted:
+        shapes = {name: tuple(value.shape) for name, value in state.items()}
+        if shapes.pop(UNREPORTED, (3,)) != (3,) or shapes != wanted:
             raise CheckpointError(
                 "The optimizer's memory does not fit this run; resume with the setup that the "
                 "checkpoint was trained with."
@@ -169,6 +199,62 @@ class Trainer(Iterator[StepReport]):
                     if k.startswith(prefix)
                 }
         self.next_step = next_step
+        if UNREPORTED in state:
+            self._unreported = _Update.from_tensor(state[UNREPORTED])
+
+    def _step(self) -> Generator[None, None, StepReport]:
+        """Do a step, unless that is done and only its report is owed, and what is due after it."""
+        if self._unreported is None:
+            self._unreported = self._train(self.next_step)
+            self.next_step += 1
+        step, config, done = self.next_step - 1, self.config, self._unreported
+        held_out = (yield from self._evaluate()) if config.evaluates_at(step) else None
+        if held_out:
+            self._check_finite(step, "held-out loss", held_out.loss)
+        sample = (yield from self._write()) if config.samples_at(step) else None
+        self._unreported = None
+        return StepReport(
+            step=step,
+            n_tokens=step * config.batch_size * self.model.config.context,
+            loss=done.loss,
+            learning_rate=config.learning_rate_at(step) if step else 0.0,
+            gradient_norm=done.gradient_norm,
+            seconds=done.seconds,
+            held_out=held_out,
+            sample=sample,
+            snapshot=self.snapshot() if config.snapshots_at(step) else None,
+        )
+
+    def _evaluate(self) -> Generator[None, None, HeldOut]:
+        """Look at the held-out texts, a piece after each few of them."""
+        self.model.eval()
+        config = self.model.config
+        texts = self.corpus.held_out_pieces(
+            n_texts=self.config.evaluate_texts,
+            context=config.context,
+            n_rows=texts_at_once(config),
+        )
+        return evaluation(self.model, texts, self.corpus)
+
+    def _write(self) -> Generator[None, None, str]:
+        """Let the model write, a piece a token."""
+        self.model.eval()
+        tokenizer, said = self.corpus.tokenizer, []
+        prompt = tokenizer.encode(self.corpus.prompt)
+        settings = SampleConfig(n_tokens=self.config.sample_tokens, seed=self.config.seed)
+        for next_token in generate(self.model, prompt, settings):
+            said.append(next_token.token)
+            yield
+        return tokenizer.decode([*prompt, *said])
+
+    def _train(self, step: int) -> "_Update":
+        """Do one step of training, and time it; step 0 is none."""
+        if not step:
+            return _Update(loss=None, gradient_norm=None, seconds=0.0)
+        began = time.perf_counter()
+        loss, gradient_norm = self._update(step)
+        seconds = time.perf_counter() - began
+        return _Update(loss=loss, gradient_norm=gradient_norm, seconds=seconds)
 
     def _update(self, step: int) -> tuple[float, float]:
         """Do one step of training; return the loss and the length of the gradient."""
@@ -195,7 +281,7 @@ class Trainer(Iterator[StepReport]):
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate_at(step)
             optimizer.step()
-            optimizer.zero_grad(set_to_none=True)  # between steps, a waiting run holds none
+            optimizer.zero_grad()  # between steps, a waiting run holds none
         return found
 
     def _check_finite(self, step: int, name: str, value: float) -> None:
@@ -207,13 +293,36 @@ class Trainer(Iterator[StepReport]):
                 f"the learning rate or lengthen the warm-up and start again."
             )
 
-    def _named(self, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
+    def _named(self, optimizer: Optimizer) -> Iterator[tuple[str, Tensor]]:
         names = {id(parameter): path for path, parameter in self.model.named_parameters()}
         for group in optimizer.param_groups:
             yield from ((names[id(parameter)], parameter) for parameter in group["params"])
 
 
-@torch.no_grad()
+UNREPORTED = "unreported"
+"""Under this name `Trainer.state` keeps what a step found whose looks are still owed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Update:
+    """What a step of training found, until it is reported."""
+
+    loss: float | None
+    gradient_norm: float | None
+    seconds: float
+
+    def as_tensor(self) -> Tensor:
+        """The three of them, NaN for what there is not."""
+        found = (self.loss, self.gradient_norm, self.seconds)
+        return torch.tensor([nan if each is None else each for each in found], dtype=torch.float64)
+
+    @classmethod
+    def from_tensor(cls, found: Tensor) -> "_Update":
+        """Read what `as_tensor` gave."""
+        loss, gradient_norm, seconds = (None if isnan(each) else each for each in found.tolist())
+        return cls(loss=loss, gradient_norm=gradient_norm, seconds=seconds or 0.0)
+
+
 def evaluate(model: TinyLlama, texts: Batch, corpus: TokenizedCorpus) -> HeldOut:
     """Judge a model by texts that it was not trained on.
 
@@ -222,24 +331,77 @@ def evaluate(model: TinyLlama, texts: Batch, corpus: TokenizedCorpus) -> HeldOut
         texts: what to read and what should come next, any number of rows.
         corpus: where the texts are from; its tokenizer knows how many bytes each token stands for.
     """
-    was_training = model.training
-    model.eval()
-    loss, right = 0.0, 0
-    for inputs, wanted in zip(texts.inputs.split(32), texts.targets.split(32), strict=True):
-        logits, targets = model(inputs).flatten(0, 1), wanted.flatten()
-        loss += float(F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum"))
-        right += int((logits.argmax(-1) == targets).sum())
+    was_training, n_rows = model.training, texts_at_once(model.config)
+    pieces = zip(texts.inputs.split(n_rows), texts.targets.split(n_rows), strict=True)
+    rows = (Batch(inputs=inputs, targets=targets) for inputs, targets in pieces)
+    found = _all_of(evaluation(model.eval(), rows, corpus))
     model.train(was_training)
-    said = texts.targets[texts.targets != IGNORED]
-    n_bytes = int(torch.from_numpy(corpus.tokenizer.byte_lengths())[said].sum())
+    return found
+
+
+@torch.no_grad()
+def evaluation(
+    model: TinyLlama, texts: Iterable[Batch], corpus: TokenizedCorpus
+) -> Generator[None, None, HeldOut]:
+    """Judge a model, which must be in evaluation mode, by texts that come a few at a time.
+
+    Yields:
+        None after each few, and returns what all of them say.
+    """
+    lengths = torch.from_numpy(corpus.tokenizer.byte_lengths())
+    loss, n_right, n_said, n_bytes = 0.0, 0, 0, 0
+    for batch in texts:
+        said = batch.targets[batch.targets != IGNORED]
+        a_loss, right = _judged(model, batch)
+        loss, n_right = loss + a_loss, n_right + right
+        n_said, n_bytes = n_said + len(said), n_bytes + int(lengths[said].sum())
+        yield
     return HeldOut(
-        loss=loss / len(said),
+        loss=loss / n_said,
         bits_per_byte=loss / log(2) / max(1, n_bytes),
-        accuracy=right / len(said) if corpus.counts_answers else None,
+        accuracy=n_right / n_said if corpus.counts_answers else None,
     )
 
 
-def make_optimizers(model: TinyLlama, config: TrainConfig) -> list[torch.optim.Optimizer]:
+def texts_at_once(config: ModelConfig) -> int:
+    """How many texts of its context a model had better read at a time, without a gradient.
+
+    As many as take a blink of one core and some megabytes: what is kept grows with all of them.
+    """
+    flops = sum(forward_flops(config, config.context).values())
+    n_bytes = reading_bytes(config, config.context)
+    return max(1, min(MOST_TEXTS, PIECE_FLOPS // flops, PIECE_BYTES // n_bytes))
+
+
+MOST_TEXTS, PIECE_FLOPS, PIECE_BYTES = 32, 1_000_000_000, 32_000_000
+LOGITS_AT_ONCE = 1_000_000
+"""Numbers, of which two copies are made: a large vocabulary is looked at some places at a time."""
+
+
+def _judged(model: TinyLlama, batch: Batch) -> tuple[float, int]:
+    """The summed loss of the tokens that count, and how many of them the model finds likeliest."""
+    loss, n_right = 0.0, 0
+    places = model.read(batch.inputs).flatten(0, 1)
+    n_places = max(1, LOGITS_AT_ONCE // model.config.vocab_size)
+    pieces = zip(places.split(n_places), batch.targets.flatten().split(n_places), strict=True)
+    for each, targets in pieces:
+        logits = model.unembed(each[None])[0]
+        loss += float(F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum"))
+        n_right += int((logits.argmax(-1) == targets).sum())
+    return loss, n_right
+
+
+def _all_of(pieces: Generator[None, None, T]) -> T:
+    """Do all pieces of some work and return what comes of it."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            found: T = end.value
+            return found
+
+
+def make_optimizers(model: TinyLlama, config: TrainConfig) -> list[Optimizer]:
     """Build the optimizers, each parameter in exactly one; vectors are not decayed.
 
     Muon moves the matrices inside the blocks, AdamW the rest.
@@ -281,18 +443,18 @@ def _kept_of(shape: Shape, kind: str, config: TrainConfig) -> dict[str, Shape]:
     return {} if forgets else {"momentum_buffer": shape}
 
 
-def _adamw(parameters: Sequence[Tensor], config: TrainConfig) -> torch.optim.Optimizer:
+def _adamw(parameters: Sequence[Tensor], config: TrainConfig) -> Optimizer:
     betas = (config.beta1, config.beta2)
     groups = _decay_groups(parameters, config)
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)
+    return AdamW(groups, lr=config.learning_rate, betas=betas)
 
 
-def _sgd(parameters: Sequence[Tensor], config: TrainConfig) -> torch.optim.Optimizer:
+def _sgd(parameters: Sequence[Tensor], config: TrainConfig) -> Optimizer:
     groups = _decay_groups(parameters, config)
-    return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.beta1, fused=True)
+    return SGD(groups, lr=config.learning_rate, momentum=config.beta1)
 
 
-def _muon(matrices: Sequence[Tensor], config: TrainConfig) -> torch.optim.Optimizer:
+def _muon(matrices: Sequence[Tensor], config: TrainConfig) -> Optimizer:
     return Muon(
         matrices,
         lr=config.learning_rate,

@@ -44,15 +44,12 @@ class Serving:
 def choose_serving(config: ModelConfig) -> Serving:
     """Let the student choose all of it; the choices are in the link."""
     lengths = {str(n): f"{n:,}" for n in sorted({*LENGTHS, config.context})}
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        titles = {name: each.title for name, each in PRECISIONS.items()}
-        precision = choose_named("Weights in", titles, key="precision")
-        group = choose_named("Scales for", GROUPS, key="group")
-        cache = choose_named("Cache in", {name: name for name in CACHES}, key="kv")
-        length = choose_named(
-            "Tokens of each text", lengths, key="length", usual=str(config.context)
-        )
-        texts = choose_named("Texts at once", {str(n): f"{n:,}" for n in TEXTS}, key="texts")
+    titles = {name: each.title for name, each in PRECISIONS.items()}
+    precision = choose_named("Weights in", titles, key="precision")
+    group = choose_named("Scales for", GROUPS, key="group")
+    cache = choose_named("Cache in", {name: name for name in CACHES}, key="kv")
+    length = choose_named("Tokens of each text", lengths, key="length", usual=str(config.context))
+    texts = choose_named("Texts at once", {str(n): f"{n:,}" for n in TEXTS}, key="texts")
     return Serving(
         precision=precision,
         group_size=None if group == "row" else int(group),

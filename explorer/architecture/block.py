@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 import streamlit as st
 
-from explorer import content, link, session, showing
+from explorer import content, link, presentation, session, showing
 from explorer.components.block_diagram import block_diagram, times
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
@@ -31,18 +31,19 @@ N_TOKENS = 16
 def show(stage: Stage, setup: Setup, preset: str) -> None:
     """Draw the model, and open the box that was pressed."""
     config = setup.model
-    picture = st.container()  # above the box for the layer, so that it is at the top in any case
-    panels = diagram(config, layer=_layer(config))
+    with stage.controls:
+        layer = _layer(config)
+    panels = diagram(config, layer=layer)
     places = {f"{panel.name}.{box.name}": (panel, box) for panel in panels for box in panel.boxes}
     opened = link.value("open", among=["", *places])
-    with picture:
-        block_diagram(
-            panels,
-            key="block_diagram",
-            formulas=content.formulas(),
-            opened=(places[opened][0].name, places[opened][1].name) if opened else None,
-            open_box=_press,
-        )
+    block_diagram(
+        panels,
+        key="block_diagram",
+        formulas=content.formulas(),
+        opened=(places[opened][0].name, places[opened][1].name) if opened else None,
+        open_box=_press,
+        is_full=presentation.is_on(),
+    )
     st.caption(_legend(panels))
     if opened:
         panel, box = places[opened]
@@ -142,8 +143,8 @@ def _method(config: ModelConfig, box: Box) -> str:
 
 
 def _show_tensor(config: ModelConfig, wire: Wire) -> None:
-    """Show the numbers on a wire, in the sidebar's model or in an untrained one."""
-    run = _sidebars(config)
+    """Show the numbers on a wire, in the current model or in an untrained one."""
+    run = _current(config)
     try:
         if run is None:
             check_size(config)  # nobody should wait until a worker is free to refuse
@@ -156,8 +157,8 @@ def _show_tensor(config: ModelConfig, wire: Wire) -> None:
     showing.show_tensor(showing.LiveTensor(path=wire.path, axes=wire.axes, values=values))
 
 
-def _sidebars(config: ModelConfig) -> Run | None:
-    """Find the run of the sidebar, if its model is made so and can be asked."""
+def _current(config: ModelConfig) -> Run | None:
+    """Find the run that all pages look at, if its model is made so and can be asked."""
     run = session.current_run()
     if run is None or run.status == RunState.STARTING or not _is_made_so(run, config):
         return None
@@ -168,7 +169,7 @@ def _ask(run: Run | None, config: ModelConfig, path: str) -> tuple[np.ndarray, s
     if run:
         text = example_text(run)
         answer = session.engine().analyse(run.id, "trace", text=text, patterns=[path])
-        who = f"The sidebar's model, which has these parts and sizes, after step {answer.step:,}"
+        who = f"The model in the bar, which has these parts and sizes, after step {answer.step:,}"
         return answer[path], f"{who}, reading: {content.escaped(text[:60])}"
     answer = session.engine().analyse(
         "", "fresh", model=asdict(config), path=path, n_tokens=N_TOKENS

@@ -34,7 +34,8 @@ SLOTS = {
 
 def show(stage: Stage, setup: Setup, preset: str) -> None:
     """Show all options of one slot beside one another."""
-    slot = choose_named("Component", SLOTS, key="slot", as_buttons=True)
+    with stage.controls:
+        slot = choose_named("Component", SLOTS, key="slot", as_buttons=True)
     with st.grid(2, min_column_width=280):
         for name, title in titles(slot).items():
             with st.container(border=True):

@@ -31,12 +31,17 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
     n = config.context
     text = forward_by_part(config, n)
     whole = sum(text.values())
-    showing.tiles(
+    with stage.controls:
+        budget = choose_budget(setup, name)
+    showing.in_one_line(
         {
             "Forward, a token of a full text": in_flops(whole / n),
-            f"Forward, a text of {n:,} tokens": in_flops(whole),
-            "Next token with the cache": in_flops(sum(next_token_flops(config, n).values())),
-            "Scores and values, of the text": f"{text['scores and values'] / whole:.1%}",
+            f"a text of {n:,} tokens": in_flops(whole),
+            "next token with the cache": in_flops(sum(next_token_flops(config, n).values())),
+            "scores and values": f"{text['scores and values'] / whole:.1%} of the text",
+            f"training on {in_words(budget.n_tokens)} tokens": in_flops(
+                exact_training_flops(config, budget.n_tokens)
+            ),
         }
     )
     lengths = lengths_of(n)
@@ -45,12 +50,12 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
         for part in text
     }
     showing.draw(flops_by_length(lengths, lines, n), key="flops_by_length")
-    st.markdown(forward_table(config))
-    st.subheader("Training", anchor=False)
-    budget = choose_budget(setup, name)
-    st.caption(budget.words)
-    st.markdown(training_table(config, budget.n_tokens))
-    st.markdown(why_they_differ(config))
+    with stage.below:
+        st.markdown(forward_table(config))
+        st.subheader("Training", anchor=False)
+        st.caption(budget.words)
+        st.markdown(training_table(config, budget.n_tokens))
+        st.markdown(why_they_differ(config))
     stage.explain(code="tiny_llama.cost:forward_flops")
 
 

@@ -28,11 +28,12 @@ BATCHES = (1, 8, 64)
 def show(stage: Stage, setup: Setup, name: str = "") -> None:
     """Show what a setup takes of memory to serve and to train."""
     config = setup.model
-    serving = choose_serving(config)
-    accelerator = choose_accelerator()
+    with stage.controls, st.grid(2, min_column_width=90, gap="xsmall"):
+        serving = choose_serving(config)
+        accelerator = choose_accelerator()
     weights = weight_bytes(config, serving.precision, group_size=serving.group_size)
     cache = cache_bytes(config, serving, serving.n_tokens, serving.n_texts)
-    showing.tiles(
+    showing.in_one_line(
         {
             f"Weights in {PRECISIONS[serving.precision].title}": in_bytes(weights),
             "Cache": in_bytes(cache),
@@ -44,9 +45,10 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
     )
     bars = bars_of(setup, serving)
     showing.draw(memory_bars(bars, accelerator.memory_bytes, accelerator.name), key="memory_bars")
-    describe(accelerator, PRECISIONS[serving.precision].products)
-    _serving(config, serving, accelerator, weights)
-    _training(setup, serving)
+    with stage.below:
+        describe(accelerator, PRECISIONS[serving.precision].products)
+        _serving(config, serving, accelerator, weights)
+        _training(setup, serving)
     stage.explain(code="tiny_llama.serving:weight_bytes")
 
 

@@ -61,15 +61,16 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
     parts = list(parts_of(config))
     equal = list(parts_of(config, few_layers=0))
     counts = by_component(parts)
-    showing.tiles(_numbers(config, counts))
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with stage.controls:
         order = choose_named("Boxes", ORDERS, key="boxes", as_buttons=True)
         boxes = list(boxes_of(parts, order))
         opened = _choose_box(boxes)
+    showing.in_one_line(_numbers(config, counts))
     showing.draw(parameter_map(boxes, opened), key="parameter_map")
-    st.markdown(component_table(equal))
-    with st.expander("Every matrix", icon=":material/table:"):
-        st.markdown(matrix_table(equal))
+    with stage.below:
+        st.markdown(component_table(equal))
+        with st.expander("Every matrix", icon=":material/table:"):
+            st.markdown(matrix_table(equal))
     stage.explain(code="tiny_llama.cost:parameter_kinds")
 
 

@@ -32,15 +32,24 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
     """Show real models by their shapes, parameters and training tokens."""
     known = content.configs()
     others = [each for each in known if each not in (*LLAMA, *GPT3)]
-    added = link.widget(
-        st.multiselect,
-        "also",
-        "Beside them",
-        options=others,
-        placeholder="Choose any of the other published models",
-    )
+    with stage.controls:
+        added = link.widget(
+            st.multiselect,
+            "also",
+            "Beside them",
+            options=others,
+            placeholder="Choose any of the other published models",
+        )
     shown = [*LLAMA, *GPT3, *(each for each in others if each in added)]
     showing.draw(sizes_map(sizes_of(shown), CHINCHILLA), key="sizes_map")
+    with stage.below:
+        _tables(shown, name)
+    stage.explain(code="tiny_llama.cost:count_parameters")
+
+
+def _tables(shown: Sequence[str], name: str) -> None:
+    """Counts, shapes, what is printed otherwise, and where it all comes from."""
+    known = content.configs()
     unknown = [known[each]["name"] for each in shown if not known[each]["train_tokens"]]
     if unknown:
         st.caption(f"Training tokens not published, so not in the chart: {', '.join(unknown)}.")
@@ -55,7 +64,6 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
     st.markdown(oddities())
     with st.expander("Where each row comes from", icon=":material/menu_book:"):
         st.markdown(sources(shown))
-    stage.explain(code="tiny_llama.cost:count_parameters")
 
 
 def n_parameters(name: str) -> int:

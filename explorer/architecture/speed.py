@@ -73,8 +73,8 @@ class Machine:
 def show(stage: Stage, setup: Setup, name: str = "") -> None:
     """Show the bounds that memory and arithmetic set to a setup's speed."""
     config = setup.model
-    serving = choose_serving(config)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with stage.controls, st.grid(2, min_column_width=90, gap="xsmall"):
+        serving = choose_serving(config)
         accelerator = choose_accelerator()
         cards = choose_named(
             "How many",
@@ -92,14 +92,16 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
             f"Weights and one cache do not fit: {needed:,} × {accelerator.name} would be needed. "
             f"The bounds below hold as if they did."
         )
-    showing.tiles(numbers_of(config, serving, machine))
-    _charts(config, serving, machine)
-    st.markdown(batch_table(config, serving, machine))
-    _words(config, serving, machine)
-    with st.expander("All accelerators", icon=":material/table:"):
-        st.markdown(accelerators_table(config, serving))
-        for each in accelerators().values():
-            describe(each, machine.products)
+    showing.in_one_line(numbers_of(config, serving, machine))
+    _speeds(config, serving, machine)
+    with stage.below:
+        _roofline(config, serving, machine)
+        st.markdown(batch_table(config, serving, machine))
+        _words(config, serving, machine)
+        with st.expander("All accelerators", icon=":material/table:"):
+            st.markdown(accelerators_table(config, serving))
+            for each in accelerators().values():
+                describe(each, machine.products)
     stage.explain(code="tiny_llama.serving:decode_work")
 
 
@@ -131,7 +133,7 @@ def numbers_of(config: ModelConfig, serving: Serving, machine: Machine) -> dict[
     }
 
 
-def _charts(config: ModelConfig, serving: Serving, machine: Machine) -> None:
+def _speeds(config: ModelConfig, serving: Serving, machine: Machine) -> None:
     works = [decode(config, serving, batch) for batch in TEXTS]
     bounds = [machine.bound(work) for work in works]
     lines = {
@@ -143,6 +145,9 @@ def _charts(config: ModelConfig, serving: Serving, machine: Machine) -> None:
         speed_by_batch(TEXTS, lines, best, _most_texts(config, serving, machine)),
         key="speed_by_batch",
     )
+
+
+def _roofline(config: ModelConfig, serving: Serving, machine: Machine) -> None:
     chosen = sorted({1, 32, 1024, serving.n_texts})
     passes = [
         _pass(f"writing, {n:,} text{'s' * (n > 1)}", decode(config, serving, n), machine)

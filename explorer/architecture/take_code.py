@@ -27,7 +27,7 @@ from tiny_llama.script import (
 from tiny_llama.setup import OWN_TEXT, Setup
 
 HEIGHT = 560
-"""Pixels of the script, which scrolls in them."""
+"""Pixels of the script, which scrolls in them, on a phone; else as many as there is room for."""
 TASK_CHARACTERS = 200_000
 """Of a task, which has no end."""
 
@@ -35,16 +35,17 @@ TASK_CHARACTERS = 200_000
 def show(stage: Stage, setup: Setup, name: str = "") -> None:
     """Show a setup as a script, with what it takes to run it."""
     try:
-        _show_script(setup, name, write_script(setup))
+        _show_script(stage, setup, name, write_script(setup))
     except ConfigError as error:
         st.info(content.escaped(str(error)), icon=":material/info:")
-    st.markdown("**The same setup by this project's own command line**")
-    st.code(train_command(setup), language="bash", wrap_lines=True)
+    with stage.below:
+        st.markdown("**The same setup by this project's own command line**")
+        st.code(train_command(setup), language="bash", wrap_lines=True)
     stage.explain(code="tiny_llama.script.writing:write_script")
 
 
-def _show_script(setup: Setup, name: str, script: str) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
+def _show_script(stage: Stage, setup: Setup, name: str, script: str) -> None:
+    with stage.controls:
         st.download_button(
             "Script (.py)",
             data=script,
@@ -52,16 +53,16 @@ def _show_script(setup: Setup, name: str, script: str) -> None:
             mime="text/x-python",
             icon=":material/download:",
             on_click="ignore",
+            width="stretch",
             help="Needs Python and PyTorch, and nothing else.",
         )
         _offer_text(setup)
-    st.caption(content.escaped(_remark(setup, script)))
-    if name in PRESETS and PRESETS[name].config == setup.model and (told := as_published(name)):
-        st.caption(told)
-    with st.container(
-        height=HEIGHT
-    ):  # which keys can scroll; a code box of this height they cannot
+        st.caption(content.escaped(_remark(setup, script)))
+    # Keys can scroll it; a code box of this height they cannot.
+    with st.container(height=HEIGHT, key="scrolled"):
         st.code(script, language="python", wrap_lines=True)
+    if name in PRESETS and PRESETS[name].config == setup.model and (told := as_published(name)):
+        stage.below.caption(told)
 
 
 def as_published(name: str) -> str:
@@ -99,7 +100,12 @@ def _offer_text(setup: Setup) -> None:
     """Offer what the setup learns from as a file, unless the student has it already."""
     corpus = CORPORA.get(setup.corpus)
     if isinstance(corpus, TinyShakespeare):
-        st.link_button("Its text, where it is kept", corpus.home, icon=":material/open_in_new:")
+        st.link_button(
+            "Its text, where it is kept",
+            corpus.home,
+            icon=":material/open_in_new:",
+            width="stretch",
+        )
     elif corpus is not None:
         st.download_button(
             "Its text (.txt)",
@@ -108,6 +114,7 @@ def _offer_text(setup: Setup) -> None:
             mime="text/plain",
             icon=":material/download:",
             on_click="ignore",
+            width="stretch",
             help=f"{corpus.title}, to be named behind the script: {corpus.description}",
         )
 

@@ -1,6 +1,6 @@
 """Training LLaMA 65B: the paper's figures checked against one another, and a calculator."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,9 +44,35 @@ SECONDS_A_DAY, HOURS_A_DAY = 86_400, 24
 
 
 def show(stage: Stage, setup: Setup, name: str = "") -> None:
-    """Show how LLaMA's training adds up, and what a setup's own would take."""
-    st.subheader("LLaMA 65B, checked", anchor=False)
-    st.markdown(checks_table(checks()))
+    """Show how LLaMA's training adds up, and beside it what a setup's own would take."""
+    with stage.controls:
+        budget = choose_budget(setup, name)
+        plan = _choose_plan(setup, name, budget.n_tokens)
+    showing.in_one_line(plan_numbers(plan))
+    st.markdown(checks_table(checks(), _title(setup, name), beside(plan, setup.model)))
+    with stage.below:
+        _sources()
+        st.subheader("The model that you chose", anchor=False)
+        st.markdown(plan_words(plan))
+        st.caption(budget.words)
+        st.caption(
+            f"{USUAL_UTILISATION}% is what LLaMA 65B reached; a small model reaches far less, as "
+            f"its matrices keep no card busy."
+        )
+        describe(plan.accelerator, "fp16")
+    stage.explain(code="tiny_llama.training_cost:accelerator_hours")
+
+
+def _title(setup: Setup, name: str) -> str:
+    """What the model that was chosen is called."""
+    preset = PRESETS.get(name)
+    if preset is None:
+        return "Your model"
+    return preset.title if preset.config == setup.model else f"{preset.title}, changed"
+
+
+def _sources() -> None:
+    """Where the printed figures are from, and what else the paper's hours mean."""
     efficiency, carbon = _facts("efficiency"), _facts("carbon_method")
     st.caption(
         f"Computed: {efficiency['tokens_per_sec_per_gpu_65B']} tokens/s on each of "
@@ -60,8 +86,6 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
         f"the same for all. The whole project: {content.escaped(carbon['doubt'])}. "
         f"{content.cited(carbon['source'], carbon['confidence'])}"
     )
-    _calculator(setup, name)
-    stage.explain(code="tiny_llama.training_cost:accelerator_hours")
 
 
 def a100_peak() -> float:
@@ -155,11 +179,14 @@ def agreement(computed: float, printed: float) -> str:
     return f"{word}, {off:+.1%}"
 
 
-def checks_table(found: list[Check]) -> str:
-    """The checks, in Markdown."""
-    rows = [["", "Computed", "Printed", ""]]
-    rows += [[each.what, each.computed, each.printed, each.verdict] for each in found]
-    return showing.markdown_table(rows, "lrrl")
+def checks_table(found: list[Check], title: str, others: Sequence[str]) -> str:
+    """The checks, and beside each the same of another model, in Markdown."""
+    rows = [["LLaMA 65B", "Computed", "Printed", "", content.escaped(title)]]
+    rows += [
+        [each.what, each.computed, each.printed, each.verdict, other]
+        for each, other in zip(found, others, strict=True)
+    ]
+    return showing.markdown_table(rows, "lrrlr")
 
 
 def hours_table() -> str:
@@ -240,11 +267,10 @@ def operations(config: ModelConfig, n_tokens: int, count: str) -> float:
     return counted[count]
 
 
-def _calculator(setup: Setup, name: str) -> None:
-    st.subheader("And the model that you chose", anchor=False)
+def _choose_plan(setup: Setup, name: str, n_tokens: int) -> Plan:
+    """Let the student choose on what a setup is trained; the choices are in the link."""
     is_real = name in PRESETS and not PRESETS[name].is_tiny
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        budget = choose_budget(setup, name)
+    with st.grid(2, min_column_width=90, gap="xsmall"):
         accelerator = choose_accelerator()
         machines = link.widget(
             st.number_input,
@@ -266,21 +292,30 @@ def _calculator(setup: Setup, name: str) -> None:
             step=0.1,
         )
         count = choose_named("Operations by", COUNTS, key="operations")
-    plan = Plan(
-        flops=operations(setup.model, budget.n_tokens, count),
-        n_tokens=budget.n_tokens,
+    return Plan(
+        flops=operations(setup.model, n_tokens, count),
+        n_tokens=n_tokens,
         accelerator=accelerator,
         n_accelerators=int(machines),
         utilisation=percent / 100,
     )
-    showing.tiles(plan_numbers(plan))
-    st.markdown(plan_words(plan))
-    st.caption(budget.words)
-    st.caption(
-        f"{USUAL_UTILISATION}% is what LLaMA 65B reached; a small model reaches far less, as its "
-        f"matrices keep no card busy."
-    )
-    describe(accelerator, "fp16")
+
+
+def beside(plan: Plan, config: ModelConfig) -> list[str]:
+    """What a training takes, in the order of `checks`."""
+    numbers = plan_numbers(plan)
+    by_count = {count: operations(config, plan.n_tokens, count) for count in COUNTS}
+    used = {count: plan.utilisation * each / plan.flops for count, each in by_count.items()}
+    return [
+        in_flops(by_count["6nd"]),
+        in_flops(by_count["exact"]),
+        numbers["Time"],
+        f"{plan.hours:,.0f}" if plan.hours >= 1 else f"{plan.hours:.2g}",
+        f"{used['6nd']:.1%}",
+        f"{used['exact']:.1%}",
+        numbers.get("Energy", "–"),
+        numbers.get("CO₂ equivalent", "–"),
+    ]
 
 
 def plan_words(plan: Plan) -> str:

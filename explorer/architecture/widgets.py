@@ -1,12 +1,13 @@
 """Which model the Architecture page is about: any preset, any part changed, or one dial for all."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer import content, controls, link, showing, state
 from explorer.engine.limits import check_setup
+from explorer.stage import Stage
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import count_parameters
 from tiny_llama.dial import by_depth
@@ -14,8 +15,6 @@ from tiny_llama.errors import ConfigError
 from tiny_llama.presets import find_preset
 from tiny_llama.setup import MODEL_FIELDS, Setup, changes_in_words
 
-STYLE = Path(__file__).with_name("page.css")
-"""How the page uses its room, so that what is chosen and the picture are seen together."""
 DEPTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96, 128)
 _DIAL = "depth"
 SIZES = frozenset(
@@ -28,19 +27,35 @@ SIZES = frozenset(
 LLaMA's own sizes differ in the norm's epsilon."""
 
 
-def choose() -> tuple[Setup, str]:
+TOGGLED = "block"
+"""The view whose picture shows what every part does: there, the parts stand open."""
+
+
+def choose(stage: Stage) -> tuple[Setup, str]:
     """Let the student choose a model; ends the page where the choices do not fit together.
 
     Returns:
         A setup with that model, and the name of the preset that it began with.
     """
+    is_toggled = stage.view == TOGGLED
+    with stage.shared:
+        preset_place = st.container()
+        open_parts = st.container(key="parts")
+        buttons = st.grid(2, min_column_width=90, gap="xsmall", vertical_alignment="center")
+        parts = open_parts if is_toggled else buttons.popover("Parts and sizes", width="stretch")
+        fine = buttons.popover("Fine points", width="stretch")
+        dial = fine.container()
     try:
-        setup, preset = controls.any_model()
-        _dial(setup.model)
-        st.caption(_summary(setup.model, preset))
-        _train_it(setup)
+        with preset_place:
+            setup, preset = controls.any_model(parts, fine)
+        with dial:
+            _dial(setup.model)
     except ConfigError as error:
-        showing.stop(str(error))
+        with stage.picture:
+            showing.stop(str(error))
+    with stage.picture if is_toggled else stage.below:
+        st.caption(_summary(setup.model, preset))
+    _train_it(setup, buttons if is_toggled else stage.below, stage.below)
     return setup, preset
 
 
@@ -73,20 +88,21 @@ def _summary(config: ModelConfig, name: str) -> str:
     return content.escaped(line.strip())
 
 
-def _train_it(setup: Setup) -> None:
+def _train_it(setup: Setup, place: DeltaGenerator, below: DeltaGenerator) -> None:
     """Offer to train it, or say why it cannot be trained here; a tokenizer brings its tokens."""
     fresh = replace(setup, model=replace(setup.model, vocab_size=ModelConfig.vocab_size))
     try:
         check_setup(fresh)
     except ConfigError as error:
-        st.caption(content.escaped(str(error)))
+        below.caption(content.escaped(str(error)))
         return
-    link.offer(
-        "train",
-        "Train this model",
-        icon=":material/play_circle:",
-        **controls.link_to(fresh),
-    )
+    with place:
+        link.offer(
+            "train",
+            "Train this model",
+            icon=":material/play_circle:",
+            **controls.link_to(fresh),
+        )
 
 
 def _dial(config: ModelConfig) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+MARK = HERE / "pictures" / "mark.svg"
+"""The app's own mark."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"*`])")
 
 
@@ -67,8 +69,8 @@ class Words:
     """What to look at, in plain words."""
     try_it: str
     """One thing to do."""
-    formula: str
-    """The formula with what its letters mean, and the papers."""
+    formula: str = ""
+    """The formula with what its letters mean, and the papers; empty where a view has none."""
 
     @property
     def first_sentence(self) -> tuple[str, str]:
@@ -78,15 +80,15 @@ class Words:
 
 
 def inside(page: str, view: str) -> Words:
-    """Give the words of one view of a page that looks inside.
+    """Give the words of one view of a page.
 
-    The file has them in this order, parted by lines of three hyphens.
+    The file has them in the order of `Words`, parted by lines of three hyphens.
 
     Raises:
         KeyError: if there is no such view.
     """
-    look, try_it, formula = _texts()["inside", page, view].split("\n---\n")
-    return Words(look=look.strip(), try_it=try_it.strip(), formula=formula.strip())
+    look, try_it, *formula = _texts()["inside", page, view].split("\n---\n")
+    return Words(look=look.strip(), try_it=try_it.strip(), formula="".join(formula).strip())
 
 
 def has_words(page: str, view: str) -> bool:
@@ -173,6 +175,18 @@ def cited(source: str, confidence: str, unverified: Sequence[str] = ()) -> str:
     meaning = CONFIDENCE[confidence]
     but = f"; not verified: {escaped(', '.join(unverified))}" if unverified else ""
     return f"Source: {escaped(source)} · {confidence.replace('-', ' ')} ({meaning}{but})"
+
+
+def lost(n_unknown: int) -> str:
+    """Say what becomes of characters that a tokenizer does not know; empty where there are none."""
+    if not n_unknown:
+        return ""
+    them = (
+        "character that the tokenizer does not know is"
+        if n_unknown == 1
+        else ("characters that the tokenizer does not know are")
+    )
+    return f"{n_unknown:,} {them} lost and read{'s' * (n_unknown == 1)} as �"
 
 
 def escaped(text: str) -> str:

@@ -12,15 +12,18 @@ from functools import cache
 from pathlib import Path
 
 from explorer.engine.machine import memory_bytes
-from tiny_llama.config import ModelConfig
-from tiny_llama.cost import activation_bytes, count_parameters, training_flops, training_memory
+from tiny_llama.cost import count_parameters, training_flops
 from tiny_llama.errors import ConfigError, TextError
+from tiny_llama.peak import lasting_bytes, step_bytes
 from tiny_llama.setup import Setup
+from tiny_llama.tokenizers.learning import Apart
 
 MOST_GENERATED = 1_000
 """Tokens in one answer: some seconds of one core."""
 MOST_PROMPT_CHARACTERS = 10_000
 """More would be forgotten anyway: a model reads its context at most."""
+MOST_NAME_LETTERS = 40
+"""Of what a student calls a run: more fits beside no curve."""
 MOST_PACKED_BYTES = 60_000_000
 """A download is packed in the server's memory, one for each student who asks."""
 MOST_LAYERS = 64
@@ -39,13 +42,13 @@ class Limits:
 
     # One run.
     parameters: int
-    """Training holds 16 bytes a parameter (weight, gradient, two averages)."""
+    """Training holds 20 bytes a parameter: weight, gradient, two averages, untrained weight."""
     context: int
     """Scores grow with its square."""
     batch_tokens: int
     """Batch size times context: what one step reads."""
-    activation_bytes: int
-    """What one step may hold besides; runs take turns, so only one at a time does."""
+    step_bytes: int
+    """What one step may take besides; runs take turns, so only one at a time does."""
     step_flops: int
     """During a step nobody else's run moves and no question is answered."""
     steps: int
@@ -54,6 +57,8 @@ class Limits:
     """Half of the model's size on disk each."""
     text_bytes: int
     """Held in tokens, four bytes each, as long as the run is live."""
+    learning: Apart
+    """What a tokenizer that learns may take, of which only one does at a time."""
 
     # One student.
     live_runs_a_student: int
@@ -61,7 +66,9 @@ class Limits:
 
     # The whole app.
     training_bytes: int
-    """Weights, gradients and averages of all runs in memory together."""
+    """All that runs in memory hold together, and the largest step of any of them."""
+    starts_a_minute: int
+    """Of one student: preparing a run costs more than a turn."""
     looked_at_bytes: int
     """Weights of models that pages look at, kept in a worker; one of them is always kept."""
     answer_bytes: int
@@ -75,44 +82,57 @@ class Limits:
     forgotten_seconds: float
     """Runs that nobody has touched for this long are deleted."""
     folder_bytes: int
-    """With more than this in all run folders, the ones untouched for longest are deleted."""
+    """With more than this in all run folders, whoever has most loses those untouched longest."""
+    student_bytes: int
+    """In one student's folders; with more, their own ones untouched for longest are deleted."""
+    process_bytes: int
+    """By how much a worker may grow beyond what it takes without a run: as a last resort, since
+    whatever asks for more then is told so, where the system would end all runs."""
 
 
 SHARED = Limits(
     place="on a small container that a class shares",
-    parameters=2_000_000,  # 32 MB
+    parameters=2_000_000,  # 40 MB
     context=512,
     batch_tokens=32_768,
-    activation_bytes=120_000_000,
+    step_bytes=110_000_000,
     step_flops=16_000_000_000,  # a third of a second of one core
     steps=20_000,  # metrics stay under 4 MB
     snapshots=32,
     text_bytes=1_000_000,
+    learning=Apart(most_characters=300_000, most_bytes=64_000_000, most_seconds=30),
     live_runs_a_student=3,
-    training_bytes=150_000_000,  # forty-five default runs; `limits` fits it to the memory
+    training_bytes=200_000_000,  # fifty default runs; `limits` fits it to the memory
+    starts_a_minute=12,
     looked_at_bytes=16_000_000,  # twenty default models
     answer_bytes=16_000_000,
     workers=1,  # a second one would not fit beside the server
     forgotten_seconds=24 * 3600,
     folder_bytes=2_000_000_000,
+    student_bytes=500_000_000,
+    process_bytes=260_000_000,
 )
 OWN = Limits(
     place="in this app",
-    parameters=5_000_000,  # 80 MB
+    parameters=5_000_000,  # 100 MB
     context=512,
     batch_tokens=131_072,
-    activation_bytes=300_000_000,
+    step_bytes=400_000_000,
     step_flops=40_000_000_000,  # about a second of one core
     steps=50_000,  # metrics stay under 10 MB
     snapshots=100,
     text_bytes=5_000_000,
+    learning=Apart(most_characters=5_000_000, most_bytes=1_000_000_000, most_seconds=120),
     live_runs_a_student=12,
     training_bytes=2_000_000_000,
+    starts_a_minute=60,
     looked_at_bytes=100_000_000,
     answer_bytes=100_000_000,
     workers=8,
     forgotten_seconds=30 * 24 * 3600,
     folder_bytes=10_000_000_000,
+    student_bytes=5_000_000_000,
+    process_bytes=3_000_000_000,
 )
 SMALL_MEMORY = 4_000_000_000
 """Below this a machine counts as a small container; Community Cloud gives at most 2.7 GB."""
@@ -120,9 +140,13 @@ _CLOUD_FOLDER = Path("/mount/src")
 """Where Community Cloud lays an app; its container does not always show its memory limit."""
 _CLOUD_MEMORY = 1_000_000_000
 """What it is taken to give then: 0.69 to 2.7 GB are announced."""
-_OCCUPIED, _LEAST_ROOM = 560_000_000, 120_000_000
-"""What server and worker take with one run, and what is left to the others at the least. For each
-byte that a run is counted with, the worker grows by about one (measured with thirty runs)."""
+_OCCUPIED, _LEAST_ROOM = 530_000_000, 150_000_000
+"""What all else takes, and what is left to runs at the least: the server 185 MB with a class on all
+pages, a worker without a run 265, looks at models 40, and a tokenizer that learns 40."""
+
+
+_LOOKS = 60_000_000
+"""What looks at models, and what the allocator cannot give back, may take beside the runs."""
 
 
 @cache
@@ -133,8 +157,8 @@ def limits() -> Limits:
         memory = min(memory, _CLOUD_MEMORY)
     if chosen != "shared" and (chosen == "own" or memory >= SMALL_MEMORY):
         return OWN
-    room = max(_LEAST_ROOM, memory - _OCCUPIED)
-    return replace(SHARED, training_bytes=min(SHARED.training_bytes, room))
+    room = min(SHARED.training_bytes, max(_LEAST_ROOM, memory - _OCCUPIED))
+    return replace(SHARED, training_bytes=room, process_bytes=room + _LOOKS)
 
 
 def check_setup(setup: Setup) -> None:
@@ -166,9 +190,23 @@ def check_text(text: str) -> None:
         )
 
 
-def held_bytes(setup: Setup) -> int:
-    """What a run holds in memory while it is live, its text aside."""
-    return training_memory(setup.model, optimizer=setup.training.optimizer).total
+def held_bytes(setup: Setup, text_bytes: int = 0) -> int:
+    """What a run holds in memory while it is live, between its steps.
+
+    Args:
+        setup: of the run.
+        text_bytes: of the student's own text, each of which may be a token; built-in texts are
+            shared by all runs.
+    """
+    return lasting_bytes(setup) + TOKEN_BYTES * text_bytes
+
+
+def share_of_one_student(here: Limits) -> int:
+    """How much of the memory for runs one student's may take, so that others find some, too."""
+    return here.training_bytes * 3 // 4
+
+
+TOKEN_BYTES = 4
 
 
 def _problems(setup: Setup, here: Limits) -> Iterator[str]:
@@ -187,17 +225,23 @@ def _problems(setup: Setup, here: Limits) -> Iterator[str]:
     if (n_parameters := count_parameters(model)) > here.parameters:
         yield (
             f"the model has {n_parameters:,} parameters, at most {here.parameters:,} are allowed, "
-            f"as each takes 16 bytes"
+            f"as each takes 20 bytes"
         )
     if (n_tokens := setup.tokens_a_step) > here.batch_tokens:
         yield (
             f"batch_size={training.batch_size:,} times context={model.context} are {n_tokens:,} "
             f"tokens a step, at most {here.batch_tokens:,} are allowed"
         )
-    if (n_bytes := _step_bytes(model, training.batch_size)) > here.activation_bytes:
+    if (n_bytes := step_bytes(setup)) > here.step_bytes:
         yield (
-            f"a step would hold {n_bytes / 1e6:,.0f} MB of activations, at most "
-            f"{here.activation_bytes / 1e6:,.0f} are allowed: lower batch_size or context"
+            f"a step would take {n_bytes / 1e6:,.0f} MB for activations, logits and gradients, at "
+            f"most {here.step_bytes / 1e6:,.0f} are allowed: lower batch_size, context or the "
+            f"vocabulary"
+        )
+    elif (n_bytes := n_bytes + held_bytes(setup)) > (most := share_of_one_student(here)):
+        yield (
+            f"training it would take {n_bytes / 1e6:,.0f} MB, at most {most / 1e6:,.0f} are "
+            f"allowed to one student: lower batch_size, context or the model"
         )
     if (flops := training.batch_size * training_flops(model, model.context)) > here.step_flops:
         yield (
@@ -209,12 +253,3 @@ def _problems(setup: Setup, here: Limits) -> Iterator[str]:
         yield f"steps={training.steps:,} must be at most {here.steps:,}"
     if training.n_snapshots > here.snapshots:
         yield f"n_snapshots={training.n_snapshots} must be at most {here.snapshots}"
-
-
-def _step_bytes(model: ModelConfig, batch_size: int) -> int:
-    """Bytes that a step keeps; dropout and soft-caps make attention keep its patterns, too."""
-    kept = activation_bytes(model, batch_size=batch_size, n_tokens=model.context)
-    if model.dropout or model.attention_softcap:
-        patterns = batch_size * model.n_heads * model.context**2 * model.n_layers
-        kept += 4 * 4 * patterns  # scores, probabilities, what dropout left, and its mask
-    return kept

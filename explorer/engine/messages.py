@@ -106,6 +106,8 @@ class Start(Request[Started | AlreadyDone]):
     folder: str
     state: RunState
     """How it stands then: running or paused."""
+    is_measured: bool = False
+    """Whether it is known already what the run really takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,10 +194,13 @@ class Ready(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class Turn(Message):
-    """A run's turn begins; should the worker end now, this one may be why."""
+    """A turn begins; should the worker end now, whoever has it may be why."""
 
     tag = "turn"
     run: str
+    """Empty: no run's."""
+    question: int | None = None
+    """The number of the request whose turn it is; None: no request's."""
 
 
 @dataclass(frozen=True, kw_only=True)

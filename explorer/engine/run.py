@@ -37,10 +37,11 @@ class Series:
     values: "array[float]" = field(default_factory=lambda: array("f"))
 
     def add(self, step: int, seconds: float, value: float) -> None:
-        """Add a point."""
-        self.steps.append(step)
-        self.seconds.append(seconds)
-        self.values.append(value)
+        """Add a point, in the place of its step."""
+        place = bisect_left(self.steps, step)
+        self.steps.insert(place, step)
+        self.seconds.insert(place, seconds)
+        self.values.insert(place, value)
 
     def forget_from(self, step: int) -> None:
         """Drop the points of a step and of all later ones."""
@@ -64,6 +65,8 @@ class Run:
     """In seconds since 1970."""
     parent: str = ""
     """The run that this one was forked from or is a change of; empty: none."""
+    name: str = ""
+    """What its student calls it; empty: nothing of its own."""
     status: RunState = RunState.STARTING
     message: str = ""
     """What happened to it last, in a sentence for the page."""
@@ -76,6 +79,8 @@ class Run:
     measured: Mapping[str, int] = field(default_factory=dict)
     """What the model that trains really takes; see `tiny_llama.measuring`."""
 
+    text_mark: str = ""
+    """Fingerprint of the student's own text that it was started with here; empty: none is known."""
     damage: str = ""
     """What of its log is damaged or missing, in a sentence; empty: nothing."""
     is_readable: bool = True
@@ -86,8 +91,10 @@ class Run:
     """The process that has it in memory; None: its folder holds all that there is."""
     seen_at: float = field(default_factory=time.monotonic)
     """When somebody last looked at it."""
-    died_at: float = -1e9
-    """When a worker process last ended during its turn."""
+    died_at: "deque[float]" = field(default_factory=deque)
+    """When worker processes ended during its turns."""
+    waits_since: float = field(default_factory=time.monotonic)
+    """Since when it waits for room, where it does."""
     revives: bool = False
     """Whether it goes on by itself as soon as somebody looks: it ran when the server ended."""
     paces: "deque[tuple[float, int]]" = field(default_factory=lambda: deque(maxlen=200))
@@ -142,14 +149,18 @@ class Run:
         self.has_history = False
 
     def take_row(self, row: Mapping[str, Any]) -> None:
-        """Note a row of `metrics.jsonl`."""
-        self.step = row["step"]
+        """Note a row of `metrics.jsonl`.
+
+        What the untrained model did, step 0, may come after the first steps.
+        """
+        step = row["step"]
+        self.step = step or self.step
         self.seconds += row.get("seconds", 0.0)
         for name, series in self.series.items():
             if name in row:
-                series.add(self.step, self.seconds, row[name])
+                series.add(step, self.seconds if step else 0.0, row[name])
         if "sample" in row:
-            self.samples.append((self.step, row["sample"]))
+            self.samples.insert(len(self.samples) if step else 0, (step, row["sample"]))
 
     def note_pace(self) -> None:
         """Note where the run is at this moment."""

@@ -7,6 +7,8 @@ from enum import StrEnum
 class RunState(StrEnum):
     """How a run stands; each is the word that its record on disk has."""
 
+    WAITING = "waiting"
+    """For room in memory; it starts by itself."""
     STARTING = "starting"
     """Text and model are being prepared, or read from the last checkpoint."""
     RUNNING = "running"
@@ -26,7 +28,7 @@ class RunState(StrEnum):
     @property
     def is_moving(self) -> bool:
         """Whether the run takes turns, or soon will."""
-        return self in (RunState.STARTING, RunState.RUNNING)
+        return self in (RunState.WAITING, RunState.STARTING, RunState.RUNNING)
 
     @property
     def is_live(self) -> bool:
@@ -39,15 +41,16 @@ class RunState(StrEnum):
         return RunState.STARTING in NEXT[self] and not self.is_moving
 
 
-STARTING, RUNNING, PAUSED, FINISHED, STOPPED, FAILED, INTERRUPTED, RECORDED = RunState
+WAITING, STARTING, RUNNING, PAUSED, FINISHED, STOPPED, FAILED, INTERRUPTED, RECORDED = RunState
 
 NEXT: Mapping[RunState, frozenset[RunState]] = {
-    STARTING: frozenset({STARTING, RUNNING, PAUSED, FINISHED, FAILED, INTERRUPTED}),
-    RUNNING: frozenset({STARTING, PAUSED, FINISHED, STOPPED, FAILED, INTERRUPTED}),
-    PAUSED: frozenset({STARTING, RUNNING, FINISHED, STOPPED, FAILED}),
-    INTERRUPTED: frozenset({STARTING, STOPPED}),
-    STOPPED: frozenset({STARTING}),
-    FAILED: frozenset({STARTING}),
+    WAITING: frozenset({STARTING, STOPPED, FAILED, INTERRUPTED}),
+    STARTING: frozenset({WAITING, STARTING, RUNNING, PAUSED, FINISHED, FAILED, INTERRUPTED}),
+    RUNNING: frozenset({WAITING, STARTING, PAUSED, FINISHED, STOPPED, FAILED, INTERRUPTED}),
+    PAUSED: frozenset({WAITING, STARTING, RUNNING, FINISHED, STOPPED, FAILED}),
+    INTERRUPTED: frozenset({WAITING, STARTING, STOPPED}),
+    STOPPED: frozenset({WAITING, STARTING}),
+    FAILED: frozenset({WAITING, STARTING}),
     FINISHED: frozenset(),  # a copy of it is what trains on
     RECORDED: frozenset(),
 }

@@ -14,6 +14,7 @@ import stat
 import tempfile
 import time
 import zipfile
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,9 +34,11 @@ from tiny_llama.setup import BEFORE, SNAPSHOTS, TEXT, Setup, load_setup, write_s
 
 RECORD, RECORD_BEFORE = "run.json", "run.before.json"
 """What the server knows of a run, and what it knew one change earlier, in case that is damaged."""
+NAME = "name.txt"
+"""What its student calls a run."""
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{8}")
 _OWNER = re.compile(r"[0-9a-f]{64}")
-_OURS = (RECORD, RECORD_BEFORE, LOCK)
+_OURS = (RECORD, RECORD_BEFORE, LOCK, NAME)
 _KEPT = {
     "owner": str,
     "text_owner": str,
@@ -113,6 +116,21 @@ def write_text(run: Run, text: str) -> None:
         CheckpointError: if the disk is full or the folder cannot be written.
     """
     write_whole(run.folder / TEXT, text.encode())
+
+
+def write_name(run: Run) -> None:
+    """Keep what a student calls a run.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written.
+    """
+    write_whole(run.folder / NAME, run.name.encode())
+
+
+def _read_name(folder: Path) -> str:
+    with suppress(OSError, UnicodeError):
+        return (folder / NAME).read_text(encoding="utf-8")
+    return ""
 
 
 def write_record(run: Run) -> None:
@@ -234,17 +252,60 @@ def folder_uses(folder: Path) -> list[FolderUse]:
 
 
 def to_clear(
-    uses: Sequence[FolderUse], *, most_bytes: int, most_seconds: float, now: float | None = None
+    uses: Sequence[FolderUse],
+    *,
+    owners: Mapping[str, str],
+    most_bytes: int,
+    most_seconds: float,
+    student_bytes: int,
+    busy: Collection[str] = (),
+    now: float | None = None,
 ) -> list[str]:
-    """Say which folders have to go: the too old ones, then the oldest while there is too much."""
+    """Say which folders have to go, in this order.
+
+    Those that are too old; of each student who has too much, the ones untouched for longest; and
+    while there is too much in all, such a one of whoever has most, so that nobody's many runs push
+    out those of others.
+
+    Args:
+        uses: all folders.
+        owners: whose each of them is, by its name; those of nobody known are one more student's.
+        most_bytes: in all folders.
+        most_seconds: that a folder may be untouched.
+        student_bytes: in one student's.
+        busy: folders that count, but must stay.
+        now: in seconds since 1970; None: this moment.
+    """
     now = time.time() if now is None else now
-    total = sum(use.n_bytes for use in uses)
-    cleared = []
+    old = [use for use in uses if now - use.touched > most_seconds and use.name not in busy]
+    by_owner: defaultdict[str, list[FolderUse]] = defaultdict(list)
     for use in sorted(uses, key=lambda use: use.touched):
-        if now - use.touched > most_seconds or total > most_bytes:
-            cleared.append(use.name)
-            total -= use.n_bytes
+        if use not in old:
+            by_owner[owners.get(use.name, "")].append(use)
+    cleared = [use.name for use in sorted(old, key=lambda use: use.touched)]
+    while (over := _who_has_too_much(by_owner, most_bytes, student_bytes, busy)) is not None:
+        use = next(use for use in by_owner[over] if use.name not in busy)
+        by_owner[over].remove(use)
+        cleared.append(use.name)
     return cleared
+
+
+def _who_has_too_much(
+    by_owner: Mapping[str, Sequence[FolderUse]],
+    most_bytes: int,
+    student_bytes: int,
+    busy: Collection[str],
+) -> str | None:
+    """Whoever has most, if that or all together is too much and something of it may go."""
+    sizes = {owner: sum(use.n_bytes for use in uses) for owner, uses in by_owner.items()}
+    is_too_much = sum(sizes.values()) > most_bytes
+    may_give = [
+        owner
+        for owner, uses in by_owner.items()
+        if (is_too_much or sizes[owner] > student_bytes)
+        and any(use.name not in busy for use in uses)
+    ]
+    return max(may_give, key=lambda owner: sizes[owner], default=None)
 
 
 def touch(run: Run) -> None:
@@ -262,6 +323,7 @@ def _read_run(folder: Path) -> Run:
     with suppress(UserError):  # it is not there before the run has a tokenizer
         setup = load_setup(folder)
     kept = {name: record[name] for name in _KEPT} | {"status": RunState(record["status"])}
+    kept["name"] = _read_name(folder)
     return Run(id=folder.name, setup=setup, folder=folder, **kept)
 
 

@@ -13,28 +13,33 @@ from explorer.family.widgets import open_card
 from tiny_llama.miniatures import MINIATURES, Miniature
 from tiny_llama.setup import Setup, describe_changes
 
-ANCHOR = "card"
-"""Where links within the page find the open card."""
-_ROWS_AT_ONCE = 4
-_SCROLL_HEIGHT = 380
-"""How high a long list of kin may become, in pixels."""
+ANCHOR, DETAILS = "card", "details"
+"""Where links within the page find the open card, and what is longer."""
 
 
 def show_card(tree: Tree, node_id: str) -> None:
-    """Show the card of one node."""
+    """Show what one node is, what differs from LLaMA, its miniature, and its kin."""
     node = tree.nodes[node_id]
-    with st.container(border=True, key=f"card_of_{node.id}"):
-        st.subheader(content.escaped(node.name), anchor=ANCHOR)
+    with st.container(key="card"), st.container(key=f"card_of_{node.id}", gap="small"):
+        st.header(content.escaped(node.name), anchor=ANCHOR)
         st.markdown(content.escaped(node.description))
-        facts, kin = st.columns([3, 2], gap="large")
-        with facts:
-            _show_facts(node)
-        with kin:
-            _show_edges("Comes from", tree.parents_of(node.id), tree, to_parents=True)
-            _show_edges("What came of it", tree.children_of(node.id), tree, to_parents=False)
-        _show_diff(tree, node)
-        _show_exact(node)
+        _show_difference(tree, node)
         _offer_miniature(node)
+        st.markdown(f":material/arrow_downward: [All facts](#{DETAILS})", width="content")
+        _show_edges("Comes from", tree.parents_of(node.id), tree, to_parents=True)
+        _show_edges("What came of it", tree.children_of(node.id), tree, to_parents=False)
+
+
+def show_details(tree: Tree, node_id: str) -> None:
+    """Show all facts of one node, its architecture beside LLaMA's, and its exact numbers."""
+    node = tree.nodes[node_id]
+    st.header(f"{content.escaped(node.name)}: all facts", anchor=DETAILS)
+    facts, architecture = st.columns(2, gap="large")
+    with facts:
+        _show_facts(node)
+    with architecture:
+        _show_diff(tree, node)
+    _show_exact(node)
 
 
 def _show_facts(node: Node) -> None:
@@ -45,6 +50,8 @@ def _show_facts(node: Node) -> None:
         st.caption(content.family("counting"))
     if remark := content.remark(node.id):
         st.markdown(f":material/info: {remark}")
+    if miniature := MINIATURES.get(node.id):
+        st.caption(miniature_words(miniature))
 
 
 # -- Kin ------------------------------------------------------------------------------------------
@@ -52,10 +59,8 @@ def _show_facts(node: Node) -> None:
 
 def _show_edges(title: str, edges: Sequence[Edge], tree: Tree, *, to_parents: bool) -> None:
     st.markdown(f"**{title}: {len(edges)}**" if edges else f"**{title}:** nothing in this tree")
-    is_long = len(edges) > _ROWS_AT_ONCE
-    with st.container(height=_SCROLL_HEIGHT if is_long else "content", border=is_long):
-        for edge in edges:
-            _show_edge(edge, tree, to_parents=to_parents)
+    for edge in edges:
+        _show_edge(edge, tree, to_parents=to_parents)
 
 
 def _show_edge(edge: Edge, tree: Tree, *, to_parents: bool) -> None:
@@ -83,16 +88,22 @@ def edge_words(edge: Edge, tree: Tree) -> str:
 # -- Architecture ---------------------------------------------------------------------------------
 
 
-def _show_diff(tree: Tree, node: Node) -> None:
+def _show_difference(tree: Tree, node: Node) -> None:
+    """In a sentence; the table is among the details."""
     rows = diff.compare(tree, node)
     if not rows:
         kind = KINDS[node.kind].lower()
         st.markdown(f"**Architecture:** none to compare; this entry is {kind}, not a model.")
+    elif node.id != ROOT:
+        st.markdown(content.escaped(diff.in_one_line(rows)))
+
+
+def _show_diff(tree: Tree, node: Node) -> None:
+    rows = diff.compare(tree, node)
+    if not rows:
         return
     is_root = node.id == ROOT
     st.markdown("**Architecture**" if is_root else "**Architecture beside LLaMA's**")
-    if not is_root:
-        st.markdown(content.escaped(diff.in_one_line(rows)))
     table = [_root_row(row) if is_root else _diff_row(row) for row in rows]
     own = content.escaped(node.name)
     heads = ["Part", own] if is_root else ["Part", "LLaMA", own]
@@ -160,18 +171,21 @@ def _offer_miniature(node: Node) -> None:
     if miniature.config is None:
         st.markdown(f":material/block: **No miniature:** {content.escaped(miniature.why_not)}")
         return
-    setup = Setup(model=miniature.config)
-    words = controls.link_to(setup)
-    with st.container(horizontal=True):
+    words = controls.link_to(Setup(model=miniature.config))
+    with st.container(horizontal=True, gap="xsmall"):
         link.offer("train", "Train its miniature", icon=":material/play_circle:", **words)
         link.offer("architecture", "See its architecture", icon=":material/account_tree:", **words)
-    st.caption(miniature_words(miniature, setup))
 
 
-def miniature_words(miniature: Miniature, setup: Setup) -> str:
-    """What a miniature has, what it leaves out, and what it is held equal to, in Markdown."""
-    has = describe_changes(Setup(), setup)
-    said = [f"Against the tiny LLaMA that this app begins with: {has}."]
+def miniature_words(miniature: Miniature) -> str:
+    """What a miniature has, what it leaves out, and what it is held equal to, in Markdown.
+
+    Empty where there is none.
+    """
+    if miniature.config is None:
+        return ""
+    has = describe_changes(Setup(), Setup(model=miniature.config))
+    said = [f"Its miniature, against the tiny LLaMA that this app begins with: {has}."]
     if miniature.leaves_out:
         said.append(f"What differs from the real one: {miniature.leaves_out}")
     if miniature.hugging_face:

@@ -82,6 +82,6 @@ def _joins(edge: Edge, nodes: Mapping[str, Node]) -> bool:
 def counted(shown: Tree, whole: Tree) -> str:
     """How much is shown, in one line."""
     return (
-        f"{len(shown.nodes)} of {len(whole.nodes)} entries and {len(shown.edges)} of "
-        f"{len(whole.edges)} links between them are shown."
+        f"{len(shown.nodes)} of {len(whole.nodes)} entries, "
+        f"{len(shown.edges)} of {len(whole.edges)} links"
     )

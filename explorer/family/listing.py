@@ -7,27 +7,24 @@ from itertools import groupby
 import streamlit as st
 
 from explorer import content
-from explorer.family.card import show_card
 from explorer.family.tree import RELATIONS, Node, Tree
 from explorer.family.widgets import open_card
 
+_NAME = 220
+"""Pixels of an entry's name."""
 
-def show_list(shown: Tree, whole: Tree, chosen: str) -> None:
-    """List the nodes by year; the open card stands beneath its own entry.
+
+def show_list(shown: Tree) -> None:
+    """List the nodes by year, in a frame that scrolls; a press opens a card.
 
     Args:
-        shown: what the filters leave.
-        whole: everything, which a card walks through.
-        chosen: the id of the node whose card is open.
+        shown: what the filters leave, at least one node.
     """
-    for year, nodes in groupby(shown.nodes.values(), key=lambda node: node.year):
-        st.subheader(str(year))
-        for node in nodes:
-            _show_entry(shown, node)
-            if node.id == chosen:
-                show_card(whole, chosen)
-    if chosen not in shown.nodes:
-        show_card(whole, chosen)
+    with st.container(key="list", gap="xsmall"):
+        for year, nodes in groupby(shown.nodes.values(), key=lambda node: node.year):
+            st.header(str(year), anchor=False)
+            for node in nodes:
+                _show_entry(shown, node)
 
 
 def entry_words(tree: Tree, node: Node) -> str:
@@ -48,7 +45,12 @@ def _sentence(kin: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def _show_entry(shown: Tree, node: Node) -> None:
-    st.button(
-        content.escaped(node.name), key=f"entry {node.id}", on_click=open_card, args=[node.id]
-    )
-    st.caption(content.escaped(entry_words(shown, node)))
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.button(
+            content.escaped(node.name),
+            key=f"entry {node.id}",
+            on_click=open_card,
+            args=[node.id],
+            width=_NAME,
+        )
+        st.markdown(content.escaped(entry_words(shown, node)))

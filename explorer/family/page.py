@@ -5,7 +5,7 @@ import streamlit as st
 from explorer import content
 from explorer.components.family_tree import time_line
 from explorer.family import export, widgets
-from explorer.family.card import ANCHOR, show_card
+from explorer.family.card import show_card, show_details
 from explorer.family.filtering import counted
 from explorer.family.listing import show_list
 from explorer.family.time_line import time_line_of
@@ -19,18 +19,28 @@ def show() -> None:
     view, stage = open_view("family_tree", VIEWS)
     with stage.controls:
         lanes = widgets.choose_lanes() if view.name == "tree" else ""
+        shown = _choose_shown(tree)
         chosen = widgets.choose_node(tree)
-        wanted = widgets.choose_filter()
-        st.markdown(f":material/arrow_downward: [Go to card](#{ANCHOR})", width="content")
-        shown = wanted.apply(tree)
-        st.caption(counted(shown, tree), width="content")
-        if not wanted.is_open:
-            widgets.clear_button()
+    with stage.shared:
+        show_card(tree, chosen)
     view.draw(stage, shown, tree, chosen, lanes)
     with stage.below:
+        show_details(tree, chosen)
         with st.expander("How to read this tree", icon=":material/help:"):
             st.markdown(content.family("reading"))
         _offer_data()
+
+
+def _choose_shown(tree: Tree) -> Tree:
+    """What the filters leave of the tree, and in a line how much that is."""
+    filters, count = st.columns(2, vertical_alignment="center", gap="small")
+    with filters:
+        wanted = widgets.choose_filter()
+    shown = wanted.apply(tree)
+    count.caption(counted(shown, tree))
+    if not wanted.is_open:
+        widgets.clear_button()
+    return shown
 
 
 def _show_time_line(stage: Stage, shown: Tree, tree: Tree, chosen: str, lanes: str) -> None:
@@ -39,8 +49,6 @@ def _show_time_line(stage: Stage, shown: Tree, tree: Tree, chosen: str, lanes: s
     else:
         drawing = time_line_of(shown, lanes=lanes, chosen=chosen)
         time_line(drawing, key="time_line", open_node=widgets.open_card)
-    with stage.below:
-        show_card(tree, chosen)
 
 
 def _say_nothing_fits() -> None:
@@ -51,7 +59,10 @@ def _say_nothing_fits() -> None:
 
 
 def _show_list(stage: Stage, shown: Tree, tree: Tree, chosen: str, lanes: str) -> None:
-    show_list(shown, tree, chosen)
+    if shown.nodes:
+        show_list(shown)
+    else:
+        _say_nothing_fits()
 
 
 VIEWS = (View("tree", "Time line", _show_time_line), View("list", "List", _show_list))

@@ -23,7 +23,7 @@ _NODE = "node"
 
 def choose_filter() -> Filter:
     """Let the student say which entries and which links to show."""
-    with st.popover("Search and filter", icon=":material/filter_alt:", width="content"):
+    with st.popover("Search and filter", width="stretch"):
         words = _search()
         between = _years()
         relations = _several("relation", "Relation", {n: r.title for n, r in RELATIONS.items()})
@@ -41,13 +41,14 @@ def clear_button() -> None:
 
 def choose_lanes() -> str:
     """Let the student choose what parts the lanes."""
-    return choose_named("Lanes by", LANES, key="lanes", as_buttons=True)
+    titles = {name: f"Lanes by {title.lower()}" for name, title in LANES.items()}
+    return choose_named("Lanes", titles, key="lanes", as_buttons=True, is_labelled=False)
 
 
 def choose_node(tree: Tree) -> str:
     """Let the student choose whose card to read; LLaMA's to begin with."""
     titles = {name: f"{node.name} ({node.month_in_words})" for name, node in tree.nodes.items()}
-    return choose_named("Card of", titles, key=_NODE, usual=ROOT)
+    return choose_named("Card of", titles, key=_NODE, usual=ROOT, is_labelled=False)
 
 
 def open_card(node_id: str) -> None:

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from explorer.figures.amounts import in_bytes, in_flops, in_rate, in_words
+from explorer.figures.amounts import in_bytes, in_flops, in_rate, in_short, in_words
 from explorer.figures.picture import Picture, framed
 
 INK = "#0E1620"
 """The theme's dark text, which can be read on each of these of its colours, in light and dark."""
 GROUND = "#BFD9EC"
+LEAST_TYPE = 14
+"""Pixels of the letters in a box; where a box is too small for them, pointing at it says all."""
 FILLS = ("#56B4E9", "#CC79A7", "#E69F00", "#009E73", "#D55E00")
 
 
@@ -37,7 +39,7 @@ def parameter_map(boxes: Sequence[Box], opened: str) -> Picture:
         boxes: the whole model first.
         opened: the id of the box to show.
     """
-    whole = boxes[0].n_parameters
+    whole, holders = boxes[0].n_parameters, {box.inside for box in boxes}
     figure = go.Figure(
         go.Treemap(
             ids=[box.id for box in boxes],
@@ -47,11 +49,7 @@ def parameter_map(boxes: Sequence[Box], opened: str) -> Picture:
             branchvalues="total",
             level=opened,
             sort=False,
-            text=[
-                f"{in_words(box.n_parameters)}, {_percent(box.n_parameters, whole)}"
-                for box in boxes
-            ],
-            texttemplate="%{label}<br>%{text}",
+            texttemplate=[_written(box, whole, is_holder=box.id in holders) for box in boxes],
             customdata=[f"{box.n_parameters:,}" for box in boxes],
             hovertemplate="%{label}<br>%{customdata} parameters<br>%{percentParent:.1%} of the box "
             "around it, %{percentRoot:.1%} of all<extra></extra>",
@@ -59,13 +57,14 @@ def parameter_map(boxes: Sequence[Box], opened: str) -> Picture:
                 "colors": [_fill(box.kind) for box in boxes],
                 "depthfade": False,
                 "line": {"width": 1, "color": INK},
-                "pad": {"t": 24, "l": 4, "r": 4, "b": 4},
+                "pad": {"t": 28, "l": 4, "r": 4, "b": 4},
             },
-            textfont={"color": INK, "size": 13},
-            pathbar={"thickness": 24, "textfont": {"color": INK, "size": 13}},
+            textfont={"color": INK},
+            pathbar={"thickness": 28, "textfont": {"color": INK}},
         )
     )
     framed(figure, height=460)
+    figure.update_layout(uniformtext={"minsize": LEAST_TYPE, "mode": "hide"})
     shown = next(box for box in boxes if box.id == opened)
     parts = [box for box in boxes if box.inside == opened]
     said = "; ".join(
@@ -76,6 +75,13 @@ def parameter_map(boxes: Sequence[Box], opened: str) -> Picture:
         figure=figure,
         alt=f"Tree map of {shown.label}, {shown.n_parameters:,} parameters: {said}.",
     )
+
+
+def _written(box: Box, whole: int, *, is_holder: bool) -> str:
+    """What stands in a box: of one that holds others, on a line above them."""
+    label, share = box.label.rpartition(": ")[2], _percent(box.n_parameters, whole)
+    lines = [f"{label} {share}"] if is_holder else [label, in_short(box.n_parameters), share]
+    return "<br>".join(lines)
 
 
 def flops_by_length(

@@ -36,6 +36,7 @@ def lens_map(
     *,
     shade: Shade,
     first: int = 0,
+    framed_at: int | None = None,
 ) -> Picture:
     """The guess of each layer after each token; layers go up as the text goes through them.
 
@@ -45,6 +46,7 @@ def lens_map(
         values: what colours them, `l t`.
         shade: what that is.
         first: the place of the first token in the whole text.
+        framed_at: the column that is looked at more closely; None: none of these.
     """
     rows = row_names(len(guesses))
     drawn = np.log10(values) if shade.is_rank else values
@@ -60,7 +62,7 @@ def lens_map(
             text=[[plotted(guess) for guess in row] for row in guesses],
             customdata=values.astype(np.float32).round(3),
             texttemplate="%{text}",
-            textfont={"size": 13},
+            textfont={"size": 17},
             colorbar=bar,
             xgap=1,
             ygap=1,
@@ -76,6 +78,15 @@ def lens_map(
         showgrid=False,
     )
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=rows, showgrid=False)
+    if framed_at is not None:
+        figure.add_shape(
+            type="rect",
+            x0=framed_at - 0.5,
+            x1=framed_at + 0.5,
+            y0=-0.5,
+            y1=len(rows) - 0.5,
+            line={"width": 3},
+        )
     said = "; ".join(
         f"{name} guesses {visible(row[-1])}, {shade.title.lower()} {value:.3g}"
         for name, row, value in zip(rows, guesses, values[:, -1], strict=True)

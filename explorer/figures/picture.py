@@ -52,6 +52,8 @@ def with_type(figure: go.Figure, size: int) -> go.Figure:
     figure.update_layout(coloraxis={"colorbar": {"tickfont": font, "title": {"font": font}}})
     bar = {"tickfont": font, "title": {"font": font}}
     figure.update_traces(colorbar=bar, selector={"type": "heatmap"})
+    figure.update_traces(textfont=font, selector={"type": "bar"})
+    figure.update_traces(textfont=font, selector={"type": "scatter"})
     figure.update_xaxes(tickfont=font, title_font=font)
     figure.update_yaxes(tickfont=font, title_font=font)
     return figure.update_annotations(font=font)

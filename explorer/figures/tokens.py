@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 import plotly.graph_objects as go
@@ -136,3 +137,62 @@ def vocabulary_trade(learned: Sequence[Priced], fixed: Sequence[Priced]) -> Pict
         for each in (*learned, *fixed)
     )
     return Picture(figure=figure, alt=f"What vocabularies cost and give. {said}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Equal:
+    """A tokenizer, and what a model of a given quality would lose with it."""
+
+    name: str
+    loss: float
+    """Per token, in nats."""
+    n_tokens: int
+    """Of the text."""
+    vocab_size: int
+
+    @property
+    def random_loss(self) -> float:
+        """What a guess at random loses per token, in nats."""
+        return log(self.vocab_size)
+
+
+def equal_quality(equals: Sequence[Equal], bits: float) -> Picture:
+    """The same quality in two units: losses per token, which differ, and bits per byte.
+
+    Args:
+        equals: a pair of bars each.
+        bits: per byte, the same for all.
+    """
+    names = [f"{each.name}<br>{each.n_tokens:,} tokens" for each in equals]
+    columns = (
+        ("Loss per token (nats)", [each.loss for each in equals], "x", "y"),
+        ("Bits per byte", [bits] * len(equals), "x2", "y2"),
+    )
+    figure = go.Figure(
+        [
+            go.Bar(
+                x=names,
+                y=[round(value, 4) for value in values],
+                xaxis=x,
+                yaxis=y,
+                text=[f"{value:.3f}" for value in values],
+                textposition="outside",
+                cliponaxis=False,
+                hoverinfo="skip",
+                showlegend=False,
+            )
+            for _, values, x, y in columns
+        ]
+    )
+    framed(figure, height=340)
+    for number, (title, values, _, y) in enumerate(columns):
+        place = {"domain": (0.0, 0.46) if number == 0 else (0.54, 1.0), "anchor": y}
+        figure.update_layout({f"xaxis{number + 1 if number else ''}": place})
+        top = [0, 1.15 * max(values)]
+        axis = {"title": title, "range": top, "anchor": "x2" if number else "x"}
+        figure.update_layout({f"yaxis{number + 1 if number else ''}": axis})
+    said = "; ".join(f"{each.name} {each.loss:.3f} nats per token" for each in equals)
+    return Picture(
+        figure=figure,
+        alt=f"The same quality with other tokens: {said}; {bits:.3f} bits per byte with each.",
+    )

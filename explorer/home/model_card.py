@@ -6,9 +6,21 @@ from explorer import content, showing
 from explorer.home.sources import facts, sources
 
 
+def show_short() -> None:
+    """Show the card's fields, a line each."""
+    lines = (
+        f"{content.escaped(row['field'])}: **{content.escaped(row['value'])}**"
+        for row in facts("card")
+    )
+    with st.container(gap="xxsmall", key="model_card"):
+        st.markdown("**LLaMA, the model card**")
+        st.markdown("  \n".join(f":small[{line}]" for line in lines))
+
+
 def show() -> None:
-    """Show the card's fields as tiles."""
-    with st.grid(4, min_column_width=150, border=True, key="model_card"):
+    """Show the card's fields as tiles, with what is to be said about each."""
+    st.subheader("The model card", anchor=False)
+    with st.grid(4, min_column_width=150, border=True, key="card_notes"):
         for row in facts("card"):
             with st.container(gap="xxsmall"):
                 st.caption(content.escaped(row["field"]))

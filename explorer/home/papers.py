@@ -103,7 +103,6 @@ def opened() -> str:
 
 def show(stage: Stage) -> None:
     """Show the cards; the one that the link names is open."""
-    st.markdown(content.home("research"))
     named = opened()
     for name in CARDS:
         # Not by `expanded`: Streamlit 1.67 would make another box of it, and lose the focus.

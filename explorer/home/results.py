@@ -18,7 +18,6 @@ BETTER = {"higher": "Higher is better.", "lower": "Lower is better."}
 
 def show(stage: Stage) -> None:
     """Show one measure of one table, and below it all numbers of that table."""
-    st.markdown(content.home("results"))
     name, measure, sort = _choose()
     table = tables()[name]
     kept = _filter(table)

@@ -9,12 +9,15 @@ from tiny_llama.setup import Setup
 
 
 def show() -> None:
-    """Offer the two, side by side."""
-    with st.container(horizontal=True):
-        trains = st.button(
-            "**Train a tiny one now**", icon=":material/play_circle:", key="train_now"
-        )
-        tour.offer()
+    """Offer the two, the first in the app's own colour."""
+    trains = st.button(
+        "**Train a tiny one now**",
+        icon=":material/play_circle:",
+        key="train_now",
+        type="primary",
+        width="stretch",
+    )
+    tour.offer()
     if trains:
         _train()
 

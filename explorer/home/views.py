@@ -2,16 +2,8 @@
 
 import streamlit as st
 
-from explorer import content
-from explorer.home import headline, meaning, model_card, papers, results, small_tree, training_facts
+from explorer.home import glance, meaning, model_card, papers, results, training_facts
 from explorer.stage import Stage, View
-
-
-def show_glance(stage: Stage) -> None:
-    """The model card, the headline, and the family tree in small."""
-    model_card.show()
-    headline.show()
-    small_tree.show()
 
 
 def show_meaning(stage: Stage) -> None:
@@ -26,12 +18,11 @@ def show_meaning(stage: Stage) -> None:
 
 def show_training(stage: Stage) -> None:
     """How it was trained."""
-    st.markdown(content.home("training"))
     training_facts.show()
 
 
 VIEWS = (
-    View("glance", "At a glance", show_glance),
+    View("glance", "At a glance", glance.show),
     View("meaning", "Why it matters", show_meaning),
     View("results", "Published results", results.show),
     View("training", "How it was trained", show_training),

@@ -1,6 +1,7 @@
 """The form of the Train page: what to train, the button that starts it, and why it cannot."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -8,25 +9,40 @@ from streamlit.delta_generator import DeltaGenerator
 from explorer import content, controls, run_actions, session
 from explorer.family.tree import ROOT
 from explorer.run_actions import Wanted
+from explorer.settings import describe, label_in_line, value_in_words
 from tiny_llama.config import ModelConfig
 from tiny_llama.errors import UserError
 from tiny_llama.miniatures import real_models
 from tiny_llama.presets import find_preset
-from tiny_llama.setup import Setup, changes, describe_changes, setting_word
+from tiny_llama.setup import Setup, changes
 
 # Bold, since no colour of a primary button is readable on dark as well as beneath white letters.
+MOST_CHANGES = 2
+"""That are said beside the form; the block under them shows all."""
+MANY_READINGS = 20
+"""Of a text, beyond which a model begins to know it by heart."""
+_OUT_OF_RANGE = (
+    ":red[:material/error: A number with a red edge is out of its range and would not be what "
+    "trains; correct it.]"
+)
 _TRAIN, _ICON = "**Train**", ":material/play_circle:"
 
 
-def show() -> tuple[Wanted | None, DeltaGenerator]:
+def show() -> Wanted | None:
     """Draw the form; start a run when the button is pressed.
 
     Returns:
-        What the widgets ask for, None while it cannot be trained; and a place under the button.
+        What the widgets ask for; None while it cannot be trained.
     """
-    chosen = controls.basics()
-    button, place, notes = st.container(), st.container(), st.container()
-    return _wanted(chosen, button, notes), place
+    st.html(Path(__file__).with_name("page.css"))
+    choices = st.container(gap="small")
+    row = st.container(horizontal=True, vertical_alignment="bottom", key="steps_and_train")
+    with choices:
+        chosen = controls.basics(steps_in=row)
+    button, notes = row.container(width=120), st.container(gap="xsmall")
+    with notes.container(key="not_sent"):
+        st.markdown(_OUT_OF_RANGE)
+    return _wanted(chosen, button, notes)
 
 
 def _wanted(
@@ -39,13 +55,23 @@ def _wanted(
         notes.error(str(error), icon=":material/error:")
         return None
     if name := _real_name(wanted.setup.model):
-        button.caption(f"**{content.escaped(name)} in small**")
-    if parts := _parts(chosen, wanted.setup):
-        notes.caption(parts)
+        notes.caption(f"**{content.escaped(name)} in small**")
+    if wanted.text is not None and (n_readings := _readings(wanted)) > MANY_READINGS:
+        notes.caption(
+            f":material/psychology: The text is read some {n_readings:,} times: a small one is "
+            f"learned by heart. Watch the held-out loss rise while the training loss falls."
+        )
+    if words := _say_what_changed(wanted) or _parts(chosen, wanted.setup):
+        notes.caption(words)
     if button.button(_TRAIN, icon=_ICON, width="stretch", key="train"):
         _start(wanted, notes)
-    _say_what_changed(wanted, notes)
     return wanted
+
+
+def _readings(wanted: Wanted) -> int:
+    """How often training will read a text, by its characters: larger tokens read it more often."""
+    n_tokens = wanted.setup.training.steps * wanted.setup.tokens_a_step
+    return n_tokens // max(1, len(wanted.text or ""))
 
 
 def _real_name(model: ModelConfig) -> str:
@@ -62,7 +88,9 @@ def _parts(chosen: controls.Basics, setup: Setup) -> str:
     usual = replace(setup, model=find_preset(chosen.preset).config)
     if not (changed := changes(usual, setup)):
         return ""
-    words = ", ".join(f"{name}: {setting_word(name, new)}" for name, (_, new) in changed.items())
+    words = ", ".join(
+        f"{label_in_line(name)}: {value_in_words(name, new)}" for name, (_, new) in changed.items()
+    )
     return content.escaped(f"{chosen.preset} with {words}.")
 
 
@@ -75,10 +103,10 @@ def _start(wanted: Wanted, notes: DeltaGenerator) -> None:
         st.rerun()  # all of the page looks at the new run
 
 
-def _say_what_changed(wanted: Wanted, notes: DeltaGenerator) -> None:
-    """Say how the widgets differ from the student's run on the screen, if they do."""
+def _say_what_changed(wanted: Wanted) -> str:
+    """How the widgets differ from the student's run on the screen; empty where there is none."""
     run = session.current_run()
     if run is None or not session.is_mine(run):
-        return
-    changed = describe_changes(run.setup, wanted.setup)
-    notes.caption(f"Beside {session.run_name(run)}: {content.escaped(changed)}.")
+        return ""
+    changed = describe(run_actions.changed(run, wanted), MOST_CHANGES)
+    return content.escaped(f"Beside {session.run_name(run)}: {changed}.")

@@ -1,6 +1,6 @@
 """The panel of one run: what it does, its curves, what it writes; live while it goes on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,15 +8,16 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import content, link, session
+from explorer import link, session
 from explorer.components.live_chart import Line, live_chart
 from explorer.engine.run import Run, Series
 from explorer.engine.run_state import RunState
+from explorer.train import comparison
 from explorer.widgets import choose_one
 from tiny_llama.cost import count_parameters
-from tiny_llama.setup import describe_changes
 
 STATUS = {
+    RunState.WAITING: "Waiting for memory",
     RunState.STARTING: "Preparing text and model",
     RunState.RUNNING: "Training",
     RunState.PAUSED: "Paused",
@@ -69,20 +70,28 @@ class CurveOptions:
     earlier: bool
 
 
-def show(run: Run, stage: Stage, progress: DeltaGenerator) -> None:
+def panel() -> DeltaGenerator:
+    """Where all of a run stands, close together."""
+    return st.container(key="run", gap="xsmall")
+
+
+def row_of_play() -> DeltaGenerator:
+    """The line above the chart: what can be done with the run, and how its curves are drawn."""
+    return st.container(
+        horizontal=True, gap="xsmall", vertical_alignment="center", key="row_of_play"
+    )
+
+
+def show(run: Run, stage: Stage, options: CurveOptions) -> None:
     """Show a run, live while it moves.
 
     Args:
         run: the run.
         stage: how it stood before anything of the page was drawn; see `stage_of`.
-        progress: where how far it is stands: under the button that started it, which is where one
-            looks then, on a phone too.
+        options: how its curves are drawn.
     """
-    options = _curve_options()
     seconds = None if run.status == RunState.RECORDED else _refresh_seconds(run)
-    place = progress.empty()
-    st.fragment(_live, run_every=seconds)(run.id, options, seconds, stage, place)
-    _changes(run, options)
+    st.fragment(_live, run_every=seconds)(run.id, options, seconds, stage)
 
 
 def stage_of(run: Run) -> Stage:
@@ -94,12 +103,15 @@ def stage_of(run: Run) -> Stage:
     return run.status, run.message, bool(run.measured), session.is_mine(run)
 
 
-def _curve_options() -> CurveOptions:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        curve = link.widget(st.selectbox, "curve", "Curve", options=list(CURVES), width=170)
+def curve_options(run: Run) -> CurveOptions:
+    """Let the student choose what is drawn, and how; one press away."""
+    with st.popover("Curve", icon=":material/show_chart:", key="curve_options"):
+        curve = link.widget(st.selectbox, "curve", "Curve", options=list(CURVES))
         axis = choose_one("Against", list(AXES), key="axis")
         log = link.widget(st.toggle, "log", "Log scale")
-        earlier = link.widget(st.toggle, "earlier", "Earlier runs")
+    with st.popover("Compare", icon=":material/stacked_line_chart:", key="compare"):
+        earlier = comparison.choose()
+        comparison.list_runs(run)
     return CurveOptions(curve=str(curve), axis=str(axis), log=log, earlier=earlier)
 
 
@@ -108,13 +120,14 @@ def _live(
     options: CurveOptions,
     seconds: float | None,
     stage: Stage,
-    place: DeltaGenerator,
 ) -> None:
     run = session.engine().poll(run_id)
     if run is None or stage_of(run) != stage or _is_out_of_pace(run, seconds):
         st.rerun()  # the whole page looks different now, or asks at another pace
-    _progress(run, place)
-    _chart(run, options)
+    others = session.overlaid_runs(run) if options.earlier else []
+    _progress(run)
+    comparison.result(run, others)
+    _chart(run, others, options)
     _samples(run)
 
 
@@ -132,12 +145,12 @@ def _is_out_of_pace(run: Run, seconds: float | None) -> bool:
     return seconds is not None and not 0.6 < _refresh_seconds(run) / seconds < 1.6
 
 
-def _progress(run: Run, place: DeltaGenerator) -> None:
+def _progress(run: Run) -> None:
     steps = run.setup.training.steps
     words = f"{STATUS[run.status]}: step {run.step:,} of {steps:,}"
-    if run.is_moving:
-        words += f"  \n:small[{_share(run)}]"
-    place.progress(min(1.0, run.step / steps), words)
+    if run.is_moving and run.status is not RunState.WAITING:
+        words += f" · {_share(run)}"
+    st.progress(min(1.0, run.step / steps), words)
 
 
 def _share(run: Run) -> str:
@@ -150,18 +163,18 @@ def _share(run: Run) -> str:
     return f"{share.n_all_runs} runs share {workers}; this one gets {turn}."
 
 
-def _chart(run: Run, options: CurveOptions) -> None:
+def _chart(run: Run, others: Sequence[Run], options: CurveOptions) -> None:
     curve = CURVES[options.curve]
-    others = session.overlaid_runs(run) if options.earlier else []
     ends = {
         "Steps": run.setup.training.steps,
         "Tokens": run.setup.training.steps * run.setup.tokens_a_step,
     }
+    colours = comparison.colours([run, *others]) if others else {}
     live_chart(
         [
             line
             for each in (run, *others)
-            for line in _lines(each, curve, options.axis, each is run)
+            for line in _lines(each, curve, options.axis, each is run, colours.get(each.id))
         ],
         key="run_chart",
         y_title=curve.axis,
@@ -173,20 +186,25 @@ def _chart(run: Run, options: CurveOptions) -> None:
     )
 
 
-def _lines(run: Run, curve: Curve, axis: str, is_current: bool) -> list[Line]:
-    name = "" if is_current else f"{session.run_name(run)}, "
-    return [
-        Line(
+def _lines(
+    run: Run, curve: Curve, axis: str, is_current: bool, colour: int | None
+) -> Iterator[Line]:
+    """The lines of a run; among several runs it has a colour, and its name at its first line."""
+    name, is_named = session.run_name(run), False
+    for series, title in curve.lines:
+        if not (is_current or run.series[series].steps):
+            continue
+        yield Line(
             name=series,
-            title=f"{name}{title.lower() if name else title}",
+            title=title if is_current else f"{name}, {title.lower()}",
             x=_places(run, run.series[series], axis),
             values=run.series[series].values,
             run=run.id,
             smooth=series in curve.smooth,
+            colour=colour,
+            label="" if colour is None or is_named else name,
         )
-        for series, title in curve.lines
-        if is_current or run.series[series].steps
-    ]
+        is_named = True
 
 
 def _places(run: Run, series: Series, axis: str) -> Sequence[float]:
@@ -260,45 +278,35 @@ def _duration(seconds: float | None) -> str:
 
 def _samples(run: Run) -> None:
     """Show the newest text that the model wrote, and let the student go back to earlier ones."""
-    st.subheader("What it writes", anchor=False)
-    if not run.samples:
-        st.caption("The first text comes as soon as the model is ready.")
-        return
-    (first, untrained), *later = run.samples
-    before, after = st.columns(2)
-    with before:
-        st.caption("Before training" if first == 0 else f"After step {first:,}")
-        st.code(untrained, language=None, wrap_lines=True)
-    if later:
-        with after:
-            _later_sample(dict(later))
+    with st.container(key="samples", gap=None):
+        if not run.samples:
+            st.caption("What the model writes comes as soon as it is ready.")
+            return
+        (first, untrained), *later = run.samples
+        before, after = st.columns(2, gap="small")
+        with before, st.container(gap=None):
+            st.caption("Written before training" if first == 0 else f"Written after step {first:,}")
+            st.code(untrained, language=None, wrap_lines=True)
+        with after, st.container(gap=None):
+            if later:
+                _later_sample(dict(later))
+            else:
+                st.caption("The next text comes while it trains.")
 
 
 def _later_sample(texts: Mapping[int, str]) -> None:
     steps = list(texts)
     session.sample_step(steps)
     step = steps[-1]
-    if len(steps) > 1:  # the slider says the step, where the other text has its caption
-        step = st.select_slider(
-            "Written after step",
-            steps,
-            key="sample_step",
-            format_func="After step {:,}".format,
-            label_visibility="collapsed",
-        )
-    else:
-        st.caption(f"After step {step:,}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        said = st.empty()
+        if len(steps) > 1:
+            step = st.select_slider(
+                "Written after step",
+                steps,
+                key="sample_step",
+                format_func="After step {:,}".format,
+                label_visibility="collapsed",
+            )
+        said.caption(f"Written after step {step:,}", width="content")
     st.code(texts[step], language=None, wrap_lines=True)
-
-
-def _changes(run: Run, options: CurveOptions) -> None:
-    """Say what changed from each run that is drawn to the one after it."""
-    others = session.overlaid_runs(run) if options.earlier else []
-    if others:
-        st.caption("What changed, newest first")
-        st.markdown("\n".join(map(_change, (run, *others), others)))
-
-
-def _change(run: Run, before: Run) -> str:
-    changed = content.escaped(describe_changes(before.setup, run.setup))
-    return f"- **{session.run_name(run)}**, beside {session.run_name(before)}: {changed}"

@@ -68,14 +68,19 @@ def cuts(
 def cut(tokenizer: Tokenizer, text: str) -> dict[str, list[Any]]:
     """What a tokenizer makes of a text; see `cuts`."""
     ids: list[int] = tokenizer.encode(text).tolist()
-    is_unknown = tokenizer.name == "characters"  # the other two know every byte
     return {
         "ids": ids,
         "tokens": [tokenizer.token_text(token) for token in ids],
         "bytes": tokenizer.byte_lengths()[ids].tolist(),
         "is_byte": [_is_byte(tokenizer, token) for token in ids],
-        "is_unknown": [is_unknown and token == 0 for token in ids],
+        "is_unknown": are_unknown(tokenizer, ids),
     }
+
+
+def are_unknown(tokenizer: Tokenizer, ids: Sequence[int]) -> list[bool]:
+    """Which tokens stand for a character that the tokenizer does not know, and that is lost."""
+    may_be = tokenizer.name == "characters"  # the other two know every byte
+    return [may_be and token == 0 for token in ids]
 
 
 def _is_byte(tokenizer: Tokenizer, token: int) -> bool:

@@ -1,5 +1,7 @@
 """The attention of a whole model at a glance, and of one layer token by token."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -7,7 +9,7 @@ from tiny_llama.analyses import Found
 from tiny_llama.analyses.roles import role_scores
 from tiny_llama.analyses.subject import Subject
 from tiny_llama.errors import ConfigError
-from tiny_llama.tap import record
+from tiny_llama.tap import change
 
 MOST_CELLS = 64
 """Rows and columns of a small map; of a longer text, each cell shows the most of several."""
@@ -24,14 +26,21 @@ def heads(subject: Subject, *, text: str) -> Found:
         UserError: if the model has no attention, or the text has no token.
     """
     ids = subject.read(text)
-    patterns = read_patterns(subject, ids)
     cell = -(-len(ids) // MOST_CELLS)
+    maps: list[np.ndarray] = []
+    roles: list[np.ndarray] = []
+
+    def look(layer: int, pattern: np.ndarray) -> None:
+        maps.append(np.rint(255 * _pooled(pattern, cell)).astype(np.uint8))
+        roles.append(roles_of(subject, layer, pattern, ids))
+
+    look_at_patterns(subject, ids, look)
     return {
         "tokens": subject.labels(ids),
         "ids": ids.numpy(),
         "cell": cell,
-        "maps": np.rint(255 * _pooled(patterns, cell)).astype(np.uint8),
-        "roles": layer_roles(subject, patterns, ids.numpy()),
+        "maps": np.stack(maps),
+        "roles": np.stack(roles),
     }
 
 
@@ -55,7 +64,7 @@ def layer(subject: Subject, *, text: str, layer: int, first: int, most: int) -> 
     """
     check_layer(subject, layer)
     ids = subject.read(text)
-    pattern = read_patterns(subject, ids)[layer]
+    pattern = read_pattern(subject, ids, layer)
     first = max(0, min(first, len(ids) - most))
     shown = slice(first, first + most)
     window = subject.model.config.window_of(layer)
@@ -97,33 +106,56 @@ def check_attention(subject: Subject) -> None:
         )
 
 
-def read_patterns(subject: Subject, ids: torch.Tensor) -> np.ndarray:
-    """How much each token reads from each, in all layers and heads, `l h t s`.
+def read_pattern(subject: Subject, ids: torch.Tensor, layer: int) -> np.ndarray:
+    """How much each token reads from each, in all heads of a layer, `h t s`."""
+    found: list[np.ndarray] = []
+
+    def look(number: int, pattern: np.ndarray) -> None:
+        if number == layer:
+            found.append(pattern)
+
+    look_at_patterns(subject, ids, look)
+    return found[0]
+
+
+@torch.no_grad()
+def look_at_patterns(
+    subject: Subject, ids: torch.Tensor, look: Callable[[int, np.ndarray], None]
+) -> None:
+    """Let a model read ids, and look at how much each token reads from each, layer by layer.
+
+    Args:
+        subject: the model.
+        ids: what it reads, `t`.
+        look: called with each layer's number and its pattern, `h t s`; that of no other layer is
+            in memory then, as all together may be a hundred times the model.
 
     Raises:
         ConfigError: if the model has no attention.
     """
     check_attention(subject)
-    with torch.no_grad(), record(subject.model, "blocks.*.attention.pattern") as seen:
-        subject.model(ids[None])
-    return torch.cat(list(seen.values())).numpy()
+
+    def looking(layer: int) -> Callable[[torch.Tensor], torch.Tensor]:
+        def see(pattern: torch.Tensor) -> torch.Tensor:
+            look(layer, pattern[0].numpy())
+            return pattern
+
+        return see
+
+    layers = range(subject.model.config.n_layers)
+    with change(subject.model, {f"blocks.{n}.attention.pattern": looking(n) for n in layers}):
+        subject.model.read(ids[None])
 
 
-def layer_roles(subject: Subject, patterns: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """The role scores of all heads, `l h 5`, each layer by its own window."""
-    windows = [subject.model.config.window_of(layer) for layer in range(len(patterns))]
-    return np.stack(
-        [
-            role_scores(pattern, ids, window)
-            for pattern, window in zip(patterns, windows, strict=True)
-        ]
-    )
+def roles_of(subject: Subject, layer: int, pattern: np.ndarray, ids: torch.Tensor) -> np.ndarray:
+    """The role scores of a layer's heads, `h 5`, by the layer's own window."""
+    return role_scores(pattern, ids.numpy(), subject.model.config.window_of(layer))
 
 
-def _pooled(patterns: np.ndarray, cell: int) -> np.ndarray:
-    """The most of each square of `cell` tokens: a thin line stays visible."""
-    missing = -patterns.shape[-1] % cell
-    padded = np.pad(patterns, [(0, 0), (0, 0), (0, missing), (0, missing)])
+def _pooled(pattern: np.ndarray, cell: int) -> np.ndarray:
+    """The most of each square of `cell` tokens of `h t s`: a thin line stays visible."""
+    missing = -pattern.shape[-1] % cell
+    padded = np.pad(pattern, [(0, 0), (0, missing), (0, missing)])
     n = padded.shape[-1] // cell
-    most: np.ndarray = padded.reshape(*padded.shape[:2], n, cell, n, cell).max((3, 5))
+    most: np.ndarray = padded.reshape(len(padded), n, cell, n, cell).max((2, 4))
     return most

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tiny_llama.analyses import Found
-from tiny_llama.analyses.heads import check_layer, layer_roles, read_patterns
+from tiny_llama.analyses.heads import check_layer, look_at_patterns, roles_of
 from tiny_llama.analyses.reading import reading
 from tiny_llama.analyses.subject import Subject
 from tiny_llama.errors import CheckpointError
@@ -36,12 +36,18 @@ def history(
     ids = subject.read(text)
     first = max(0, min(first, len(ids) - most))
     shown = slice(first, first + most)
-    patterns, roles, losses, steps = [], [], [], []
+    patterns, losses, steps = [], [], []
+    roles: list[list[np.ndarray]] = []
     for each in _moments(subject):
-        every = read_patterns(each, ids)
+        roles.append([])
+
+        def look(number: int, pattern: np.ndarray, each: Subject = each) -> None:
+            roles[-1].append(roles_of(each, number, pattern, ids))
+            if number == layer:
+                patterns.append(pattern[:, shown, shown].copy())
+
+        look_at_patterns(each, ids, look)
         found = reading(each, text=text)
-        patterns.append(every[layer, :, shown, shown])
-        roles.append(layer_roles(each, every, ids.numpy()))
         judged = found["losses"][found["counts"]]
         losses.append(judged.mean() if len(judged) else np.nan)
         steps.append(each.step)

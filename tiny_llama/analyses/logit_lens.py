@@ -32,12 +32,11 @@ def logit_lens(subject: Subject, *, text: str) -> Iterator[Found | None]:
         UserError: if the text has no token, or the model's scores are no finite numbers.
     """
     ids = subject.read(text)
-    final = subject.model(ids[None])[0]
-    check_finite(final)
-    said = final.argmax(-1)
+    layers = _residuals(subject.model, ids)
+    said = _said(subject.model, layers[-1])
     rows = []
-    for logits in lens_logits(subject.model, ids):
-        rows.append(_row(subject, logits, ids, said))
+    for residual in layers:
+        rows.append(_row(subject, residual, ids, said))
         yield None
     yield {
         "tokens": subject.labels(ids),
@@ -61,14 +60,52 @@ def lens_logits(model: TinyLlama, ids: Tensor) -> Iterator[Tensor]:
     Yields:
         Logits, `t v`; the last ones are the model's own.
     """
-    layers = ["blocks.*.residual"] if model.config.n_layers else []
-    with record(model, "embedded", *layers) as seen:
-        model(ids[None])
-    for residual in seen.values():
+    for residual in _residuals(model, ids):
         yield model.unembed(residual)[0]
 
 
-def _row(subject: Subject, logits: Tensor, ids: Tensor, said: Tensor) -> Found:
+NUMBERS_AT_ONCE = 1_000_000
+"""Of logits: with a large vocabulary, some places at a time are looked at."""
+
+
+def _residuals(model: TinyLlama, ids: Tensor) -> list[Tensor]:
+    """The residual stream after the embedding and each layer, `1 t d` each."""
+    layers = ["blocks.*.residual"] if model.config.n_layers else []
+    with record(model, "embedded", *layers) as seen:
+        model.read(ids[None])
+    return list(seen.values())
+
+
+def _pieces(model: TinyLlama, residual: Tensor) -> Iterator[Tensor]:
+    """A residual stream `1 t d`, some places at a time."""
+    yield from residual.split(max(1, NUMBERS_AT_ONCE // model.config.vocab_size), dim=1)
+
+
+def _said(model: TinyLlama, residual: Tensor) -> Tensor:
+    """The tokens that the model ends up with, `t`."""
+    said = []
+    for piece in _pieces(model, residual):
+        logits = model.unembed(piece)[0]
+        check_finite(logits)
+        said.append(logits.argmax(-1))
+    return torch.cat(said)
+
+
+def _row(subject: Subject, residual: Tensor, ids: Tensor, said: Tensor) -> Found:
+    """What one layer says at every place, some of them at a time."""
+    parts, at = [], 0
+    for piece in _pieces(subject.model, residual):
+        end = at + piece.shape[1]
+        logits = subject.model.unembed(piece)[0]
+        parts.append(_part(subject, logits, said[at:end], ids[at + 1 : end + 1]))
+        at = end
+    *_, last = [part.pop("last_logits") for part in parts]
+    tops = [top for part in parts for top in part.pop("tops")]
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return {"tops": tops, **joined, "last_logits": last}
+
+
+def _part(subject: Subject, logits: Tensor, said: Tensor, following: Tensor) -> Found:
     probabilities = logits.softmax(-1)
     top = probabilities.topk(min(N_TOP, probabilities.shape[-1]))
     return {
@@ -76,8 +113,8 @@ def _row(subject: Subject, logits: Tensor, ids: Tensor, said: Tensor) -> Found:
         "top_probabilities": top.values.numpy(),
         "entropies": torch.special.entr(probabilities).sum(-1).numpy(),
         "final_ranks": _ranks(logits, said),
-        "true_ranks": _ranks(logits[:-1], ids[1:]),
-        "last_logits": logits[-1].numpy(),
+        "true_ranks": _ranks(logits[: len(following)], following),
+        "last_logits": logits[-1].numpy().copy(),  # the rest of them need not be kept
     }
 
 

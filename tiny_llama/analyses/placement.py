@@ -11,14 +11,18 @@ from torch.nn import functional as F  # noqa: N812
 from tiny_llama.analyses import Found
 from tiny_llama.analyses.subject import Subject
 from tiny_llama.config import ModelConfig
+from tiny_llama.cost import count_parameters
 from tiny_llama.errors import ConfigError
 from tiny_llama.menu import NORM
 from tiny_llama.model import TinyLlama
+from tiny_llama.peak import pass_bytes
 
 DEPTHS = (2, 6, 12, 24)
 PLACEMENTS = ("pre", "post")
-MOST_WIDTH, NARROW, NARROW_HEADS = 128, 64, 4
+MOST_WIDTH, NARROW, NARROW_HEADS, NARROW_EXPERTS = 128, 64, 4, 4
 """A wider model is looked at in the narrow width, since 24 layers of its own would take long."""
+MOST_BYTES = 50_000_000
+"""So is one whose 24 layers would take more memory than this."""
 MOST_TOKENS = 128
 
 
@@ -95,13 +99,21 @@ def _base(config: ModelConfig, std: float, scaled: bool) -> ModelConfig:
             "stand after them; choose a model with block='sequential'."
         )
     config = replace(config, init_std=std, scaled_residual_init=scaled, dropout=0.0)
-    if config.d_model <= MOST_WIDTH:
+    if config.d_model <= MOST_WIDTH and _bytes(config) <= MOST_BYTES:
         return config
     return replace(
         config,
+        n_experts=min(config.n_experts, NARROW_EXPERTS),
+        n_active_experts=min(config.n_active_experts, NARROW_EXPERTS),
         d_model=NARROW,
         n_heads=NARROW_HEADS,
         n_kv_heads=None,
         d_head=None,
         d_hidden=None,
     )
+
+
+def _bytes(config: ModelConfig) -> int:
+    """What the deepest model takes at its peak, weights and gradients included."""
+    deepest = replace(config, n_layers=max(DEPTHS))
+    return 2 * 4 * count_parameters(deepest) + pass_bytes(deepest, MOST_TOKENS)

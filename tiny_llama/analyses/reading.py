@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from tiny_llama.analyses import Found
+from tiny_llama.analyses.cutting import are_unknown
 from tiny_llama.analyses.subject import Subject
 
 
@@ -13,6 +14,7 @@ def reading(subject: Subject, *, text: str) -> Found:
 
     Returns:
         `tokens`; `ids`, `t`; `n_left_out`, how many more tokens the text has than the model reads;
+        `n_unknown`, how many of those read stand for a character that the tokenizer does not know;
         and for each token but the first, `t - 1`: `losses`, -ln of the probability that the model
         gave it (nats); `ranks`, how many tokens it thought at least as likely (1: its first
         guess); `entropies` of what it expected (nats); and `counts`, whether the token counts when
@@ -22,7 +24,7 @@ def reading(subject: Subject, *, text: str) -> Found:
         TextError: if the text has no token.
     """
     every = subject.read_all(text)
-    ids = every[: subject.model.config.context]
+    ids = every[: subject.most_tokens]
     logits = subject.model(ids[None])[0, :-1]
     log_probabilities = logits.log_softmax(-1)
     true = log_probabilities.gather(1, ids[1:, None])
@@ -31,6 +33,7 @@ def reading(subject: Subject, *, text: str) -> Found:
         "tokens": subject.labels(ids),
         "ids": ids.numpy(),
         "n_left_out": len(every) - len(ids),
+        "n_unknown": sum(are_unknown(subject.tokenizer, ids.tolist())),
         "losses": -true[:, 0].numpy(),
         "ranks": (log_probabilities >= true).sum(-1).numpy().astype(np.int64),
         "entropies": entropies.numpy(),

@@ -158,7 +158,7 @@ def _rope(subject: Subject, layer: int) -> Rope:
 
 
 def _most(subject: Subject) -> int:
-    return min(MOST_TOKENS, subject.model.config.context)
+    return min(MOST_TOKENS, subject.most_tokens)
 
 
 def _seen(n: int, window: int | None) -> np.ndarray:

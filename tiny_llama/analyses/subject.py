@@ -1,6 +1,7 @@
 """Subject: a model that is looked at, as it was at one step; nothing trains it meanwhile."""
 
 from dataclasses import dataclass, replace
+from math import isqrt
 from pathlib import Path
 
 import torch
@@ -12,6 +13,9 @@ from tiny_llama.errors import TextError
 from tiny_llama.model import TinyLlama
 from tiny_llama.setup import Setup, snapshot_steps
 from tiny_llama.tokenizers import Tokenizer
+
+MOST_IN_A_PATTERN, MOST_LOGITS = 4_000_000, 2_000_000
+"""Numbers of one layer's attention, and of all logits; some copies of each are made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,19 +60,28 @@ class Subject:
         model = load_snapshot(self.folder, step).eval()
         return replace(self, model=model, step=step)
 
+    @property
+    def most_tokens(self) -> int:
+        """How much of a text is read: the model's context, or less of a model whose patterns or
+        logits of that many tokens would take more memory than a look is worth.
+        """
+        config = self.model.config
+        by_heads = isqrt(MOST_IN_A_PATTERN // config.n_heads)
+        return max(2, min(config.context, by_heads, MOST_LOGITS // config.vocab_size))
+
     def read(self, text: str, *, fewest: int = 1, most: int | None = None) -> Tensor:
         """Turn a text into ids, `t`: no more than the model was trained to read at once.
 
         Args:
             text: any text; characters that the tokenizer does not know become its unknown token.
             fewest: how many tokens are needed.
-            most: how many to keep; None: the model's context.
+            most: how many to keep; None: `most_tokens`.
 
         Raises:
             TextError: if there are too few tokens.
         """
         ids = self.read_all(text, fewest=fewest)
-        return ids[: self.model.config.context if most is None else most]
+        return ids[: self.most_tokens if most is None else most]
 
     def read_all(self, text: str, *, fewest: int = 1) -> Tensor:
         """Turn a text into ids, `t`, also what is more than the model reads at once.

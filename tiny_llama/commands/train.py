@@ -76,15 +76,15 @@ def _train(options: Options, lock: ExitStack) -> int | None:
     if not options.resume:
         recorder.checkpoint()
     show = _show_rows if options.json else _show_progress
-    with _stop_between_steps() as stopped:
+    with _stop_between_pieces() as stopped:
         try:
             show(trainer, recorder, stopped)
         except UserError:
             recorder.flush()
             raise
-        is_done = trainer.next_step > trainer.config.steps
+        is_done = trainer.is_done
         recorder.checkpoint(with_memory=not (is_done and options.weights_only))
-    return None if is_done else trainer.next_step
+    return None if is_done else trainer.first_unreported
 
 
 def _resumed_run(options: Options, lock: ExitStack) -> Trainer:
@@ -105,7 +105,7 @@ def _resumed_run(options: Options, lock: ExitStack) -> Trainer:
     with sign_of_life("Preparing the text"):
         trainer = resume_trainer(options.out, checkpoint, steps=options.steps)
     say(checkpoint.found.note)
-    say(trim_metrics(options.out, trainer.next_step))
+    say(trim_metrics(options.out, trainer.first_unreported))
     return trainer
 
 
@@ -145,17 +145,15 @@ def setup_of(options: Options) -> Setup:
 
 
 def _show_rows(trainer: Trainer, recorder: Recorder, stopped: Event) -> None:
-    for report in _reports(trainer):
+    for report in _reports(trainer, stopped):
         print_json(recorder.keep(report))
-        if stopped.is_set():
-            return
 
 
 def _show_progress(trainer: Trainer, recorder: Recorder, stopped: Event) -> None:
     total, done = trainer.config.steps, max(0, trainer.next_step - 1)
     with tqdm(total=total, initial=done, unit="step", mininterval=0.5) as bar:
         held_out = ""
-        for report in _reports(trainer):
+        for report in _reports(trainer, stopped):
             row = recorder.keep(report)
             if report.held_out:
                 held_out = f"held-out {report.held_out.loss:.3f}"
@@ -164,23 +162,29 @@ def _show_progress(trainer: Trainer, recorder: Recorder, stopped: Event) -> None
                 bar.update()
             if report.sample:
                 bar.write(f"--- after step {report.step}: {held_out}\n{report.sample}\n")
-            if stopped.is_set():
-                return
 
 
-def _reports(trainer: Trainer) -> Iterator[StepReport]:
+def _reports(trainer: Trainer, stopped: Event) -> Iterator[StepReport]:
     """What the steps report; the first one, which looks at held-out text, may take long."""
     n_texts = trainer.config.evaluate_texts
     with sign_of_life(f"Looking at {n_texts:,} held-out texts before the first step"):
-        first = next(trainer, None)
-    if first is not None:
-        yield first
-        yield from trainer
+        report = _next_report(trainer, stopped)
+    while report is not None:
+        yield report
+        report = _next_report(trainer, stopped)
+
+
+def _next_report(trainer: Trainer, stopped: Event) -> StepReport | None:
+    """What the next step reports; None where all are done, or Ctrl-C was pressed before that."""
+    report = None
+    while report is None and not (trainer.is_done or stopped.is_set()):
+        report = trainer.advance()
+    return report
 
 
 @contextmanager
-def _stop_between_steps() -> Iterator[Event]:
-    """Let Ctrl-C wait for the step that is being done, since half a step cannot be resumed.
+def _stop_between_pieces() -> Iterator[Event]:
+    """Let Ctrl-C wait for the piece that is being done, since half a step cannot be resumed.
 
     A second Ctrl-C does not wait; the last checkpoint then stays as it is.
     """
@@ -189,7 +193,7 @@ def _stop_between_steps() -> Iterator[Event]:
     def stop(*_: object) -> None:
         stopped.set()
         with suppress(OSError):  # past Python's own buffer, which may be in use just now
-            os.write(2, _STOPPING)
+            os.write(2, b"\nStopping; Ctrl-C once more stops at once.\n")
         signal.signal(signal.SIGINT, before)
 
     before = signal.signal(signal.SIGINT, stop)
@@ -197,9 +201,6 @@ def _stop_between_steps() -> Iterator[Event]:
         yield stopped
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-_STOPPING = b"\nStopping when this step is done; Ctrl-C once more stops at once.\n"
 
 
 TRAIN = Command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Sequence
 from itertools import chain, islice
@@ -22,6 +21,7 @@ from tiny_llama.tokenizers.base import (
     checked_ids,
     well_formed,
 )
+from tiny_llama.tokenizers.learning import learn
 from tiny_llama.tokenizers.sentence_piece_model import (
     WITHOUT_DUMMY_PREFIX,
     Kind,
@@ -102,7 +102,8 @@ class SentencePieceTokenizer(Tokenizer):
                 "give a longer text."
             )
         n_free = size - 256 - 3
-        return cls(_learn(training_lines(well_formed(text), n_free // 2), size))
+        lines = training_lines(well_formed(text), n_free // 2)
+        return cls(learn(lines, LLAMA | {"vocab_size": size}))
 
     @classmethod
     def load(cls, folder: Path, stored: dict[str, Any]) -> Self:
@@ -167,21 +168,6 @@ class SentencePieceTokenizer(Tokenizer):
         write_whole(Path(folder) / MODEL_FILE, self.content)
         content = {"tokenizer": self.name, "model": digest(self.content)}
         write_sealed(Path(folder) / TOKENIZER_FILE, content)
-
-
-def _learn(lines: list[str], vocab_size: int) -> bytes:
-    """The content of a `.model` with at most `vocab_size` pieces; raises TextError."""
-    model = io.BytesIO()
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines), model_writer=model, vocab_size=vocab_size, **LLAMA
-        )
-    except (RuntimeError, ValueError) as error:
-        raise TextError(
-            f"SentencePiece cannot learn from this text ({error}); "
-            "choose the tokenizer bytes or characters."
-        ) from error
-    return model.getvalue()
 
 
 def _open(content: bytes) -> sentencepiece.SentencePieceProcessor:

@@ -9,7 +9,7 @@ from explorer.components.browser import part
 from explorer.figures.amounts import in_short
 from tiny_llama.diagram import Box, Panel, Wire
 
-SQUEEZE = 0.8
+SQUEEZE = 0.9
 """Rows stand closer than they are laid out, so that the whole picture fits a projector's screen."""
 
 
@@ -20,6 +20,7 @@ def block_diagram(
     formulas: Mapping[tuple[str, str], str],
     opened: tuple[str, str] | None,
     open_box: Callable[[str, str], None],
+    is_full: bool = False,
 ) -> None:
     """Draw a model; call `open_box(panel, box)` when a box is pressed.
 
@@ -29,13 +30,14 @@ def block_diagram(
         formulas: what a box computes in one line of plain text, by its part and step.
         opened: panel and box that is open already.
         open_box: called before the page is run again.
+        is_full: whether it is so large that it is scrolled, rather than fit to the screen.
     """
 
     def pressed() -> None:
         panel, box = state.shown(key)["opened"]
         open_box(str(panel), str(box))
 
-    data = diagram_data(panels, formulas, opened)
+    data = diagram_data(panels, formulas, opened) | {"isFull": is_full}
     part("block_diagram")(key=key, data=data, height="content", on_opened_change=pressed)
 
 
@@ -108,7 +110,7 @@ def _box(
     }
 
 
-LETTER = 6
+LETTER = 7.2
 """How wide a letter of a box's second line is, a little more than it takes."""
 
 

@@ -1,6 +1,6 @@
 // A model as a picture: boxes that compute, wires with the shapes that they carry; a press opens one.
 //
-// data: { panels: [{ name, title, width, height, boxes, wires }], alt }
+// data: { panels: [{ name, title, width, height, boxes, wires }], alt, isFull }
 // box: { name, title, detail, kind, x, y, width, height, count, formula, weights: [line],
 //        label, key, isOpen }
 // wire: { start, end, points: [[x, y]], label: [x, y] or null, letters, numbers }
@@ -9,8 +9,8 @@
 
 import { button, element, readTheme, resolver, saveSvg, svgElement, svgRoot } from "../shared.js"
 
-const [LETTER, DIGIT] = [7, 5.9] // widths on a wire, a little more than they are
-const [ROOM, FONT] = [82, 11.5] // for the numbers on a wire, where three are side by side
+const [LETTER, DIGIT] = [8.6, 7.2] // widths on a wire, a little more than they are
+const [ROOM, FONT] = [84, 14] // for the numbers on a wire, where three are side by side
 const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }
 
 export default function blockDiagram(component) {
@@ -38,7 +38,7 @@ export default function blockDiagram(component) {
   button("Save as SVG", "", buttons, () => savePicture(root, data))
   const full = button("Full size", "", buttons, () => say())
   const say = isFull => full.setAttribute("aria-pressed", root.classList.toggle("full", isFull))
-  say(root.classList.contains("full"))
+  say(data.isFull || root.classList.contains("full"))
   const isOpen = root.querySelector(".box.open")
   if (isOpen) clearTimeout(waiting)
   if (focused) focusOn(root, focused)
@@ -90,11 +90,11 @@ function drawWire(svg, { points, label, letters, numbers, start, end }) {
   const smaller = Math.min(1, ROOM / wide)
   const width = 6 + Math.max(LETTER * letters.length, smaller * wide)
   const [left, middle] = [label[0] - width / 2, label[1]]
-  svgElement("rect", group, { class: "ground", x: left, y: middle - 11, width, height: 22 })
-  const words = svgElement("text", group, { class: "shape", x: label[0], y: middle - 5 })
+  svgElement("rect", group, { class: "ground", x: left, y: middle - 13, width, height: 26 })
+  const words = svgElement("text", group, { class: "shape", x: label[0], y: middle - 6 })
   svgElement("tspan", words, { class: "letters", x: label[0] }).textContent = letters
   const style = `font-size: ${FONT * smaller}px`
-  svgElement("tspan", words, { x: label[0], dy: 11, style }).textContent = numbers
+  svgElement("tspan", words, { x: label[0], dy: 13, style }).textContent = numbers
 }
 
 function drawBox(svg, box, panel, tip, open) {
@@ -114,7 +114,7 @@ function drawBox(svg, box, panel, tip, open) {
   const lines = [[box.title, "title"], [[box.detail, box.count].filter(Boolean).join(" · "), "detail"]]
   const shown = lines.filter(([words]) => words)
   shown.forEach(([words, kind], at) => {
-    const middle = y + height / 2 + (shown.length > 1 ? 14 * at - 6.5 : 0)
+    const middle = y + height / 2 + (shown.length > 1 ? 16 * at - 7.5 : 0)
     svgElement("text", group, { class: kind, x: x + width / 2, y: middle }).textContent = words
   })
   const say = () => showTip(tip, group, box)

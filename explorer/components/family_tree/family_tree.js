@@ -18,11 +18,12 @@ import {
   button, clamp, element, mixed, onPaper, readTheme, saveSvg, scrolling, show, svgElement, svgRoot,
 } from "../shared.js"
 import { Dragging } from "./dragging.js"
-import { FONT_SIZE, LEFT, Layout, MARK, ROW, TOP } from "./layout.js"
+import { LEFT, Layout, MARK } from "./layout.js"
 
 const MOST_ZOOM = 16
 const STEP = 1.4 // of the zoom, with one press
 const OTHER_WINDOW = 120 // a phone's own bar, which comes and goes, changes the window by less
+const LEAST_LETTERS = 14 // pixels, which grow with the window and the page's own letters
 
 // How a relation is drawn: which colour of the theme (null: that of faint text), dashes, width.
 const LOOKS = [
@@ -50,8 +51,9 @@ class View {
   constructor(parent) {
     this.root = element("div", "part tree", parent)
     this.buildBar(element("div", "bar", this.root))
-    this.scroll = element("div", "scroll", this.root, { tabindex: 0, role: "group" })
-    this.words = element("p", "words", this.root, { "aria-live": "polite" })
+    const frame = element("div", "frame", this.root)
+    this.scroll = element("div", "scroll", frame, { tabindex: 0, role: "group" })
+    this.words = element("p", "words", frame, { "aria-live": "polite" })
     this.legend = element("ul", "legend", this.root, { "aria-label": "Legend" })
     this.scroll.addEventListener("keydown", event => this.press(event))
     this.scroll.addEventListener("scroll", () => this.moveTitles(), { passive: true })
@@ -128,8 +130,10 @@ class View {
   }
 
   layOut() {
-    this.layout = new Layout(this.data, this.width, this.window)
-    this.scroll.style.maxHeight = `${this.layout.limit}px`
+    const limit = parseFloat(getComputedStyle(this.scroll).maxHeight)
+    const page = parseFloat(getComputedStyle(document.documentElement).fontSize)
+    const letters = Math.max(LEAST_LETTERS, 0.875 * page, 0.0165 * this.window)
+    this.layout = new Layout(this.data, this.width, limit, Math.round(letters))
   }
 
   // -- Drawing -----------------------------------------------------------------------------------
@@ -138,7 +142,7 @@ class View {
     if (!this.width) return
     this.svg = svgRoot(null, {
       width: Math.round(this.fullWidth), height: this.layout.height, role: "presentation",
-      "font-family": "system-ui, sans-serif", "font-size": FONT_SIZE,
+      "font-family": "system-ui, sans-serif", "font-size": this.layout.letters,
     })
     this.drawLanes()
     this.drawLines()
@@ -167,7 +171,7 @@ class View {
   drawTitles() {
     this.titles = this.data.lanes.map((title, lane) => {
       const text = svgElement("text", this.svg, {
-        x: 8, y: this.layout.lanes[lane].top + 14, fill: this.theme.text, "font-weight": 600,
+        x: 8, y: this.layout.lanes[lane].top + this.layout.letters, fill: this.theme.text, "font-weight": 600,
         stroke: this.theme.background, "stroke-width": 3, "paint-order": "stroke",
       })
       text.textContent = title
@@ -179,7 +183,7 @@ class View {
     for (const [, at] of this.data.ticks) {
       const x = this.x(at)
       svgElement("line", this.svg, {
-        x1: x, x2: x, y1: TOP - 6, y2: this.layout.height, stroke: this.theme.line,
+        x1: x, x2: x, y1: this.layout.top - 6, y2: this.layout.height, stroke: this.theme.line,
       })
     }
   }
@@ -188,30 +192,31 @@ class View {
   drawYears() {
     this.years = svgElement("g", this.svg, { class: "years" })
     svgElement("rect", this.years, {
-      x: 0, y: 0, width: "100%", height: TOP - 6, fill: this.theme.background,
+      x: 0, y: 0, width: "100%", height: this.layout.top - 6, fill: this.theme.background,
     })
     let free = -Infinity
+    const { letters } = this.layout
     this.data.ticks.forEach(([year, at], number) => {
       const x = this.x(at)
       const next = this.data.ticks[number + 1]
       if (!next) return
       const width = this.x(next[1]) - x
-      if (x >= free && (width > 16 || !number)) {
-        const text = svgElement("text", this.years, { x: x + 3, y: 14, fill: this.theme.faint })
-        const isShort = width < 34 && number > 0
+      if (x >= free && (width > 1.3 * letters || !number)) {
+        const text = svgElement("text", this.years, { x: x + 3, y: letters + 2, fill: this.theme.faint })
+        const isShort = width < 2.9 * letters && number > 0
         text.textContent = isShort ? `’${String(year).slice(2)}` : year
-        free = x + (isShort ? 22 : 34)
+        free = x + (isShort ? 1.8 : 2.9) * letters
       }
-      if (width / 12 > 36) this.drawMonths(year, x, width)
+      if (width / 12 > 3 * letters) this.drawMonths(year, x, width)
     })
   }
 
   drawMonths(year, x, width) {
     MONTHS.slice(1).forEach((month, number) => {
       const text = svgElement("text", this.years, {
-        x: x + ((number + 1) * width) / 12 + 3, y: 14, fill: this.theme.faint,
+        x: x + ((number + 1) * width) / 12 + 3, y: this.layout.letters + 2, fill: this.theme.faint,
       })
-      text.textContent = width / 12 > 80 ? `${month} ${year}` : month
+      text.textContent = width / 12 > 6.5 * this.layout.letters ? `${month} ${year}` : month
     })
   }
 
@@ -245,14 +250,15 @@ class View {
       transform: `translate(${this.x(node.at)} ${this.y(node)})`,
     })
     svgElement("rect", group, {
-      x: -MARK - 3, y: -ROW / 2, width: 2 * MARK + 6, height: ROW, fill: "transparent",
+      x: -MARK - 3, y: -this.layout.rowHeight / 2, width: 2 * MARK + 6,
+      height: this.layout.rowHeight, fill: "transparent",
     })
     const mark = svgElement("path", group, {
       d: shape(node.kind, isRoot ? MARK + 2 : MARK), stroke: isRoot ? theme.primary : theme.text,
       "stroke-width": 1.4, fill: node.closed ? theme.background : isRoot ? theme.primary : theme.text,
     })
     const text = svgElement("text", group, {
-      x: MARK + 5, y: 4, fill: theme.text, stroke: theme.background, "stroke-width": 3,
+      x: MARK + 5, y: 0.34 * this.layout.letters, fill: theme.text, stroke: theme.background, "stroke-width": 3,
       "stroke-linejoin": "round", "paint-order": "stroke", "font-weight": isRoot ? 700 : 400,
     })
     text.textContent = node.name
@@ -426,9 +432,9 @@ class View {
     const node = this.byId.get(id)
     const x = this.x(node.at)
     if (x - 20 < from || x + node.length + 20 > to) this.scroll.scrollLeft = x - this.width / 3
-    const [top, bottom] = [this.scroll.scrollTop + TOP, this.scroll.scrollTop + this.scroll.clientHeight]
-    const y = this.y(node)
-    if (y - ROW < top || y + ROW > bottom) this.scroll.scrollTop = y - this.scroll.clientHeight / 2
+    const [top, bottom] = [this.scroll.scrollTop + this.layout.top, this.scroll.scrollTop + this.scroll.clientHeight]
+    const [y, row] = [this.y(node), this.layout.rowHeight]
+    if (y - row < top || y + row > bottom) this.scroll.scrollTop = y - this.scroll.clientHeight / 2
   }
 
   wheel(event) {
@@ -504,7 +510,8 @@ class View {
     this.setTrigger("opened", id)
   }
 
-  // Bring the card that has been asked for onto the screen, once the page has it.
+  // Bring the card that has been asked for onto the screen, once the page has it, if it is not
+  // there; of the tree something stays in sight, too.
   showCard(tries = 40) {
     const id = this.pressed
     const card = document.querySelector(`.st-key-card_of_${id.replace(/[^a-zA-Z0-9_-]/g, "-")}`)
@@ -513,12 +520,15 @@ class View {
       return
     }
     this.pressed = null
+    const { top } = card.getBoundingClientRect()
+    if (top >= 0 && top < 0.75 * innerHeight) return
     card.style.scrollMarginTop = "35vh"
     card.scrollIntoView({ block: "start", behavior: scrolling() })
   }
 
   say() {
     const node = this.byId.get(this.focus)
+    this.words.classList.toggle("over", Boolean(node))
     if (!node) {
       this.words.textContent =
         "Point at an entry to see what it owes and who owes to it; press it to open its card. " +
@@ -534,6 +544,8 @@ class View {
     const name = id => this.byId.get(id).name
     const up = edges.filter(([, to]) => to === node.id).map(([from, , relation]) => `${relations[relation].child} ${name(from)}`)
     const down = edges.filter(([from]) => from === node.id).map(([, to]) => name(to))
+    const isLow = this.y(node) - this.scroll.scrollTop > this.scroll.clientHeight * 0.6
+    this.words.classList.toggle("high", isLow)
     const parts = [node.words, up.length ? `It ${said(up)}` : "", down.length ? `After it: ${said(down)}` : ""]
     this.words.textContent = `${parts.filter(Boolean).join(". ")}.`
   }

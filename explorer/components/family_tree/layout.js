@@ -2,30 +2,29 @@
 //
 // Text keeps its size at every zoom. Rows are laid out so that no names collide at the opening zoom,
 // which is 1; zooming in only spreads them.
+//
+// A row is as high as its letters, and where the window is high, up to half as much again.
 
 import { element } from "../shared.js"
 
-export const ROW = 19 // a row's height, and at least, where the window is low
-const LEAST_ROW = 15.5
-export const TOP = 26 // for the years
-const LANE_HEAD = 20 // for the title of a lane
+const AIRY = 1.5 // a row's height where there is room, in letters' heights
 export const LEFT = 14
 export const MARK = 4.5 // radius
-const GAP = 9 // between a name and the next mark
+const GAP = 6 // between a name and the next mark
 const NARROWEST = 780 // that the whole line takes at least at the opening zoom
-export const FONT_SIZE = 12
-const AROUND = 76 // of the window's height that are left to the buttons and the app's own bar
-const LEAST_HEIGHT = 300
 
 export class Layout {
-  // Of what is drawn, in a frame of this width and a window of this height. Each node is given the
-  // `length` of its name and its `row`.
-  constructor(data, width, window) {
+  // Of what is drawn, in a frame of this width, in letters of this size; what is higher than the
+  // limit is panned. Each node is given the `length` of its name and its `row`.
+  constructor(data, width, limit, letters) {
     this.data = data
+    this.letters = letters
+    this.top = letters + 12 // for the years
+    this.head = letters + 4 // for the title of a lane
     this.byId = new Map(data.nodes.map(node => [node.id, node]))
     this.base = Math.max(width, NARROWEST) // how wide the whole line is at the opening zoom
     this.leastZoom = Math.min(1, width / this.base) // at which the whole line fits
-    this.limit = Math.max(LEAST_HEIGHT, window - AROUND)
+    this.limit = limit
     this.measure()
     this.countLinks()
     this.tail = this.roomAtTheEnd()
@@ -38,13 +37,13 @@ export class Layout {
   }
 
   y(node) {
-    return this.lanes[node.lane].top + LANE_HEAD + (node.row + 0.5) * this.rowHeight
+    return this.lanes[node.lane].top + this.head + (node.row + 0.5) * this.rowHeight
   }
 
   measure() {
     const pen = element("canvas").getContext("2d")
     for (const node of this.data.nodes) {
-      pen.font = `${node.id === this.data.root ? 700 : 400} ${FONT_SIZE}px system-ui, sans-serif`
+      pen.font = `${node.id === this.data.root ? 700 : 400} ${this.letters}px system-ui, sans-serif`
       node.length = Math.ceil(pen.measureText(node.name).width) + 1
     }
   }
@@ -103,11 +102,11 @@ export class Layout {
   // reached by panning.
   stack(counts) {
     const rows = counts.reduce((sum, each) => sum + each, 0)
-    const room = (this.limit - TOP - 6 - counts.length * (LANE_HEAD + 6)) / rows
-    this.rowHeight = Math.min(ROW, Math.max(LEAST_ROW, Math.floor(2 * room) / 2))
-    let top = TOP
+    const room = (this.limit - this.top - 6 - counts.length * (this.head + 6)) / rows
+    this.rowHeight = Math.min(AIRY * this.letters, Math.max(this.letters, Math.floor(2 * room) / 2))
+    let top = this.top
     this.lanes = counts.map(count => {
-      const lane = { top, height: LANE_HEAD + count * this.rowHeight + 4 }
+      const lane = { top, height: this.head + count * this.rowHeight + 4 }
       top += lane.height + 2
       return lane
     })

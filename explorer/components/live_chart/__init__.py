@@ -20,8 +20,9 @@ OVERLAP = 5
 MOST_POINTS = 4000  # a line in full; more could not be told apart on a screen
 
 # How far each line was sent at the last calls, oldest first. Its key is the title of the x axis and
-# the line's run and name: along another axis it is another line, of which nothing was sent yet.
-Sent = dict[tuple[str, str, str], deque[int]]
+# the line's run and name: along another axis it is another line, of which nothing was sent yet. So
+# is one that has got a first point before all others: that of the untrained model may come late.
+Sent = dict[tuple[str, str, str, float], deque[int]]
 
 # What the page keeps free for the chart while its script is on the way. The text below would jump
 # more without it; how high the chart will be depends on the width of the screen.
@@ -34,17 +35,20 @@ Number = tuple[str, str] | tuple[str, str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One series. Within a run its history only grows; values that are not finite are not drawn.
+    """One series. Within a run its history only grows, but for a first point that comes late;
+    values that are not finite are not drawn.
 
     A series that another thread adds to is best given as it is (a list, an `array`): a line takes
     slices of it, which are safe, where a NumPy view would forbid an `array` to grow.
     """
 
-    name: str  # the same in every run, as "loss": it decides the colour
+    name: str  # the same in every run, as "loss": it decides the marker
     title: str  # in the legend
     x: Sequence[float] | np.ndarray  # steps, tokens, seconds: never falling, whole or fractional
     values: Sequence[float] | np.ndarray
     run: str = ""  # the first line's run is the current one; lines of others are paler and dashed
+    colour: int | None = None  # of the theme's, the run's own; None: that of the series
+    label: str = ""  # beside the end of the line, where runs are to be told apart
     smooth: bool = False  # a noisy line: pale, under its moving average; of earlier runs that alone
 
 
@@ -55,7 +59,7 @@ def live_chart(
     y_title: str,
     alt: str,
     x_title: str = "Step",
-    height: int = 320,
+    height: int | None = None,
     log_y: bool = False,
     max_x: float | None = None,
     numbers: Sequence[Number] = (),
@@ -71,7 +75,8 @@ def live_chart(
         x_title: what `Line.x` counts, with its unit if it has one, as "Tokens" or "Seconds"; in
             lower case it is the word of readings. Under another title the lines are sent again in
             full and a zoom is dropped.
-        height: of the plot alone, in pixels; the numbers and the legend come on top of it.
+        height: of the plot alone, in pixels; the numbers and the legend come on top of it. None:
+            as the page's style sheet says by `--plot-height`.
         log_y: whether the y axis is logarithmic.
         max_x: the end of the whole run: the x axis then stands still while the lines grow into it.
         numbers: label, value and perhaps a hint for each tile above the chart.
@@ -98,7 +103,7 @@ def live_chart(
 
 def updates(lines: Sequence[Line], sent: Sent, x_title: str = "") -> list[dict[str, Any]]:
     """What the browser still needs of each line; `sent` is brought up to date."""
-    shown = {(x_title, line.run, line.name): line for line in lines}
+    shown = {(x_title, line.run, line.name, _first(line)): line for line in lines}
     for gone in sent.keys() - shown.keys():
         del sent[gone]
     return [
@@ -121,6 +126,11 @@ def moving_average(values: np.ndarray) -> np.ndarray:
     return np.array(averages)
 
 
+def _first(line: Line) -> float:
+    """Where a line begins; before everything, while it has no point."""
+    return float(np.asarray(line.x[:1])[0]) if len(line.x) else -math.inf
+
+
 def _update(line: Line, sent: deque[int]) -> dict[str, Any]:
     """Points `start` to `end` of a line, or, where `start` is 0, the whole line in place of any."""
     end = min(len(line.x), len(line.values))  # another thread may be adding the next point
@@ -133,6 +143,8 @@ def _update(line: Line, sent: deque[int]) -> dict[str, Any]:
         "title": line.title,
         "run": line.run,
         "smooth": line.smooth,
+        "colour": line.colour,
+        "label": line.label,
         "start": start,
         "end": end,
     }

@@ -4,7 +4,7 @@
 //
 // data: { lines: [update], numbers, xTitle, yTitle, alt, height, logY, maxX }
 // numbers: [[label, value, hint?]], each a tile
-// update: { name, title, run, smooth, start, end, x or dx, values, averages? } holds points
+// update: { name, title, run, smooth, colour, label, start, end, x or dx, values, averages? } holds points
 // `start` to `end` of a line, some of them perhaps for the second time; `start` 0 replaces the
 // line. `dx` are distances to the one before, the first of them to 0. Other points than of the
 // x axis that xTitle names are never kept.
@@ -24,7 +24,7 @@ import {
 
 const SUMMARY_EVERY = 10_000 // ms: a screen reader reads the summary out when it changes
 const ASK_EVERY = 2_000 // ms between requests for missing points
-const TILE = 118 // the least width of a number in pixels: three in a row of a phone
+const TILE = 104 // the least width of a number in pixels: three in a row of a phone
 const EMPTY = "Nothing to show yet"
 
 export default function liveChart(component) {
@@ -87,8 +87,8 @@ class Chart {
     this.merge(data.lines)
     if (otherAxis || this.currentRun !== before) this.zoom = this.cursor = this.drag = null
     this.theme = themeOf(this.root)
-    this.plot.style.height = `${data.height}px`
-    this.legend.style.maxHeight = `${legendHeight(data.height)}px`
+    this.plot.style.height = data.height ? `${data.height}px` : "" // else as the style sheet says
+    this.legend.style.maxHeight = `${legendHeight(data.height ?? this.plot.clientHeight)}px`
     this.showNumbers()
     this.canvas.setAttribute("aria-label", data.alt)
     this.slider.setAttribute("aria-label", data.xTitle)
@@ -102,18 +102,19 @@ class Chart {
     this.incomplete = false
     for (const update of updates) {
       const id = `${update.run}\n${update.name}`
-      const { name, title, run, smooth } = update
+      const { name, title, run, smooth, label } = update
       const line = update.start === 0 ? newLine() : this.lines.get(id)
       if (line && update.start <= line.end) addPoints(line, update)
       else this.incomplete = true
-      if (line) merged.set(id, Object.assign(line, { id, name, title, run, smooth }))
+      if (line) merged.set(id, Object.assign(line, { id, name, title, run, smooth, label, runColour: update.colour }))
     }
     this.lines = merged
     this.currentRun = updates[0]?.run
     const names = [...new Set(updates.map(line => line.name))]
     const runs = [...new Set(updates.map(line => line.run))]
     for (const line of merged.values()) {
-      line.colour = names.indexOf(line.name)
+      line.shape = names.indexOf(line.name)
+      line.colour = line.runColour ?? line.shape
       line.age = runs.indexOf(line.run)
     }
     if (this.incomplete) this.askForAll()
@@ -283,7 +284,8 @@ class Chart {
   zoomTo(first, last) {
     const [start, end] = this.fullRange()
     const to = [Math.max(first, start), Math.min(last, end)]
-    const everything = first === undefined || (to[0] <= start && to[1] >= end)
+    const [, usual] = this.usualRange()
+    const everything = first === undefined || (to[0] <= start && to[1] >= end && usual === end)
     const finest = this.isWhole() ? 1 : (end - start) / 10_000
     if (everything) this.zoom = null
     else if (to[1] - to[0] >= finest) this.zoom = to
@@ -302,7 +304,20 @@ class Chart {
   }
 
   range() {
-    return this.zoom ?? this.fullRange()
+    return this.zoom ?? this.usualRange()
+  }
+
+  // A long run squeezes no other: what is beyond the current run's end, or beyond four times what
+  // the earlier runs have, is a zoom away.
+  usualRange() {
+    const [first, last] = this.fullRange()
+    const ends = test => [...this.lines.values()].filter(test).map(line => line.x.at(-1) ?? 0)
+    const done = Math.max(0, ...ends(line => line.age === 0))
+    const others = Math.max(0, ...ends(line => line.age > 0))
+    if (!others) return [first, last]
+    const planned = this.data.maxX ?? Math.max(done, others)
+    const end = planned > 4 * others ? Math.max(others, 1.25 * done) : planned
+    return [first, Math.min(last, Math.max(end, first + 1))]
   }
 
   isWhole() {
@@ -364,6 +379,7 @@ class Chart {
     pen.clip()
     lines.sort((a, b) => b.age - a.age) // the current run on top
     for (const line of lines) this.drawLine(pen, line, first, last)
+    this.drawLabels(pen, lines, last)
     this.drawOverlay()
   }
 
@@ -417,6 +433,28 @@ class Chart {
     const values = isCalm(line) ? [] : points(line.values)
     const faint = this.lines.has(this.picked) && this.picked !== line.id
     drawSeries(pen, { ...line, faint }, this.theme, values, average)
+  }
+
+  // Each run's name at the end of its curve, none over another.
+  drawLabels(pen, lines, last) {
+    const { box, theme } = this
+    const ends = lines.filter(line => line.label).map(line => {
+      const i = lowerBound(line.x, last + 1e-9) - 1
+      return { line, x: this.toX(line.x[i]), y: this.toY(drawnValues(line)[i]) }
+    })
+    pen.textBaseline = "middle"
+    pen.font = `600 13px ${theme.font}`
+    let lowest = box.top
+    for (const { line, x, y } of ends.filter(end => end.y >= box.top).sort((a, b) => a.y - b.y)) {
+      const width = pen.measureText(line.label).width
+      const left = x + 8 + width <= box.right ? x + 8 : box.right - width - 4
+      lowest = Math.min(box.bottom - 8, Math.max(lowest + 15, y - 12))
+      pen.lineWidth = 4
+      pen.strokeStyle = theme.background
+      pen.strokeText(line.label, left, lowest)
+      pen.fillStyle = theme.colour(line)
+      pen.fillText(line.label, left, lowest)
+    }
   }
 
   drawEmpty(pen, box) {

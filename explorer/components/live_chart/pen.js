@@ -49,7 +49,7 @@ export function drawSeries(pen, line, theme, points, average) {
     stroke(pen, average)
   }
   pen.setLineDash([])
-  const marker = MARKERS[line.colour % MARKERS.length]
+  const marker = MARKERS[line.shape % MARKERS.length]
   if (!average) drawMarkers(pen, points, marker, colour, current ? 10 : 60)
   pen.globalAlpha = 1
 }

@@ -83,11 +83,13 @@ class Caretaker:
             if run.is_moving or now - run.seen_at < self.limits.unwatched_seconds:
                 store.touch(run)
         busy = {run.id for run in runs if run.worker or run.is_moving}
-        uses = [use for use in store.folder_uses(self._folder) if use.name not in busy]
         for name in store.to_clear(
-            uses,
+            store.folder_uses(self._folder),
+            owners={run.id: run.owner for run in runs},
+            busy=busy,
             most_bytes=self.limits.folder_bytes,
             most_seconds=self.limits.forgotten_seconds,
+            student_bytes=self.limits.student_bytes,
         ):
             if self._registry.remove(name, only_idle=True):
                 with self._records:
@@ -102,6 +104,7 @@ class Caretaker:
                 return
             self.save()
             self._look_after_workers()
+            self._dispatch.let_in()
             for run in self._registry.all():
                 with suppress(UserError):
                     self._look_after(run)
@@ -131,8 +134,13 @@ class Caretaker:
                 f"Paused, since nobody looked at it for {unwatched / 60:.0f} minutes; press Go on."
             )
             self._registry.say(run, why, of=RunState.PAUSED)
-        elif run.status is RunState.PAUSED and run.worker and unseen > self.limits.unloaded_seconds:
+        elif run.status is RunState.PAUSED and run.worker and self._may_be_unloaded(unseen):
             self._dispatch.pool.ask(Unload(run=run.id), run.worker)
             self._registry.release(run)
         elif run.has_history and unseen > unwatched:
             self._registry.forget(run, unseen_since=now - unwatched)
+
+    def _may_be_unloaded(self, unseen: float) -> bool:
+        """Whether a paused run may leave the memory: at once, where others wait for it."""
+        waiting = any(run.status is RunState.WAITING for run in self._registry.all())
+        return waiting or unseen > self.limits.unloaded_seconds

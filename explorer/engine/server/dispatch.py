@@ -22,8 +22,9 @@ from explorer.engine.server.pool import Pool
 from explorer.engine.server.process import WorkerProcess
 from explorer.engine.server.registry import Registry
 
-DEATH_SECONDS = 120
-"""A run in whose turn the worker ends twice within this is not taken up again by itself."""
+DEATH_SECONDS = 3600
+"""A run in whose turns the worker ends twice within this is parked."""
+MOST_DEATHS = 2
 
 
 class Dispatch:
@@ -36,12 +37,15 @@ class Dispatch:
 
     def __init__(self, registry: Registry, admission: Admission) -> None:
         self._registry, self._admission = registry, admission
+        self._notes: dict[str, str] = {}
+        """What is to be said of runs that wait, once they start."""
         self.pool = Pool(self._take, self.note_death)
 
     def launch(self, run: Run, *, state: RunState = RunState.RUNNING, note: str = "") -> None:
         """Send a run to a worker, new or from its last checkpoint, without waiting for it.
 
-        Nothing happens where the run may not start as it stands.
+        Where there is no room in memory, it waits in the line. Nothing happens where the run may
+        not start as it stands.
 
         Args:
             run: the run.
@@ -52,10 +56,39 @@ class Dispatch:
             EngineError: if no worker can be started.
         """
         with self._registry.lock:
+            if not self._admission.fits(run):
+                if self._registry.move(run, RunState.WAITING):
+                    self._notes[run.id] = note
+                    self.say_places()
+                return
             worker = self.pool.idlest([other.worker for other in self._registry.moving()])
             if self._registry.launch(run, worker):
-                start = Start(run=run.id, folder=str(run.folder), state=state)
+                start = Start(
+                    run=run.id,
+                    folder=str(run.folder),
+                    state=state,
+                    is_measured=bool(run.measured),
+                )
                 worker.ask(start, lambda answer: self._note_start(run, worker, answer, note))
+
+    def let_in(self) -> None:
+        """Start the runs in the line that fit by now; smaller ones may pass larger ones."""
+        with self._registry.lock:
+            for run in self._admission.line():
+                if self._admission.fits(run):
+                    self._launch_or_say(run, self._notes.pop(run.id, ""))
+            self.say_places()
+
+    def say_places(self) -> None:
+        """Say of each run in the line where it stands."""
+        line = self._admission.line()
+        for place, run in enumerate(line, start=1):
+            self._registry.say(
+                run,
+                f"Waiting for memory, place {place} of {len(line)} in the line: the models that "
+                f"train now take what there is {self._admission.limits.place}. It starts by "
+                f"itself; a smaller model, context or batch size starts sooner.",
+            )
 
     def revive(self, run: Run) -> None:
         """Let a run go on that trained when an earlier server ended; once."""
@@ -63,10 +96,15 @@ class Dispatch:
             if not run.revives:
                 return
             run.revives = False
-            try:
-                self.launch(run, note="The server was started anew.")
-            except EngineError as error:
-                self._registry.say(run, f"{error} {_TRY_AGAIN}")
+            self._launch_or_say(run, "The server was started anew.")
+
+    def _launch_or_say(self, run: Run, note: str) -> None:
+        """Launch a run that nobody waits for; where that cannot be, its page says why."""
+        try:
+            self.launch(run, note=note)
+        except EngineError as error:
+            self._registry.move(run, RunState.INTERRUPTED)
+            self._registry.say(run, f"{error} {_TRY_AGAIN}")
 
     def steer(self, run: Run, action: Action) -> None:
         """Pause, resume, single-step or stop a run, wherever it is.
@@ -87,7 +125,12 @@ class Dispatch:
             if action == "stop":
                 self._registry.move(run, RunState.STOPPED, "")
             elif action in ("resume", "step") and run.status.can_go_on:
-                self._admission.check_memory(run.setup)
+                run.died_at.clear()  # its owner wants it, whatever it did
+                if action == "step" and not self._admission.fits(run):
+                    raise EngineError(
+                        "There is no memory now to do one step of this run, as the models that "
+                        "train take all that there is; press Go on, and it waits in the line."
+                    )
                 then = RunState.RUNNING if action == "resume" else RunState.PAUSED
                 self.launch(run, state=then)
                 return run.worker if action == "step" else None
@@ -138,18 +181,26 @@ class Dispatch:
 
     def _why_not_again(self, run: Run, worker: WorkerProcess) -> str:
         """Why a run is not taken up again by itself; empty: it is."""
-        is_suspect = run.id == worker.turn or run.status is RunState.STARTING
-        now, died_before = time.monotonic(), run.died_at
-        if is_suspect:
-            run.died_at = now
+        now = time.monotonic()
+        if is_suspect := run.id == worker.turn.run:
+            run.died_at.append(now)
+            while now - run.died_at[0] > DEATH_SECONDS:
+                run.died_at.popleft()
         if not worker.is_ready:
             return _NO_START
-        return _DIED_TWICE if is_suspect and now - died_before < DEATH_SECONDS else ""
+        if not is_suspect or len(run.died_at) < MOST_DEATHS:
+            return ""
+        return _PARKED_FOR_MEMORY if worker.was_killed else _PARKED
 
 
-_DIED_TWICE = (
-    "The worker process ended twice while this run had its turn, so it does not go on by itself; "
-    "press Go on to try from its last checkpoint, or start a smaller one."
+_LET_ALONE = (
+    "so it is parked and leaves the others alone; press Go on to try from its last checkpoint, or "
+    "start one with a smaller model, context or batch size."
+)
+_PARKED = f"The worker process ended twice while this run had its turn, {_LET_ALONE}"
+_PARKED_FOR_MEMORY = (
+    f"The system ended the worker process twice while this run had its turn, most likely as memory "
+    f"ran out, {_LET_ALONE}"
 )
 _NO_START = (
     "The worker process could not start, which the server's log explains; press Go on to try again "

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer.engine import store
-from explorer.engine.limits import check_setup, check_text, limits
+from explorer.engine.limits import MOST_NAME_LETTERS, check_setup, check_text, limits
 from explorer.engine.messages import Action, Checkpoint, Forget
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
@@ -83,6 +83,21 @@ class Engine:
             self.caretaker.delete(run)
             raise
         return run.id
+
+    def start_once(
+        self, setup: Setup, *, owner: str, text: str | None = None, parent: str | None = None
+    ) -> str:
+        """Start a run as `start` does; but where this student's same run has not done a step yet,
+        it is that one: a button that is pressed twice means one run.
+        """
+        text_mark = "" if text is None else store.fingerprint(text)
+        with self.registry.lock:  # else two presses at once would both find none
+            mark = store.fingerprint(owner)
+            if begun := self.registry.find_begun(setup, owner=mark, text_mark=text_mark):
+                return begun.id
+            run_id = self.start(setup, owner=owner, text=text, parent=parent)
+            self.registry.note_text(run_id, text_mark)
+            return run_id
 
     def fork(self, run_id: str, *, owner: str, steps: int | None = None) -> str:
         """Start a copy of anybody's run that goes on by itself from where that one is now.
@@ -174,6 +189,17 @@ class Engine:
             self.admission.check_turns(run.owner)
             self.registry.say(run, "")
         self._dispatch.steer(run, action)
+
+    def rename(self, run_id: str, name: str, *, owner: str) -> None:
+        """Call a run something; what is too long is cut, and an empty name is none.
+
+        Raises:
+            EngineError: if the run is another student's.
+            CheckpointError: if the disk is full.
+        """
+        run = self._own(run_id, owner)
+        run.name = " ".join(name.split())[:MOST_NAME_LETTERS]
+        store.write_name(run)
 
     def delete(self, run_id: str, *, owner: str) -> None:
         """Delete a run and all that it has learned.
@@ -285,6 +311,8 @@ class Engine:
         run = _readable(self._known(run_id))
         if run.status is RunState.STARTING:
             raise EngineError("This run is still being prepared; try again in a moment.")
+        if run.status is RunState.WAITING and not run.step:
+            raise EngineError("This run waits for memory; look at it when it has started.")
         return run
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -49,8 +50,8 @@ class WorkerProcess:
         on_news: Callable[["WorkerProcess", Message], None],
         on_death: Callable[["WorkerProcess"], None],
     ) -> None:
-        self.turn = ""
-        """The run whose turn it was when the worker last said so."""
+        self.turn = Turn(run="")
+        """Whose turn it was when the worker last said so."""
         self.is_ready = False
         """Whether it has got as far as waiting for requests."""
         self._on_news, self._on_death = on_news, on_death
@@ -76,6 +77,11 @@ class WorkerProcess:
     def is_alive(self) -> bool:
         """Whether it still runs and is listened to."""
         return not self._closing and self._process.poll() is None and self._listener.is_alive()
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether the system, or somebody, has ended it without asking it: as if memory ran out."""
+        return self._process.poll() == -signal.SIGKILL
 
     def ask(
         self, request: Request[R], then: Callable[[R | Refused], None] | None = None
@@ -134,7 +140,7 @@ class WorkerProcess:
             if (answer := self._open.pop(number, None)) is not None:
                 answer.set_result(message)
         elif isinstance(message, Turn):
-            self.turn = message.run
+            self.turn = message
         elif isinstance(message, Ready):
             self.is_ready = True
         else:

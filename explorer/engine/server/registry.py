@@ -5,6 +5,7 @@ Pages read a run as they like; whatever changes one goes through the methods her
 """
 
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import inf
@@ -14,6 +15,7 @@ from explorer.engine.messages import News, Started
 from explorer.engine.run import Run
 from explorer.engine.run_state import NEXT, RunState
 from explorer.engine.server.process import WorkerProcess
+from tiny_llama.setup import Setup, changes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +64,33 @@ class Registry:
         with self.lock:
             return list(self._runs.values())
 
+    def find_begun(self, setup: Setup, *, owner: str, text_mark: str) -> Run | None:
+        """A run of this student's that begins with the same setup and text; None if there is none.
+
+        Args:
+            setup: of the run.
+            owner: fingerprint of the student's secret.
+            text_mark: fingerprint of the student's own text; empty: the corpus is another one.
+        """
+        for run in self.moving():
+            is_same = (run.owner, run.text_mark) == (owner, text_mark)
+            if is_same and not run.step and not changes(run.setup, setup):
+                return run
+        return None
+
+    def note_text(self, run_id: str, text_mark: str) -> None:
+        """Note with which text of the student's own a run was started; see `find_begun`."""
+        with self.lock:
+            if run := self.find(run_id):
+                run.text_mark = text_mark
+
     def moving(self) -> list[Run]:
         """The runs that take turns, or soon will."""
         return [run for run in self.all() if run.is_moving]
 
     def share(self, run: Run) -> Share:
         """How many runs take turns where this one does."""
-        moving = self.moving()
+        moving = [each for each in self.moving() if each.status is not RunState.WAITING]
         return Share(
             n_runs=sum(other.worker is run.worker for other in moving),
             n_workers=max(1, len({id(other.worker) for other in moving})),
@@ -110,8 +132,10 @@ class Registry:
             run.paces.clear()
             if message is not None:
                 run.message = message
-            if not run.is_live:
+            if not run.is_live or to is RunState.WAITING:
                 run.worker = None
+            if to is RunState.WAITING:
+                run.waits_since = time.monotonic()
             self._note_change(run)
             return True
 

@@ -7,7 +7,10 @@ from contextlib import suppress
 
 import torch
 
+from explorer.engine.limits import limits
 from explorer.engine.worker.serving import Worker
+from tiny_llama.tokenizers.alone import hold_to
+from tiny_llama.tokenizers.learning import learn_apart
 
 
 def main() -> None:
@@ -16,6 +19,8 @@ def main() -> None:
     if hasattr(os, "nice"):
         os.nice(10)
     torch.set_num_threads(1)
+    hold_to(limits().process_bytes)
+    learn_apart(limits().learning)
     with suppress(BrokenPipeError), os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
         Worker(sys.stdin.buffer, answers).serve()

@@ -26,9 +26,12 @@ from explorer.engine.worker.questions import Questions
 
 @dataclass(frozen=True)
 class AtOnce:
-    """Done between two slices of training, as it is short or must not meet with training."""
+    """Done between two slices of training, as it is short or must not meet with training.
 
-    work: Callable[[Any], Message]
+    The work returns the answer or, where it turns out to take longer, is done `InSlices` from then.
+    """
+
+    work: Callable[[Any], Message | Iterator[Message | None]]
 
 
 @dataclass(frozen=True)

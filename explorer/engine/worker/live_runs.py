@@ -27,7 +27,7 @@ from explorer.engine.messages import (
 )
 from explorer.engine.run_state import RunState
 from explorer.engine.worker.preparing import Library, Prepared
-from explorer.engine.worker.refusing import sentence
+from explorer.engine.worker.refusing import sentence, tried
 from tiny_llama.checkpoint import (
     new_trainer,
     read_checkpoint,
@@ -36,17 +36,24 @@ from tiny_llama.checkpoint import (
     with_vocabulary,
 )
 from tiny_llama.errors import CheckpointError, UserError
+from tiny_llama.measuring import Measured as Measure
 from tiny_llama.measuring import measure
-from tiny_llama.metrics import trim_metrics
+from tiny_llama.metrics import read_metrics, trim_metrics
+from tiny_llama.model import TinyLlama
 from tiny_llama.recording import Recorder
 from tiny_llama.run_lock import hold_run
 from tiny_llama.setup import SETUP
-from tiny_llama.training import Trainer
+from tiny_llama.training import StepReport, Trainer
 
 SLICE_SECONDS = 0.05
 """How long one run trains before the next one, or a question, gets its turn."""
 NEWS_SECONDS = 0.1
 """How often a running run tells the server its rows."""
+LEAST_LOOK, MOST_LOOK = 0.2, 0.5
+"""Which share of a run's first turns goes to the look at its untrained model: half, where nobody
+else wants the time, so that it soon is there; little where many wait for something that moves."""
+MEASURED_AFTER = 2
+"""Steps; the first ones had better show at once."""
 LOCK_SECONDS = 30
 """How long a run waits for another process to let its folder go: a worker whose server was killed
 ends once what it is doing is done."""
@@ -62,24 +69,42 @@ class LiveRun:
     used: float
     """Seconds that it has had, so that the one that has had least is next."""
     state: RunState
+    untrained: Trainer | None = None
+    """What looks at the model as it was before training, as long as that look is owed."""
     message: str = ""
     rows: list[dict[str, Any]] = field(default_factory=list)
     """Reports that the server has not been told yet."""
     told_at: float = -inf
     is_measured: bool = False
+    trained_seconds: float = 0.0
+    looked_seconds: float = 0.0
     lock: BaseFileLock | None = None
     """What keeps other processes from writing into its folder."""
 
     @property
     def is_done(self) -> bool:
-        """Whether all steps are done."""
-        return self.trainer.next_step > self.trainer.config.steps
+        """Whether all steps are done, and the look at the untrained model is."""
+        return self.trainer.is_done and self.untrained is None
 
-    def advance(self) -> None:
-        """Do one step; a run that cannot go on ends or waits with a sentence, the others go on."""
+    @property
+    def is_new(self) -> bool:
+        """Whether it has not done its first step."""
+        return self.trainer.next_step < 2
+
+    def advance(self, look_share: float) -> bool:
+        """Do one piece of work; a run that cannot go on ends or waits with a sentence.
+
+        Args:
+            look_share: of its time for the look at the untrained model, as long as that is owed.
+
+        Returns:
+            Whether a step is reported with it.
+        """
+        trainer, began = self._next_trainer(look_share), time.monotonic()
         try:
-            if (report := next(self.trainer, None)) is not None:
+            if (report := trainer.advance()) is not None:
                 self.rows.append(self.recorder.note(report))
+            self._note_time(trainer, time.monotonic() - began, report)
             self.recorder.write_if_due()
             if self.is_done:
                 self.recorder.checkpoint()
@@ -91,6 +116,24 @@ class LiveRun:
             self.state, self.message = RunState.FAILED, sentence(error)
             with suppress(UserError):
                 self.recorder.flush()
+            return False
+        return report is not None and trainer is self.trainer
+
+    def _next_trainer(self, look_share: float) -> Trainer:
+        """Whose turn it is: the training's, or the look's at the untrained model."""
+        if self.untrained is None or self.is_new:
+            return self.trainer
+        spent = self.trained_seconds + self.looked_seconds
+        is_looking = self.trainer.is_done or self.looked_seconds <= look_share * spent
+        return self.untrained if is_looking else self.trainer
+
+    def _note_time(self, trainer: Trainer, seconds: float, report: StepReport | None) -> None:
+        if trainer is self.trainer:
+            self.trained_seconds += seconds
+        else:
+            self.looked_seconds += seconds
+            if report is not None:
+                self.untrained = None
 
     def take_news(self) -> News:
         """What the server has not been told yet."""
@@ -113,7 +156,6 @@ class LiveRuns:
         self._actions: Mapping[str, Callable[[LiveRun], None]] = {
             "pause": self._pause,
             "resume": self._resume,
-            "step": self._step,
             "stop": self._stop,
         }
 
@@ -150,6 +192,7 @@ class LiveRuns:
         self, request: Start, prepared: Prepared, lock: BaseFileLock
     ) -> Started | AlreadyDone:
         """Start a run in its folder, or go on with what the folder holds."""
+        self._send(Turn(run=request.run))
         with _released_unless_done(lock):
             started = self._start_locked(request, prepared)
             if isinstance(started, Started):
@@ -167,21 +210,28 @@ class LiveRuns:
             if checkpoint.is_done:
                 return AlreadyDone()
             trainer = resume_trainer(folder, checkpoint, corpus=prepared.tokens)
-            missing = trim_metrics(folder, trainer.next_step)
+            missing = trim_metrics(folder, trainer.first_unreported)
             note = " ".join(filter(None, [checkpoint.found.note, missing]))
-        used = min((run.used for run in self._runs.values()), default=0.0)
         recorder = Recorder(folder, trainer)
         run = LiveRun(
-            id=request.run, trainer=trainer, recorder=recorder, used=used, state=request.state
+            id=request.run,
+            trainer=trainer,
+            recorder=recorder,
+            used=min((run.used for run in self._moving()), default=0.0),
+            state=request.state,
+            untrained=_untrained(folder, trainer),
+            is_measured=request.is_measured,
         )
         recorder.checkpoint()
         self._runs[run.id] = run
         vocab_size = trainer.corpus.tokenizer.vocab_size
         return Started(next_step=trainer.next_step, vocab_size=vocab_size, note=note)
 
-    def control(self, request: Control) -> Done:
-        """Pause, single-step, resume or stop a run."""
+    def control(self, request: Control) -> Done | Iterator[Done | None]:
+        """Pause, resume or stop a run at once, or do one step of it, which may take many pieces."""
         run = self._find(request.run)
+        if request.action == "step":
+            return self._step(run)
         self._actions[request.action](run)
         self._tell(run)
         return Done()
@@ -217,10 +267,19 @@ class LiveRuns:
             run.used = min((other.used for other in self._moving()), default=run.used)
             run.state, run.message = RunState.RUNNING, ""
 
-    def _step(self, run: LiveRun) -> None:
-        if run.state is RunState.PAUSED:
-            self._advance(run)
+    def _step(self, run: LiveRun) -> Iterator[Done | None]:
+        """Do one step, and the look at the untrained model where that is still owed."""
+        has_stepped = run.trainer.is_done
+        while run.state is RunState.PAUSED and not has_stepped:
+            has_stepped = self._advance(run, look_share=0.0)
+            yield None
+        while run.state is RunState.PAUSED and run.untrained is not None:
+            self._advance(run, look_share=1.0)
+            yield None
+        if run.id in self._runs:  # else it was ended meanwhile
             run.recorder.flush()
+            self._tell(run)
+        yield Done()
 
     def _stop(self, run: LiveRun) -> None:
         if run.state.is_live:
@@ -233,16 +292,17 @@ class LiveRuns:
         """Train the running run that has had the least time so far."""
         if not (moving := self._moving()):
             return
-        run = min(moving, key=lambda run: run.used)
+        run = min(moving, key=lambda run: (not run.is_new, run.used))
         self._send(Turn(run=run.id))
-        began, is_new = time.monotonic(), run.trainer.next_step == 0
-        while run.state is RunState.RUNNING and (
-            time.monotonic() < began + SLICE_SECONDS
-            or (is_new and run.trainer.next_step < 2)  # its first step shows at once
-        ):
-            self._advance(run)
+        share, is_new = max(LEAST_LOOK, min(MOST_LOOK, 1 / len(moving))), run.is_new
+        end = (began := time.monotonic()) + SLICE_SECONDS
+        while run.state is RunState.RUNNING and (time.monotonic() < end or run.is_new):
+            self._advance(run, look_share=share)
+            if is_new and not run.is_new:
+                break  # its first step shows at once
         run.used += time.monotonic() - began
-        if run.state is not RunState.RUNNING or time.monotonic() - run.told_at > NEWS_SECONDS:
+        is_due = is_new or time.monotonic() - run.told_at > NEWS_SECONDS
+        if run.state is not RunState.RUNNING or is_due:
             self._tell(run)
 
     def tell_new(self) -> None:
@@ -253,13 +313,20 @@ class LiveRuns:
     def _moving(self) -> list[LiveRun]:
         return [run for run in self._runs.values() if run.state is RunState.RUNNING]
 
-    def _advance(self, run: LiveRun) -> None:
-        """Do one step; after the first one here, measure what the run really takes, and tell."""
-        run.advance()
-        if run.is_measured or run.trainer.next_step < 2 or run.state is RunState.FAILED:
-            return
-        run.is_measured = True
-        self._send(Measured(run=run.id, measured=asdict(measure(run.trainer))))
+    def _advance(self, run: LiveRun, *, look_share: float) -> bool:
+        """Do one piece of a run; after its first steps, measure what it really takes, and tell.
+
+        Returns:
+            Whether a step is reported with it.
+        """
+        is_reported = run.advance(look_share)
+        is_early = run.trainer.next_step <= MEASURED_AFTER and not run.is_done
+        if not (run.is_measured or is_early or run.state is RunState.FAILED):
+            run.is_measured = True
+            measured = tried(lambda: measure(run.trainer))
+            if isinstance(measured, Measure):
+                self._send(Measured(run=run.id, measured=asdict(measured)))
+        return is_reported
 
     def _tell(self, run: LiveRun) -> None:
         self._send(run.take_news())
@@ -280,6 +347,19 @@ def _released_unless_done(lock: BaseFileLock) -> Iterator[None]:
     except BaseException:
         lock.release()
         raise
+
+
+def _untrained(folder: Path, trainer: Trainer) -> Trainer | None:
+    """What looks at a run's model as it was before training; None where that has been done.
+
+    The seed gives that model again. So the run's own steps need not wait for the look, and
+    nothing of it need be kept between one process and the next.
+    """
+    trainer.skip_untrained()
+    if any(row.get("step") == 0 for row in read_metrics(folder)):
+        return None
+    model = TinyLlama(trainer.model.config, seed=trainer.config.seed)
+    return Trainer(model, trainer.corpus, trainer.config)
 
 
 def _begin(folder: Path, prepared: Prepared) -> Trainer:

@@ -11,17 +11,20 @@ from cachetools import LRUCache
 
 from explorer.engine.store import has_begun, load_wanted_setup
 from tiny_llama.checkpoint import folder_corpus, has_checkpoint, read_setup
-from tiny_llama.corpora import Corpus
+from tiny_llama.corpora import Corpus, TextCorpus
 from tiny_llama.data import TokenizedCorpus, tokenize
 from tiny_llama.errors import CheckpointError, UserError
 from tiny_llama.setup import OWN_TEXT, Setup, write_setup
-from tiny_llama.tokenizers import Tokenizer, load_tokenizer
+from tiny_llama.tokenizers import TOKENIZERS, Tokenizer, load_tokenizer, train_tokenizer
 
 Key = tuple[str, str, int | None]
 
 MOST_KEPT = 6
 """Built-in texts in tokens that stay, the tales' four megabytes being the largest; own texts stay
 only as long as their run."""
+
+
+_LEARNED = [name for name, option in TOKENIZERS.items() if option.vocab_size_bounds is not None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +39,16 @@ class Prepared:
 
 
 class Library:
-    """Prepares texts and keeps the built-in ones; may be asked by several threads."""
+    """Prepares texts and keeps the built-in ones; may be asked by several threads.
+
+    One text at a time is made and cut into tokens, as that is Python's work, which the runs that
+    train would wait for. Tokenizers learn in processes of their own; no text waits for them.
+    """
 
     def __init__(self) -> None:
         self._kept: LRUCache[Key, TokenizedCorpus] = LRUCache(MOST_KEPT)
         self._lock = threading.Lock()
+        self._cutting = threading.Lock()
 
     def prepare(self, folder: Path) -> Prepared:
         """Get text and tokenizer of a run ready: the slow part of starting it.
@@ -65,19 +73,37 @@ class Library:
             tokens = self._again(setup, corpus, load_tokenizer(folder))
         return Prepared(setup=setup, corpus=corpus, tokens=tokens, is_new=is_new)
 
+    def tokens_of(self, setup: Setup, tokenizer: Tokenizer) -> TokenizedCorpus | None:
+        """A built-in text as cut by a tokenizer, where it is kept."""
+        kept = self._find(setup)
+        return kept if kept is not None and _are_alike(kept.tokenizer, tokenizer) else None
+
     def _fresh(self, setup: Setup, corpus: Corpus) -> TokenizedCorpus:
         """The text with a tokenizer trained on it."""
         if (kept := self._find(setup)) is not None:
             return kept
-        tokens = tokenize(corpus, setup.tokenizer, vocab_size=setup.vocab_size)
-        return self._keep(setup, tokens)
+        if setup.tokenizer not in _LEARNED or not isinstance(corpus, TextCorpus):
+            return self._cut(setup, corpus, setup.tokenizer)
+        tokenizer = train_tokenizer(setup.tokenizer, self._text(corpus), setup.vocab_size)
+        return self._cut(setup, corpus, tokenizer)
 
     def _again(self, setup: Setup, corpus: Corpus, tokenizer: Tokenizer) -> TokenizedCorpus:
         """The text with the tokenizer that a run was started with."""
-        kept = self._find(setup)
-        if kept is not None and _are_alike(kept.tokenizer, tokenizer):
+        if (kept := self.tokens_of(setup, tokenizer)) is not None:
             return kept
-        tokens = tokenize(corpus, tokenizer)
+        return self._cut(setup, corpus, tokenizer)
+
+    def _text(self, corpus: TextCorpus) -> str:
+        with self._cutting:
+            return corpus.text()
+
+    def _cut(self, setup: Setup, corpus: Corpus, tokenizer: str | Tokenizer) -> TokenizedCorpus:
+        with self._cutting:
+            kept = self._find(setup)
+            if kept is not None and isinstance(tokenizer, str):
+                return kept  # somebody else wanted the same, and was first
+            vocab_size = setup.vocab_size if isinstance(tokenizer, str) else None
+            tokens = tokenize(corpus, tokenizer, vocab_size=vocab_size)
         return tokens if kept is not None else self._keep(setup, tokens)
 
     def _find(self, setup: Setup) -> TokenizedCorpus | None:

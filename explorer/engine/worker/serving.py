@@ -7,7 +7,6 @@ output, as `messages`. It ends when its input ends, so it never outlives the web
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from explorer.engine.messages import (
     Ready,
     Refused,
     Request,
+    Turn,
     decode_request,
     encode,
     number_of,
@@ -37,12 +37,15 @@ class Asked:
     number: int | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Job:
     """A request that is done in slices."""
 
     number: int | None
     pieces: Iterator[Message | None]
+    used: float = 0.0
+    """Seconds that it has had: the one that has had least is next, so a short one waits for none
+    of the long ones."""
 
 
 class Worker:
@@ -57,7 +60,10 @@ class Worker:
         self._requests, self._answers = requests, answers
         self._waiting: queue.Queue[Frame | Callable[[], None] | None] = queue.Queue()
         self._held_up: dict[str, list[Asked]] = {}
-        self._jobs: deque[Job] = deque()
+        self._jobs: list[Job] = []
+        self._owed = 0.0
+        """Seconds that jobs have had more than runs, while both wanted some."""
+        self._sending = threading.Lock()
         self._runs = LiveRuns(self._send)
         self._handlers = handlers(self._runs, Questions(self._runs))
 
@@ -67,7 +73,6 @@ class Worker:
         self._send(Ready())
         while self._take_what_waits():
             self._work_a_slice()
-            self._runs.train_a_slice()
         self._runs.save()
 
     def _listen(self) -> None:
@@ -76,9 +81,12 @@ class Worker:
         self._waiting.put(None)
 
     def _take_what_waits(self) -> bool:
-        """Take up what waits; with nothing else to do, wait. False when the server has gone."""
-        block = not (self._jobs or self._runs.are_moving)
-        while True:
+        """Take up what waits; with nothing else to do, wait. False when the server has gone.
+
+        However much waits, runs and jobs get their slices in between.
+        """
+        block, end = not (self._jobs or self._runs.are_moving), time.monotonic() + SLICE_SECONDS
+        while block or time.monotonic() < end:
             try:
                 waiting = self._waiting.get(block=block)
             except queue.Empty:
@@ -90,6 +98,7 @@ class Worker:
             else:
                 waiting()
             block = False
+        return True
 
     def _read(self, frame: Frame) -> None:
         request, number = tried(lambda: decode_request(frame)), number_of(frame)
@@ -106,7 +115,11 @@ class Worker:
             return
         match self._handlers[type(request)]:
             case AtOnce() as at_once:
-                self._send(tried(lambda: at_once.work(request)), number)
+                answer = tried(lambda: at_once.work(request))
+                if isinstance(answer, Message):
+                    self._send(answer, number)
+                else:
+                    self._jobs.append(Job(number=number, pieces=answer))
             case InSlices() as in_slices:
                 self._jobs.append(Job(number=number, pieces=in_slices.work(request)))
             case Beside() as beside:
@@ -127,18 +140,34 @@ class Worker:
             self._take(each)
 
     def _work_a_slice(self) -> None:
-        """Go on with the request that has waited longest."""
-        if not self._jobs:
-            return
-        job = self._jobs.popleft()
-        answer = tried(lambda: _pieces_of_a_slice(job.pieces))
-        if answer is None:
-            self._jobs.append(job)
+        """Give a slice to the jobs or to the runs, so that both have half of the time."""
+        began, is_for_jobs = time.monotonic(), self._is_for_jobs()
+        if is_for_jobs:
+            self._do_a_job()
         else:
+            self._runs.train_a_slice()
+        seconds = time.monotonic() - began
+        self._owed += seconds if is_for_jobs else -seconds
+        if not self._runs.are_moving:
+            self._owed = 0.0
+        elif not self._jobs:
+            self._owed = max(0.0, self._owed)  # who asks again and again gains nothing by pauses
+
+    def _is_for_jobs(self) -> bool:
+        return bool(self._jobs) and (self._owed <= 0 or not self._runs.are_moving)
+
+    def _do_a_job(self) -> None:
+        """Go on with the job that has had the least time."""
+        job, began = min(self._jobs, key=lambda job: job.used), time.monotonic()
+        self._send(Turn(run="", question=job.number))
+        answer = tried(lambda: _pieces_of_a_slice(job.pieces))
+        job.used += time.monotonic() - began
+        if answer is not None:
+            self._jobs.remove(job)
             self._send(answer, job.number)
 
     def _send(self, message: Message, number: int | None = None) -> None:
-        with suppress(BrokenPipeError):  # the server has gone, which its requests will end with
+        with self._sending, suppress(BrokenPipeError):  # the server has gone, as its requests have
             write_frame(self._answers, encode(message, number))
 
 

@@ -12,6 +12,7 @@ from explorer.figures.amounts import in_bytes
 from explorer.figures.kv_cache import CacheSizes, cache_growth, cache_sizes, token_times
 from explorer.inspection import Inspection
 from explorer.stage import Stage
+from explorer.widgets import choose_named
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import (
     count_parameters,
@@ -41,32 +42,39 @@ HALF = 2
 """Bytes of a number in half precision, in which real models usually run."""
 
 
+_OF = {"real": "Real models", "this": "This model", "time": "Time saved"}
+
+
 def show(stage: Stage, inspection: Inspection) -> None:
-    """Show what this model keeps and saves, and what real ones keep."""
+    """Show what real models keep, what this one keeps, or what that saves."""
     config = inspection.run.setup.model
-    if config.has_attention and config.n_layers:
-        _this_model(inspection, config)
-    else:
+    keeps = bool(config.has_attention and config.n_layers)
+    with stage.controls:
+        of = choose_named("Cache of", _OF, key="cache_of", as_buttons=True, is_labelled=False)
+    if not keeps:
         st.info(
             f"This model keeps nothing: it has no attention (attention='{config.attention}', "
             f"n_layers={config.n_layers}), so no token ever asks for an earlier one."
         )
-    _real_models()
-    _speed(inspection, config)
-    if config.has_attention and config.n_layers:
+    if of == "real":
+        _real_models(stage)
+    elif of == "time":
+        _speed(stage, inspection, config)
+    elif keeps:
+        _this_model(stage, inspection, config)
+    if keeps:
         _explain(stage, inspection)
 
 
-def _this_model(inspection: Inspection, config: ModelConfig) -> None:
-    st.subheader("What is kept", anchor=False)
+def _this_model(stage: Stage, inspection: Inspection, config: ModelConfig) -> None:
     answer = inspection.analyse("kv_cache", text=inspection.text)
-    st.markdown(_stored(answer, config))
     lengths = [0, config.context]
     lines = {
         heads: [kv_cache_bytes(replace(config, n_kv_heads=heads), length) for length in lengths]
         for heads in head_counts(config.n_heads)
     }
     showing.draw(cache_growth(lengths, lines, config.kv_heads), key="cache_growth")
+    stage.below.markdown(_stored(answer, config))
 
 
 def _stored(answer: Answer, config: ModelConfig) -> str:
@@ -92,24 +100,25 @@ def head_counts(n_heads: int) -> list[int]:
     return [number for number in range(n_heads, 0, -1) if n_heads % number == 0]
 
 
-def _real_models() -> None:
-    st.subheader("Real models", anchor=False)
-    length = link.widget(
-        st.select_slider,
-        "cache_length",
-        "Tokens of the text",
-        usual=USUAL_LENGTH,
-        options=LENGTHS,
-    )
+def _real_models(stage: Stage) -> None:
+    with stage.controls:
+        length = link.widget(
+            st.select_slider,
+            "cache_length",
+            "Tokens of the text",
+            usual=USUAL_LENGTH,
+            options=LENGTHS,
+            format_func="{:,}".format,
+        )
     rows = [real_sizes(name, length) for name in REAL]
     showing.draw(cache_sizes(rows, n_tokens=length), key="cache_sizes")
-    with st.expander("The numbers", icon=":material/table:"):
+    with stage.below:
         st.markdown(real_table(length))
-    st.caption(
-        f"One text of {length:,} tokens, {HALF} bytes a number, from the published shapes of the "
-        "models; counted also where a text is longer than the model was made for. Many texts at "
-        "once need as many caches."
-    )
+        st.caption(
+            f"One text of {length:,} tokens, {HALF} bytes a number, from the published shapes of "
+            "the models; counted also where a text is longer than the model was made for. Many "
+            "texts at once need as many caches."
+        )
 
 
 def real_sizes(name: str, length: int) -> CacheSizes:
@@ -154,28 +163,28 @@ def real_table(length: int) -> str:
     )
 
 
-def _speed(inspection: Inspection, config: ModelConfig) -> None:
-    st.subheader("What it saves", anchor=False)
+def _speed(stage: Stage, inspection: Inspection, config: ModelConfig) -> None:
     turn = state.kept(_TURN, int)
-    if st.button("Measure again", icon=":material/timer:", key="measure_speed"):
-        turn += 1
-        state.keep(_TURN, turn)
+    with stage.controls:
+        if st.button("Measure again", icon=":material/timer:", key="measure_speed"):
+            turn += 1
+            state.keep(_TURN, turn)
     answer = inspection.analyse("cache_speed", turn=turn)
     slow, fast = np.median(answer["without_cache"]), np.median(answer["with_cache"])
     n = config.context
     every, one = (sum(count(config, n).values()) for count in (forward_flops, next_token_flops))
     numbers = {
         "Tokens/s with the cache": f"{1 / fast:,.0f}",
-        "Tokens/s without it": f"{1 / slow:,.0f}",
-        "Measured, faster by": f"{slow / fast:.2g} ×",
-        f"Counted, at {n:,} tokens": f"{every / one:,.0f} × fewer",
+        "without it": f"{1 / slow:,.0f}",
+        "measured, faster by": f"{slow / fast:.2g} ×",
+        f"operations counted, at {n:,} tokens": f"{every / one:,.0f} × fewer",
     }
-    showing.tiles(numbers)
+    showing.in_one_line(numbers)
     showing.draw(
         token_times(answer["lengths"], answer["with_cache"], answer["without_cache"]),
         key="token_times",
     )
-    st.caption(
+    stage.below.caption(
         f"Measured on this server's machine {_ago(answer['measured_at'])}: one more token after "
         f"texts of {len(answer['lengths'])} lengths up to the context, the fastest of three tries "
         f"each; tokens/s are those of the middle one of these times. Counted: {every / 1e6:,.1f} "

@@ -6,7 +6,7 @@ import streamlit as st
 from explorer import content, showing
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
-from explorer.figures.logit_lens import SHADES, by_layer, lens_map, row_names
+from explorer.figures.logit_lens import SHADES, Shade, by_layer, lens_map, row_names
 from explorer.figures.next_token import percent
 from explorer.inspection import Inspection
 from explorer.stage import Stage
@@ -14,16 +14,21 @@ from explorer.widgets import choose_number, choose_one, choose_stretch, room_for
 
 
 def show(stage: Stage, inspection: Inspection) -> None:
-    """Show the guesses of all layers on a stretch of the text, and then of one token more."""
+    """Show the guesses of all layers on a stretch of the text, and more of one token."""
     answer = inspection.analyse("logit_lens", text=inspection.text)
-    _map(answer)
-    if inspection.run.setup.model.tied_unembedding:
-        st.caption(
-            "In this model one matrix is embedding and unembedding (tied), so that the lowest row "
-            "mostly says the very token that was read."
-        )
-    place = _place(answer)
-    _one_place(answer, place)
+    with stage.controls:
+        shade = SHADES[choose_one("Colour", list(SHADES), key="lens_colour")]
+        place = _place(answer)
+        stretch = _stretch(answer)
+    _map(answer, shade, stretch, place)
+    st.markdown(f"After {_quoted(answer, place)}: {_what_follows(answer, place)}")
+    with stage.below:
+        if inspection.run.setup.model.tied_unembedding:
+            st.caption(
+                "In this model one matrix is embedding and unembedding (tied), so that the lowest "
+                "row mostly says the very token that was read."
+            )
+        _one_place(answer, place)
     stage.explain(
         code="tiny_llama.analyses.logit_lens:lens_logits",
         tensor=showing.LiveTensor(
@@ -34,38 +39,41 @@ def show(stage: Stage, inspection: Inspection) -> None:
     )
 
 
-def _map(answer: Answer) -> None:
-    colour = choose_one("Colour", list(SHADES), key="lens_colour")
-    shade = SHADES[colour]
-    values = answer[shade.name]
-    if values.ndim == 3:  # of the three likeliest, the likeliest
-        values = values[..., 0]
-    tokens, guesses = answer["tokens"], [[top[0] for top in row] for row in answer["tops"]]
-    every = [*tokens, *(guess for row in guesses for guess in row)]
-    stretch = choose_stretch(len(tokens), room_for(every), key="lens_from")
-    part = slice(stretch.start, stretch.stop)
-    showing.draw(
-        lens_map(
-            tokens[part],
-            [row[part] for row in guesses],
-            values[:, part],
-            shade=shade,
-            first=stretch.start,
-        ),
-        key="lens_map",
-    )
-
-
 def _place(answer: Answer) -> int:
     """The token to look at more closely, counted from 0."""
     n = len(answer["tokens"])
     if n == 1:
         return 0
-    return choose_number("lens_at", "After token", n, n, least=1) - 1
+    return choose_number("lens_at", "After token (framed)", n, n, least=1) - 1
+
+
+def _stretch(answer: Answer) -> range:
+    """The part of the text that the map has room for."""
+    guesses = (top[0] for row in answer["tops"] for top in row)
+    tokens = answer["tokens"]
+    return choose_stretch(len(tokens), room_for([*tokens, *guesses]), key="lens_from", is_last=True)
+
+
+def _map(answer: Answer, shade: Shade, stretch: range, place: int) -> None:
+    values = answer[shade.name]
+    if values.ndim == 3:  # of the three likeliest, the likeliest
+        values = values[..., 0]
+    part = slice(stretch.start, stretch.stop)
+    showing.draw(
+        lens_map(
+            answer["tokens"][part],
+            [[top[0] for top in row[part]] for row in answer["tops"]],
+            values[:, part],
+            shade=shade,
+            first=stretch.start,
+            framed_at=place - stretch.start if place in stretch else None,
+        ),
+        key="lens_map",
+    )
 
 
 def _one_place(answer: Answer, place: int) -> None:
-    st.markdown(f"After {_quoted(answer, place)}: {_what_follows(answer, place)}")
+    st.markdown(f"By layer, after {_quoted(answer, place)}:")
     entropies, ranks = answer["entropies"], answer["final_ranks"]
     sure, rank = st.columns(2)
     with sure:

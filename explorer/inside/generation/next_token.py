@@ -38,10 +38,9 @@ def show(stage: Stage, inspection: Inspection) -> None:
         link.value("written", because=(inspection.run.id, inspection.text)),
         inspection.run.setup.model.vocab_size,
     )
-    settings = sampling.settings()
-    so_far = st.container()
-    choose, picture = st.columns([2, 3], gap="large")
-    with choose:
+    with stage.controls:
+        ways = st.container(gap="xsmall")
+        settings = sampling.settings()
         seed = sampling.seed()
     asked = {
         "text": inspection.text,
@@ -50,25 +49,26 @@ def show(stage: Stage, inspection: Inspection) -> None:
         **settings,
     }
     answer = inspection.analyse("next_token", **asked)
-    with so_far:
-        _text_so_far(answer, added)
-    with choose:
-        if _ways_on(answer, added):
-            drawn = inspection.analyse("write_on", **asked)["drawn"]
-            link.put(written=as_word([*added, *(Added(token=token, who="d") for token in drawn)]))
-            st.rerun()
-    with picture:
-        showing.draw(
-            next_tokens(
-                answer["tokens"],
-                answer["probabilities"],
-                answer["kept"],
-                stages=answer["stages"],
-                n_kept=int(answer["n_kept"][-1]),
-            ),
-            key="next_tokens",
-        )
-    st.markdown(stages_table(answer, settings))
+    with ways:
+        writes_on = _ways_on(answer, added, seed)
+    if writes_on:
+        drawn = inspection.analyse("write_on", **asked)["drawn"]
+        link.put(written=as_word([*added, *(Added(token=token, who="d") for token in drawn)]))
+        st.rerun()
+    _text_so_far(answer, added)
+    showing.draw(
+        next_tokens(
+            answer["tokens"],
+            answer["probabilities"],
+            answer["kept"],
+            stages=answer["stages"],
+            n_kept=int(answer["n_kept"][-1]),
+        ),
+        key="next_tokens",
+    )
+    with stage.below:
+        st.caption(_counted(answer, len(added)))
+        st.markdown(stages_table(answer, settings))
     stage.explain(
         code="tiny_llama.generation:sampling_stages",
         tensor=showing.LiveTensor(
@@ -96,70 +96,78 @@ def as_word(added: Sequence[Added]) -> str:
 
 
 def _text_so_far(answer: Answer, added: Sequence[Added]) -> None:
+    """The given text on a ground of its own, and after it what was added, by whom."""
     before, after, n_tokens = answer["before"], answer["after"], answer["n_tokens"]
-    parts = [escape("".join(before))]
     n_hidden = n_tokens - len(before) - len(after)
-    if n_hidden:
-        parts.insert(0, f"({n_hidden:,} tokens before) … ")
+    hidden = f"({n_hidden:,} tokens before) … " if n_hidden else ""
+    parts = [f'<span style="{_GIVEN}">{hidden}{escape("".join(before))}</span>']
     for who, group in groupby(zip(after, added, strict=True), key=lambda pair: pair[1].who):
         words = escape("".join(visible(token) for token, _ in group))
         parts.append(
             f'<span style="border-bottom: 3px {_LINES[who]}">{words}</span>'
-            f'<small style="vertical-align: super"> {WHO[who]} </small>'
+            f'<small style="vertical-align: super; line-height: 1"> {WHO[who]} </small>'
         )
     st.html(
         f'<div style="{_BOX}" tabindex="0" role="region" aria-label="Text so far">'
-        f"{''.join(parts)}</div>"
+        f"<div>{''.join(parts)}</div></div>"
     )
-    words = f"{n_tokens:,} tokens so far, {len(after):,} of them put after the text above"
-    if answer["n_read"] < n_tokens:
+
+
+def _counted(answer: Answer, n_added: int) -> str:
+    """How long the text is, and how much of it the model reads."""
+    n_tokens, n_read = answer["n_tokens"], answer["n_read"]
+    words = f"{n_tokens:,} tokens so far, {n_added:,} of them put after the given text"
+    if n_read < n_tokens:
         words += (
-            f" · the model reads the last {answer['n_read']:,}: whenever its context is full, it "
-            f"forgets the first half"
+            f" · the model reads the last {n_read:,}: whenever its context is full, it forgets the "
+            f"first half"
         )
-    st.caption(words + ".")
+    return f"{words}."
 
 
 _BOX = (
-    "white-space: pre-wrap; overflow-wrap: anywhere; font-family: monospace; line-height: 2;"
-    "max-height: 14em; overflow-y: auto; padding: 0.4em 0.8em; border-radius: 0.6em;"
+    "display: flex; flex-direction: column-reverse;"  # so that it is seen where it ends
+    "white-space: pre-wrap; overflow-wrap: anywhere; font-family: monospace; line-height: 1.7;"
+    "max-height: 5.5em; overflow-y: auto; padding: 0.2em 0.4em; border-radius: 0.6em;"
     "border: 1px solid rgba(128, 128, 128, 0.4)"
 )
+_GIVEN = "background: rgba(128, 128, 128, 0.2)"
 
 
-def _ways_on(answer: Answer, added: Sequence[Added]) -> bool:
-    """Buttons that put a token after the text, or take some back.
+def _ways_on(answer: Answer, added: Sequence[Added], seed: int) -> bool:
+    """Buttons that let the model put a token after the text, or take some back.
 
     Returns:
         Whether to draw on until the model has a choice again.
     """
     is_full = len(added) >= MOST_ADDED
     if is_full:
-        st.info(f"{MOST_ADDED} tokens is the most; take some back, or copy the text above.")
-    with st.container(horizontal=True):
-        for who, label, icon in (
-            ("d", "Draw", ":material/casino:"),
-            ("l", "Likeliest", ":material/trending_up:"),
-        ):
-            name = "drawn" if who == "d" else "likeliest"
+        st.info(f"{MOST_ADDED} tokens is the most; take some back, or copy the text.")
+    with st.container(horizontal=True, gap="xsmall"):
+        for who, name, label in (("d", "drawn", "Draw"), ("l", "likeliest", "Likeliest")):
             _button(
                 f"{label}: {shown(answer[f'{name}_token'])}",
                 f"add_{name}",
                 [*added, Added(token=answer[name], who=who)],
-                icon=icon,
                 disabled=is_full,
             )
+        _by_hand(answer, added)
+    with st.container(horizontal=True, gap="xsmall"):
         writes_on = st.button(
-            "Draw on to a choice",
+            "Draw on",
             key="write_on",
-            icon=":material/fast_forward:",
             disabled=is_full,
             help="Draws tokens until the model is undecided about the next one.",
         )
-        _button("Take back", "take_back", added[:-1], icon=":material/undo:", disabled=not added)
-        _button("Start again", "start_again", [], icon=":material/replay:", disabled=not added)
-    st.markdown("Or choose the next token by hand:")
-    with st.container(horizontal=True, gap="small"):
+        _button("Take back", "take_back", added[:-1], disabled=not added)
+        _start_again(seed, disabled=not added)
+    return writes_on
+
+
+def _by_hand(answer: Answer, added: Sequence[Added]) -> None:
+    """A button for each of the likeliest tokens, one press away."""
+    with st.popover("By hand", key="by_hand"), st.container(horizontal=True, gap="xsmall"):
+        st.markdown("The next token:", width="content")
         for number, (token, label) in enumerate(
             zip(answer["ids"], answer["tokens"], strict=True), start=1
         ):
@@ -167,20 +175,27 @@ def _ways_on(answer: Answer, added: Sequence[Added]) -> bool:
                 shown(label),
                 f"choose_{number}",
                 [*added, Added(token=int(token), who="h")],
-                disabled=is_full,
+                disabled=len(added) >= MOST_ADDED,
             )
-    return writes_on
 
 
-def _button(
-    label: str, key: str, then: Sequence[Added], *, icon: str | None = None, disabled: bool = False
-) -> None:
+def _button(label: str, key: str, then: Sequence[Added], *, disabled: bool) -> None:
     st.button(
         label,
         key=key,
-        icon=icon,
         disabled=disabled,
         on_click=partial(link.put, written=as_word(then)),
+    )
+
+
+def _start_again(seed: int, *, disabled: bool) -> None:
+    """Offer to take everything back; what is drawn then comes from another seed."""
+    st.button(
+        "Start again",
+        key="start_again",
+        disabled=disabled,
+        help="Takes all back; what is drawn then is drawn anew, by the next seed.",
+        on_click=partial(link.put, written="", **{sampling.SEED: sampling.following(seed)}),
     )
 
 

@@ -1,11 +1,12 @@
 """Several texts side by side, each by its own seed."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import streamlit as st
 
-from explorer import link, showing
+from explorer import content, link, showing
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures.samples import sample_surprise
 from explorer.inside.generation import sampling
@@ -15,23 +16,31 @@ from explorer.stage import Stage
 _MOST_SAMPLES = 6
 _MOST_TOKENS = 200
 _COLUMNS = 3
+_END = 20
+"""Characters of the given text that are shown over what follows it."""
+_LONG, _LINES = 130, 3
+"""Characters and line breaks of a text that is scrolled."""
+_HEIGHT = 128
+"""How high such a one is, in pixels."""
 
 
 def show(stage: Stage, inspection: Inspection) -> None:
     """Show what the model writes after the text, once for each seed."""
-    settings = sampling.settings()
-    seeds, n_tokens = _sizes()
+    with stage.controls:
+        seeds, n_tokens = _sizes()
+        settings = sampling.settings()
     answer = inspection.analyse(
         "samples", text=inspection.text, seeds=seeds, n_tokens=n_tokens, **settings
     )
-    _texts(answer, seeds)
-    if inspection.reading["n_left_out"]:
-        st.caption(
-            "They go on from the end of the whole text, of which the model reads no more than its "
-            "context holds."
-        )
+    _texts(answer, seeds, inspection.text)
     showing.draw(sample_surprise(seeds, answer["log_probabilities"]), key="sample_surprise")
-    st.markdown(numbers_table(answer, seeds))
+    with stage.below:
+        if inspection.reading["n_left_out"]:
+            st.caption(
+                "They go on from the end of the whole text, of which the model reads no more than "
+                "its context holds."
+            )
+        st.markdown(numbers_table(answer, seeds))
     stage.explain(
         code="tiny_llama.generation:generate",
         tensor=showing.LiveTensor(
@@ -43,9 +52,9 @@ def show(stage: Stage, inspection: Inspection) -> None:
 
 
 def _sizes() -> tuple[list[int], int]:
-    first, number, length = st.columns(3)
-    with first:
-        seed = sampling.seed("Seed of the first text")
+    """The seeds, and how many tokens each text has."""
+    again, first = st.columns(2, vertical_alignment="bottom")
+    number, length = st.columns(2)
     n_samples = link.widget(
         number.slider, "n_samples", "Texts", min_value=1, max_value=_MOST_SAMPLES
     )
@@ -57,15 +66,29 @@ def _sizes() -> tuple[list[int], int]:
         max_value=_MOST_TOKENS,
         step=10,
     )
-    return [(seed + number) % 2**32 for number in range(n_samples)], n_tokens
+    with first:
+        seed = sampling.seed("First seed")
+    again.button(
+        "Draw anew",
+        key="draw_anew",
+        icon=":material/casino:",
+        width="stretch",
+        help="Draws other texts, by the seeds that follow.",
+        on_click=partial(link.put, **{sampling.SEED: sampling.following(seed, n_samples)}),
+    )
+    return [sampling.following(seed, number) for number in range(n_samples)], n_tokens
 
 
-def _texts(answer: Answer, seeds: Sequence[int]) -> None:
-    columns = st.columns(min(_COLUMNS, len(seeds)))
+def _texts(answer: Answer, seeds: Sequence[int], given: str) -> None:
+    """The texts side by side, and over each what it goes on from; long ones can be scrolled."""
+    columns = st.columns(min(_COLUMNS, len(seeds)), gap="small")
+    end = content.escaped(" ".join(given.split())[-_END:])
     for number, (seed, tokens) in enumerate(zip(seeds, answer["tokens"], strict=True)):
+        text = "".join(tokens)
+        is_long = len(text) > _LONG or text.count("\n") > _LINES
         with columns[number % len(columns)]:
-            st.caption(f"Seed {seed}")
-            st.code("".join(tokens), language=None, wrap_lines=True)
+            st.caption(f"Seed {seed}, after “…{end}”")
+            st.code(text, language=None, wrap_lines=True, height=_HEIGHT if is_long else "content")
 
 
 def numbers_table(answer: Answer, seeds: Sequence[int]) -> str:

@@ -11,11 +11,12 @@ SEED = "sample_seed"
 """Not `seed`, which is the training's in every link."""
 _USUAL = SampleConfig()
 _MOST_K = 50
+_SEEDS = 2**32
 
 
 def settings() -> dict[str, Any]:
     """Let the student choose temperature and filters; all of it is in the link."""
-    temperature, top_k, top_p, min_p = st.columns(4)
+    (temperature, top_k), (top_p, min_p) = st.columns(2), st.columns(2)
     return {
         "temperature": link.widget(
             temperature.slider,
@@ -68,7 +69,12 @@ def seed(label: str = "Seed of the draws") -> int:
             label,
             usual=_USUAL.seed,
             min_value=0,
-            max_value=2**32 - 1,
+            max_value=_SEEDS - 1,
             help="The same seed draws the same tokens again.",
         )
     )
+
+
+def following(seed: int, by: int = 1) -> int:
+    """The seed that comes some places after another; after the last comes the first again."""
+    return (seed + by) % _SEEDS

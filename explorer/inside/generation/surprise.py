@@ -10,6 +10,7 @@ from explorer import content, showing
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
 from explorer.figures.surprise import token_losses
+from explorer.inside.token_boxes import STYLE, boxed, fitting
 from explorer.inspection import Inspection
 from explorer.stage import Stage
 from explorer.widgets import choose_stretch, room_for
@@ -17,6 +18,10 @@ from explorer.widgets import choose_stretch, room_for
 N_WORST = 8
 MOST_COLOURED = 512
 """Tokens shown one by one with their numbers."""
+_SHARE = 0.9
+"""Of the picture's room, since their numbers stand above."""
+_LEAST = 1.75
+"""Width of a box in letters' heights: a number as 10.8 stands in each."""
 
 
 def show(stage: Stage, inspection: Inspection) -> None:
@@ -29,34 +34,28 @@ def show(stage: Stage, inspection: Inspection) -> None:
         return
     answer = inspection.analyse("surprise", text=inspection.text)
     uniform = log(inspection.run.setup.model.vocab_size)
-    _numbers(answer)
+    showing.in_one_line(_numbers(answer))
     st.html(coloured(answer, uniform))
-    st.caption(_legend(answer, uniform))
-    _bars(answer, uniform)
-    st.markdown(worst_table(answer))
+    with stage.below:
+        st.caption(_legend(answer, uniform))
+        _bars(answer, uniform)
+        st.markdown(worst_table(answer))
     stage.explain(
         code="tiny_llama.analyses.reading:reading",
         tensor=showing.LiveTensor(path="losses", axes="t", values=answer["losses"]),
     )
 
 
-def _numbers(answer: Answer) -> None:
+def _numbers(answer: Answer) -> dict[str, str]:
     judged = judged_tokens(answer)
     losses = answer["losses"][judged].astype(np.float64)
     right = (answer["ranks"][judged] == 1).mean()
-    numbers = {
+    return {
         "Average loss, nats": f"{losses.mean():.3f}",
         "Perplexity": f"{np.exp(losses.mean()):.2f}",
         "Bits per byte": f"{bits_per_byte(answer):.3f}",
         "First guess right": f"{right:.0%}",
     }
-    showing.tiles(numbers)
-    if not judged.all():
-        st.caption(
-            f"In this task only the answers count, in training and in these numbers: "
-            f"{judged.sum():,} of {len(judged):,} tokens. The numbers of the others, which "
-            f"training leaves out, stand in brackets, and their bars are hatched."
-        )
 
 
 def judged_tokens(answer: Answer) -> np.ndarray:
@@ -76,26 +75,13 @@ def coloured(answer: Answer, uniform: float) -> str:
     """The text in HTML, each token on a ground by its loss and over its number."""
     losses = [None, *answer["losses"][: MOST_COLOURED - 1]]
     judged = [True, *judged_tokens(answer)[: MOST_COLOURED - 1]]
+    tokens = answer["tokens"][:MOST_COLOURED]
     cells = [
         _cell(token, loss, uniform, counts=bool(counts))
-        for token, loss, counts in zip(
-            answer["tokens"][:MOST_COLOURED], losses, judged, strict=True
-        )
+        for token, loss, counts in zip(tokens, losses, judged, strict=True)
     ]
-    return (
-        f'<div style="{_BOX}" tabindex="0" role="region" aria-label="Tokens and their losses">'
-        f"{''.join(cells)}</div>"
-    )
-
-
-_BOX = (
-    "display: flex; flex-wrap: wrap; gap: 2px; max-height: 24em; overflow-y: auto;"
-    "font-family: monospace"
-)
-_CELL = (
-    "display: inline-flex; flex-direction: column; align-items: center; padding: 1px 3px;"
-    "min-width: 1.9em; border-radius: 3px; white-space: pre"
-)
+    style = fitting(tokens, share=_SHARE, least=_LEAST)
+    return f"{STYLE}{boxed(cells, label='Tokens and their losses', style=style)}"
 
 
 def _cell(token: str, loss: float | None, uniform: float, *, counts: bool) -> str:
@@ -103,9 +89,8 @@ def _cell(token: str, loss: float | None, uniform: float, *, counts: bool) -> st
     frame = "2px solid currentColor" if share == 1.0 else "2px solid transparent"
     number = "–" if loss is None else f"{loss:.1f}" if counts else f"({loss:.1f})"
     return (
-        f'<span style="{_CELL}; border: {frame}; background: rgba(213, 94, 0, {0.6 * share:.2f})">'
-        f'<span>{escape(visible(token))}</span><small style="font-size: 0.7em">{number}</small>'
-        f"</span>"
+        f'<b style="border: {frame}; background: rgba(213, 94, 0, {0.6 * share:.2f})">'
+        f"{escape(visible(token))}<i>{number}</i></b>"
     )
 
 
@@ -116,6 +101,13 @@ def _legend(answer: Answer, uniform: float) -> str:
         f"loss, up to {uniform:.2f}, that of a guess at random; a frame marks what lost more. "
         "The first token has no number, since nothing comes before it."
     )
+    judged = judged_tokens(answer)
+    if not judged.all():
+        words += (
+            f" In this task only the answers count, in training and in these numbers: "
+            f"{judged.sum():,} of {len(judged):,} tokens. The numbers of the others, which "
+            f"training leaves out, stand in brackets, and their bars are hatched."
+        )
     n = len(answer["tokens"])
     if n > MOST_COLOURED:
         words += f" The first {MOST_COLOURED} of {n:,} tokens are shown."

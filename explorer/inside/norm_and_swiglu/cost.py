@@ -67,7 +67,7 @@ def _measure(stage: Stage, config: ModelConfig) -> None:
     n_tokens = max(1, min(1024, MOST_TIMED // config.d_model))
     answer = analyse("norm_times", width=config.d_model, n_tokens=n_tokens)
     rows = zip(answer["names"], answer["forward"], answer["both"], strict=True)
-    showing.line(
+    showing.in_one_line(
         {
             f"{NORM[name].title} {passed}": f"{1e6 * seconds:,.0f} µs"
             for name, forward, both in rows

@@ -16,7 +16,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
     with stage.controls:
         layer, head = choose_head(inspection.run.setup.model)
     answer = inspection.analyse("conventions", text=inspection.text, layer=layer, head=head)
-    showing.line(
+    showing.in_one_line(
         {
             "Loss, right order": f"{answer['loss']:.3f}",
             "Loss, orders mixed up": f"{answer['mixed_loss']:.3f}",

@@ -1,6 +1,6 @@
 """A loss per token says nothing without its tokens; in bits per byte, losses compare."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import log
 
 import numpy as np
@@ -9,6 +9,7 @@ import streamlit as st
 from explorer import content, session, showing
 from explorer.engine.run import Run
 from explorer.engine.server.pretrained import PRETRAINED, pretrained_run
+from explorer.figures.tokens import Equal, equal_quality
 from explorer.inside.tokens.tokenizer_setup import TokenizerSetup
 from explorer.inspection import analyse, current_run
 from explorer.stage import Stage
@@ -25,26 +26,29 @@ def show(stage: Stage, setup: TokenizerSetup) -> None:
     answer = analyse("surprise", run=run, step=session.inspected_step(run), text=setup.text)
     losses, n_bytes = answer["losses"].astype(np.float64), int(answer["n_bytes"].sum())
     bits = bits_per_byte(losses, n_bytes)
-    _numbers(losses, n_bytes, bits)
-    st.markdown(
-        f"The current model, {content.escaped(session.run_name(run))}, reads "
-        f"{run.setup.tokenizer}: {losses.mean():.3f} nats ÷ ln 2 × {len(losses):,} tokens ÷ "
-        f"{n_bytes:,} bytes = **{bits:.3f} bits per byte**. The first token is only read, and what "
-        f"is longer than the context is left out."
-    )
-    st.subheader("The same quality in other tokens", anchor=False)
-    st.markdown(_equal_table(setup, bits))
-    st.caption(
-        "What the loss per token would be if a model with that tokenizer were exactly as good on "
-        "this text: other losses for the same bits per byte. The loss of a guess at random "
-        "differs, too, though each guess knows as little."
-    )
-    st.subheader("Held-out losses of the runs", anchor=False)
-    st.markdown(run_table(list(_runs(run))))
-    st.caption(
-        "Compare bits per byte within one corpus only: another text is harder or easier. Of tasks, "
-        "only the answers count."
-    )
+    equals = _equals(setup, bits)
+    showing.in_one_line(_numbers(losses, n_bytes, bits))
+    showing.draw(equal_quality(equals, bits), key="equal_quality")
+    with stage.below:
+        st.markdown(
+            f"The current model, {content.escaped(session.run_name(run))}, reads "
+            f"{run.setup.tokenizer}: {losses.mean():.3f} nats ÷ ln 2 × {len(losses):,} tokens ÷ "
+            f"{n_bytes:,} bytes = **{bits:.3f} bits per byte**. The first token is only read, and "
+            f"what is longer than the context is left out."
+        )
+        st.subheader("The same quality in other tokens", anchor=False)
+        st.markdown(equal_table(equals))
+        st.caption(
+            "What the loss per token would be if a model with that tokenizer were exactly as good "
+            "on this text: other losses for the same bits per byte. The loss of a guess at random "
+            "differs, too, though each guess knows as little."
+        )
+        st.subheader("Held-out losses of the runs", anchor=False)
+        st.markdown(run_table(list(_runs(run))))
+        st.caption(
+            "Compare bits per byte within one corpus only: another text is harder or easier. Of "
+            "tasks, only the answers count."
+        )
     stage.explain(
         code="tiny_llama.training:evaluate",
         tensor=showing.LiveTensor(path="losses", axes="t", values=answer["losses"]),
@@ -61,27 +65,41 @@ def equal_loss(bits: float, n_bytes: int, n_tokens: int) -> float:
     return bits * log(2) * n_bytes / n_tokens
 
 
-def _numbers(losses: np.ndarray, n_bytes: int, bits: float) -> None:
-    columns = st.columns(3)
-    columns[0].metric("Loss per token", f"{losses.mean():.3f} nats", border=True)
-    columns[1].metric("Bytes per token", f"{n_bytes / len(losses):.2f}", border=True)
-    columns[2].metric("Bits per byte", f"{bits:.3f}", border=True)
+def _numbers(losses: np.ndarray, n_bytes: int, bits: float) -> dict[str, str]:
+    return {
+        "Loss per token": f"{losses.mean():.3f} nats",
+        "Bytes per token": f"{n_bytes / len(losses):.2f}",
+        "Bits per byte": f"{bits:.3f}",
+    }
 
 
-def _equal_table(setup: TokenizerSetup, bits: float) -> str:
+def _equals(setup: TokenizerSetup, bits: float) -> list[Equal]:
+    """What a model as good would lose per token with each tokenizer."""
     answer = setup.cuts([setup.text])
     n_bytes = len(setup.text.encode())
+    return [
+        Equal(
+            name=TOKENIZERS[kind].title,
+            loss=equal_loss(bits, n_bytes, len(cut["ids"])),
+            n_tokens=len(cut["ids"]),
+            vocab_size=answer["sizes"][kind],
+        )
+        for kind, cut in answer["cuts"][0].items()
+    ]
+
+
+def equal_table(equals: Sequence[Equal]) -> str:
+    """Losses of the same quality, as a table in Markdown."""
     rows = [
         "| tokenizer | loss per token, if as good | tokens of the text | vocabulary "
         "| loss of guessing at random |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
-    for kind, cut in answer["cuts"][0].items():
-        n, size = len(cut["ids"]), answer["sizes"][kind]
-        rows.append(
-            f"| {TOKENIZERS[kind].title} | {equal_loss(bits, n_bytes, n):.3f} | {n:,} "
-            f"| {size:,} | {log(size):.3f} |"
-        )
+    rows += [
+        f"| {each.name} | {each.loss:.3f} | {each.n_tokens:,} | {each.vocab_size:,} "
+        f"| {each.random_loss:.3f} |"
+        for each in equals
+    ]
     return "\n".join(rows)
 
 

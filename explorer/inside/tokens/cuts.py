@@ -1,45 +1,61 @@
 """The text as each kind of tokenizer cuts it."""
 
+from html import escape
+
 import numpy as np
 import streamlit as st
 
-from explorer import showing
-from explorer.inside.tokens.pieces import token_row
+from explorer import content, showing
+from explorer.inside.token_boxes import fitting, table, token_row
 from explorer.inside.tokens.tokenizer_setup import Cut, TokenizerSetup, offer_training
 from explorer.stage import Stage
 from tiny_llama.tokenizers import TOKENIZERS
 
 ORDER = ("sentencepiece", "characters", "bytes")
+_SHARE = 0.75
+"""Of the picture's room, since the words beside the tokens take some."""
 
 
 def show(stage: Stage, setup: TokenizerSetup) -> None:
     """Show the text in tokens, by each kind of tokenizer."""
     answer = setup.cuts([setup.text])
-    for kind in ORDER:
-        with st.container(border=True, key=f"cut_{kind}"):
-            _one(setup, kind, answer["cuts"][0][kind], answer["sizes"][kind])
+    cuts: dict[str, Cut] = answer["cuts"][0]
+    style = fitting(*(cuts[kind]["tokens"] for kind in ORDER), share=_SHARE)
+    rows = [
+        (_head(setup, kind, cuts[kind], answer["sizes"][kind]), _boxes(kind, cuts[kind], style))
+        for kind in ORDER
+    ]
+    st.html(table(rows, head="12rem"))
+    with stage.below:
+        for kind in ORDER:
+            offer_training(setup, kind)
     stage.explain(
         code="tiny_llama.tokenizers.sentence_piece:SentencePieceTokenizer.encode",
         tensor=showing.LiveTensor(
-            path="ids", axes="t", values=np.array(answer["cuts"][0]["sentencepiece"]["ids"])
+            path="ids", axes="t", values=np.array(cuts["sentencepiece"]["ids"])
         ),
     )
 
 
-def _one(setup: TokenizerSetup, kind: str, cut: Cut, size: int) -> None:
-    title = TOKENIZERS[kind].title
-    st.markdown(f"**{title}** · vocabulary of {size:,}{_shortfall(setup, kind, size)}")
-    st.html(
-        token_row(
-            cut["tokens"],
-            cut["ids"],
-            is_byte=cut["is_byte"] if kind == "sentencepiece" else (),
-            is_unknown=cut["is_unknown"],
-            title=title,
-        )
+def _head(setup: TokenizerSetup, kind: str, cut: Cut, size: int) -> str:
+    """What cut the text, and into how much, in HTML."""
+    title = escape(TOKENIZERS[kind].title)
+    vocabulary = f"vocabulary of {size:,}{_shortfall(setup, kind, size)}"
+    return (
+        f"<strong>{title}</strong><small>{vocabulary}</small>"
+        f"<small>{summary(setup.text, cut)}</small>"
     )
-    st.caption(summary(setup.text, cut))
-    offer_training(setup, kind)
+
+
+def _boxes(kind: str, cut: Cut, style: str) -> str:
+    return token_row(
+        cut["tokens"],
+        cut["ids"],
+        is_byte=cut["is_byte"] if kind == "sentencepiece" else (),
+        is_unknown=cut["is_unknown"],
+        title=TOKENIZERS[kind].title,
+        style=style,
+    )
 
 
 def _shortfall(setup: TokenizerSetup, kind: str, size: int) -> str:
@@ -55,6 +71,6 @@ def summary(text: str, cut: Cut) -> str:
         f"{n:,} token{'s' * (n != 1)} for {len(text):,} characters, {len(text.encode()):,} bytes: "
         f"{len(text) / n:.2f} characters per token, {len(text.encode()) / n:.2f} bytes per token"
     )
-    if n_unknown := sum(cut["is_unknown"]):
-        words += f" · {n_unknown:,} unknown (double frame), whose characters are lost"
+    if lost := content.lost(sum(cut["is_unknown"])):
+        words += f" · {lost} (double frame)"
     return words

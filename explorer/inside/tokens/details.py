@@ -1,12 +1,14 @@
 """Four rules of the SentencePiece tokenizer, and what becomes of unknown characters."""
 
 from dataclasses import dataclass
+from functools import partial
+from html import escape
 
 import numpy as np
 import streamlit as st
 
 from explorer import showing
-from explorer.inside.tokens.pieces import token_row
+from explorer.inside.token_boxes import fitting, table, token_row
 from explorer.inside.tokens.tokenizer_setup import Cut, TokenizerSetup
 from explorer.stage import Stage
 
@@ -58,15 +60,19 @@ RULES = (
 )
 
 
+_SHARE = 0.27
+"""Of the picture's room, since the words beside the examples take some."""
+
+
 def show(stage: Stage, setup: TokenizerSetup) -> None:
     """Show each rule on an example, and how often it acts in the text."""
     answer = setup.cuts([setup.text, *(rule.text for rule in RULES)])
     cuts = answer["cuts"]
     _in_the_text(cuts[0]["sentencepiece"], cuts[0]["characters"])
-    for rule, cut in zip(RULES, cuts[1:], strict=True):
-        with st.container(border=True):
-            st.markdown(f"**{rule.title}.** {rule.says}")
-            _row(rule, cut[rule.kind])
+    examples = [cut[rule.kind] for rule, cut in zip(RULES, cuts[1:], strict=True)]
+    style = fitting(*(cut["tokens"] for cut in examples), share=_SHARE)
+    rows = zip(map(_words, RULES), map(partial(_row, style=style), RULES, examples), strict=True)
+    st.html(table(rows, head="38%"))
     stage.explain(
         code="tiny_llama.tokenizers.sentence_piece:_bytes_of",
         tensor=showing.LiveTensor(
@@ -75,27 +81,27 @@ def show(stage: Stage, setup: TokenizerSetup) -> None:
     )
 
 
-def _row(rule: Rule, cut: Cut) -> None:
-    st.html(
-        token_row(
-            cut["tokens"],
-            cut["ids"],
-            is_byte=cut["is_byte"],
-            is_unknown=cut["is_unknown"],
-            title=rule.text,
-        )
+def _words(rule: Rule) -> str:
+    return f"<strong>{escape(rule.title)}.</strong> {escape(rule.says)}"
+
+
+def _row(rule: Rule, cut: Cut, style: str) -> str:
+    return token_row(
+        cut["tokens"],
+        cut["ids"],
+        is_byte=cut["is_byte"],
+        is_unknown=cut["is_unknown"],
+        title=rule.text,
+        style=style,
     )
 
 
 def _in_the_text(pieces: Cut, characters: Cut) -> None:
     """How often each rule acts in the student's text."""
-    st.markdown("**In your text**")
     numbers = {
-        "Fallback bytes": sum(pieces["is_byte"]),
-        "Unknown characters": sum(characters["is_unknown"]),
-        "Digits": sum(token.strip().isdecimal() for token in pieces["tokens"]),
-        "Leading spaces": sum(token.startswith(" ") for token in pieces["tokens"]),
+        "Your text: fallback bytes": sum(pieces["is_byte"]),
+        "unknown characters": sum(characters["is_unknown"]),
+        "digits": sum(token.strip().isdecimal() for token in pieces["tokens"]),
+        "leading spaces": sum(token.startswith(" ") for token in pieces["tokens"]),
     }
-    with st.container(horizontal=True):
-        for label, number in numbers.items():
-            st.metric(label, f"{number:,}", border=True)
+    showing.in_one_line({label: f"{number:,}" for label, number in numbers.items()})

@@ -8,7 +8,7 @@ import streamlit as st
 
 from explorer import content, showing
 from explorer.figures.tokens import language_bars
-from explorer.inside.tokens.pieces import token_row
+from explorer.inside.token_boxes import token_row
 from explorer.inside.tokens.tokenizer_setup import Cut, TokenizerSetup
 from explorer.inspection import analyse
 from explorer.stage import Stage
@@ -36,20 +36,22 @@ def sentences() -> dict[str, str]:
 def show(stage: Stage, setup: TokenizerSetup) -> None:
     """Show what each tokenizer takes for each language, relative to English."""
     cuts = _cuts(setup)
-    kind = choose_named("Cut by", TITLES, key="cut_by", as_buttons=True, is_labelled=False)
+    with stage.controls:
+        kind = choose_named("Cut by", TITLES, key="cut_by")
+        _lost(cuts, kind)
     languages = [name for name in sentences() if name != EMOJI]
     showing.draw(
         language_bars(languages, ratios([cuts[name][kind] for name in languages]), TITLES[kind]),
         key="language_bars",
     )
-    _lost(cuts, kind)
-    _one(cuts, kind)
-    st.markdown(language_table(cuts, kind))
-    st.caption(
-        "Article 1 of the Universal Declaration of Human Rights in the United Nations' "
-        "translations, so the same in meaning though not in length; the emoji line is ours. "
-        "Characters are Unicode code points, of which an emoji may have several."
-    )
+    with stage.below:
+        _one(cuts, kind)
+        st.markdown(language_table(cuts, kind))
+        st.caption(
+            "Article 1 of the Universal Declaration of Human Rights in the United Nations' "
+            "translations, so the same in meaning though not in length; the emoji line is ours. "
+            "Characters are Unicode code points, of which an emoji may have several."
+        )
     stage.explain(
         code="tiny_llama.analyses.cutting:cut",
         tensor=showing.LiveTensor(

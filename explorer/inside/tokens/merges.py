@@ -6,7 +6,7 @@ from explorer import link, showing
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
 from explorer.figures.tokens import merge_counts
-from explorer.inside.tokens.pieces import token_row
+from explorer.inside.token_boxes import fitting, token_row
 from explorer.inside.tokens.tokenizer_setup import TokenizerSetup
 from explorer.inspection import analyse
 from explorer.stage import Stage
@@ -14,6 +14,8 @@ from explorer.stage import Stage
 BEFORE, AFTER = 4, 3
 """Merges listed around the chosen one."""
 USUAL = 50
+_SHARE = 0.4
+"""Of the picture's room that the text takes before any merge; the same letters hold for all."""
 
 
 def show(stage: Stage, setup: TokenizerSetup) -> None:
@@ -26,20 +28,21 @@ def show(stage: Stage, setup: TokenizerSetup) -> None:
             "larger one."
         )
         return
-    chosen = _choose(n)
+    with stage.controls:
+        chosen = _choose(n)
     cut = analyse("merged", text=setup.text, n_merges=chosen, **setup.source)
+    style = fitting(setup.text, share=_SHARE)
+    st.html(token_row(cut["tokens"], cut["ids"], title=f"After {chosen} merges", style=style))
     st.markdown(_sentence(answer, chosen))
-    st.html(token_row(cut["tokens"], cut["ids"], title=f"After {chosen} merges"))
-    st.caption(
-        f"Your text after {chosen:,} of {answer['n_pieces']:,} merges: {len(cut['ids']):,} tokens, "
-        f"{len(setup.text) / len(cut['ids']):.2f} characters per token"
-    )
-    table, curve = st.columns([2, 3], gap="large")
-    table.markdown(merge_table(answer, chosen))
     pieces = ["".join(pair).replace("▁", " ") for pair in answer["pairs"]]
-    with curve:
-        showing.draw(merge_counts(pieces, answer["counts"], chosen), key="merge_counts")
-    st.caption(_remark(setup, answer))
+    showing.draw(merge_counts(pieces, answer["counts"], chosen), key="merge_counts")
+    with stage.below:
+        st.caption(
+            f"Your text after {chosen:,} of {answer['n_pieces']:,} merges: {len(cut['ids']):,} "
+            f"tokens, {len(setup.text) / len(cut['ids']):.2f} characters per token"
+        )
+        st.markdown(merge_table(answer, chosen))
+        st.caption(_remark(setup, answer))
     stage.explain(
         code="tiny_llama.tokenizers.merging:replay",
         tensor=showing.LiveTensor(path="counts", axes="n", values=answer["counts"]),

@@ -51,14 +51,13 @@ class TokenizerSetup:
 
 def choose() -> TokenizerSetup:
     """Let the student choose text and training; ends the page if they cannot be used."""
-    with st.container(border=True):
-        text = text_box(_example(), label="Text to cut into tokens")
-        if not text.strip():
-            showing.stop("There is no text to cut; write some words above.")
-        try:
-            chosen = controls.tokenizer_basics()
-        except UserError as error:
-            showing.stop(str(error))
+    text = text_box(_example(), label="Text to cut into tokens")
+    if not text.strip():
+        showing.stop("There is no text to cut; write some words.")
+    try:
+        chosen = controls.tokenizer_basics()
+    except UserError as error:
+        showing.stop(str(error))
     setup = TokenizerSetup(
         text=text, corpus=chosen.corpus, own=chosen.own_text, vocab_size=chosen.vocab_size
     )

@@ -39,10 +39,11 @@ def show(stage: Stage, setup: TokenizerSetup) -> None:
     answer = analyse("vocabularies", sizes=sizes, corpus=setup.corpus, own=setup.own)
     learned, fixed = priced(answer, config)
     showing.draw(vocabulary_trade(learned, fixed), key="vocabulary_trade")
-    st.markdown(cost_table([*learned, *fixed], config, chosen))
-    st.caption(_remark(setup, answer, config))
-    st.subheader("Real models", anchor=False)
-    st.markdown(real_table())
+    with stage.below:
+        st.markdown(cost_table([*learned, *fixed], config, chosen))
+        st.caption(_remark(setup, answer, config))
+        st.subheader("Real models", anchor=False)
+        st.markdown(real_table())
     stage.explain(code="tiny_llama.analyses.vocabulary:vocabularies")
 
 

@@ -1,0 +1,290 @@
+"""A hostile student beside nine ordinary ones, in as much memory as Community Cloud gives at least.
+
+    python benchmarks/hostile_student.py [--only WORDS] [--seconds 30] [--root FOLDER]
+
+Nine students train a default run each, change a setting every eight seconds, and look into a model
+every five with a text that nobody has asked about. First they are measured with a tenth like them,
+then with one who does what `attacks.py` says, each attack on a fresh server. That one's client is a
+process of its own, niced, so that it takes no time from those who are measured. Linux only; to have
+the kernel keep the limit, as root.
+
+The share is that of the ordinary runs' steps a second under attack in those beside a tenth ordinary
+student: the mean of them, and the slowest run's.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from app_server import ROOT, AppServer, is_alive, proportional_megabytes
+from attacks import ATTACKS
+from class_report import Meter, spread
+from memory_limit import MemoryLimit
+from streamlit.proto.WidgetStates_pb2 import WidgetState
+from streamlit_client import Tab, user_key
+
+TABLE_HEAD = """\
+| what one browser does | killed | page p95, s | look p95, s | share of fair share, mean / slowest \
+| memory at most, MB | troubles of the others | load |
+| --- | --- | ---: | ---: | ---: | ---: | --- | ---: |"""
+N_ORDINARY = 9
+PATIENCE = 120.0
+"""Seconds after which an ordinary student gives up on a page."""
+EVERY, LOOKS_EVERY = 8.0, 5.0
+"""Seconds between two changes of a setting, and between two looks, of one student."""
+NEARLY_THERE = 2.0
+"""Seconds between an attack's begin and the first measurement under it."""
+WORDS = ("the", "duck", "sat", "by", "a", "pond", "and", "his", "red", "fox", "ran", "up", "old")
+
+
+@dataclass
+class Times:
+    """Seconds that pages and looks took, by when they were asked for."""
+
+    pages: list[tuple[float, float]] = field(default_factory=list)
+    looks: list[tuple[float, float]] = field(default_factory=list)
+
+    def within(self, begin: float, end: float) -> tuple[list[float], list[float]]:
+        """Those that were asked for between two moments."""
+        return (
+            [took for at, took in self.pages if begin <= at <= end],
+            [took for at, took in self.looks if begin <= at <= end],
+        )
+
+
+class Student:
+    """An ordinary student: a tab to train in, and one to look into a model."""
+
+    def __init__(self, address: str, number: int, times: Times) -> None:
+        self._train = Tab(address, "train", "steps=20000")
+        self._look = Tab(address, "attention", "")
+        self._times, self._chance = times, random.Random(number)
+
+    @property
+    def troubles(self) -> list[str]:
+        """What went wrong in both tabs."""
+        return self._train.ledger.troubles + self._look.ledger.troubles
+
+    @property
+    def run_id(self) -> str:
+        """The name of the student's run."""
+        return self._train.ledger.run_id or ""
+
+    async def begin(self) -> None:
+        """Open both pages, and press Train."""
+        for tab in (self._train, self._look):
+            await tab.open()
+            await _answer(tab)
+        await self._train.press("train")
+        await _answer(self._train)
+
+    async def attend(self) -> None:
+        """Change settings and look into a model, until cancelled."""
+        await asyncio.gather(self._change(), self._look_inside())
+
+    async def leave(self) -> None:
+        """Close both pages."""
+        for tab in (self._train, self._look):
+            with suppress(Exception):
+                await tab.close()
+
+    async def _change(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY * self._chance.uniform(0.5, 1.5))
+            began = time.perf_counter()
+            with suppress(TimeoutError, LookupError):
+                await self._train.enter("seed", self._chance.randrange(1, 1000))
+                await _answer(self._train)
+            self._times.pages.append((began, time.perf_counter() - began))
+
+    async def _look_inside(self) -> None:
+        while True:
+            await asyncio.sleep(LOOKS_EVERY * self._chance.uniform(0.5, 1.5))
+            text = " ".join(self._chance.choices(WORDS, k=16))
+            began = time.perf_counter()
+            with suppress(TimeoutError, StopIteration):
+                widgets = self._look.widgets
+                id_ = next(each for each in widgets if user_key(each) == "text")
+                widgets[id_] = WidgetState(id=id_, string_value=text)
+                await self._look.ask()
+                await _answer(self._look)
+            self._times.looks.append((began, time.perf_counter() - began))
+
+
+async def _answer(tab: Tab) -> None:
+    async with asyncio.timeout(PATIENCE):
+        await tab.ledger.answered.wait()
+
+
+class Memory:
+    """Watches how much the server and its workers hold, and which workers there have been."""
+
+    def __init__(self, app: AppServer) -> None:
+        self.most_megabytes, self.workers = 0.0, set(app.workers)
+        self._task = asyncio.create_task(self._watch(app))
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._task.cancel()
+
+    async def _watch(self, app: AppServer) -> None:
+        while True:
+            with suppress(OSError, StopIteration):
+                processes = [app.pid, *app.workers]
+                self.workers.update(app.workers)
+                held = sum(map(proportional_megabytes, processes))
+                self.most_megabytes = max(self.most_megabytes, held)
+            await asyncio.sleep(0.5)
+
+
+async def measure(app: AppServer, limit: MemoryLimit, attack: str, seconds: float) -> str:
+    """A line of the table: nine ordinary students before and under an attack."""
+    times, memory = Times(), Memory(app)
+    students = [Student(app.address, number, times) for number in range(N_ORDINARY)]
+    tenth = Student(app.address, N_ORDINARY, Times())
+    await asyncio.gather(*(student.begin() for student in (*students, tenth)))
+    lessons = [asyncio.create_task(each.attend()) for each in (*students, tenth)]
+    await until_all_move(app, [*students, tenth])
+    calm = await speeds(app, students, seconds / 2)
+    if attack != "nothing":
+        lessons.pop().cancel()
+        await tenth._train.press("run_stop")
+        await tenth.leave()
+    n_troubles = sum(len(each.troubles) for each in students)
+    n_workers, began = len(memory.workers), time.perf_counter()
+    hostile = subprocess.Popen([sys.executable, __file__, "--attack", attack, app.address])
+    try:
+        await asyncio.sleep(NEARLY_THERE)
+        under = await speeds(app, students, seconds)
+    finally:
+        hostile.kill()
+        hostile.wait()
+    pages, looks = times.within(began, began + NEARLY_THERE + seconds)
+    troubles = [text for each in students for text in each.troubles][n_troubles:]
+    dead = "the server" if not is_alive(app.pid) else ""
+    restarts = len(memory.workers) - n_workers
+    cells = [
+        attack,
+        dead or (f"worker × {max(restarts, limit.n_killed)}" if restarts else "–"),
+        f"{spread(pages).get('p95', float('nan')):.2f}",
+        f"{spread(looks).get('p95', float('nan')):.2f}",
+        f"{_ratio(mean(under), mean(calm)):.2f} / {_ratio(min(under), mean(calm)):.2f}",
+        f"{memory.most_megabytes:.0f}",
+        "; ".join(f"{troubles.count(each)} × {each[:60]}" for each in dict.fromkeys(troubles))
+        or "–",
+        f"{os.getloadavg()[0]:.0f}",
+    ]
+    memory.stop()
+    for lesson in lessons:
+        lesson.cancel()
+    await asyncio.gather(*lessons, return_exceptions=True)
+    for student in students:
+        await student.leave()
+    return f"| {' | '.join(cells)} |"
+
+
+def _ratio(one: float, other: float) -> float:
+    return one / other if other else float("nan")
+
+
+async def until_all_move(app: AppServer, students: Sequence[Student]) -> None:
+    """Wait until every run has done a step, or for two minutes."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(120):
+            while not all(Meter.read(app).steps.get(each.run_id) for each in students):
+                await asyncio.sleep(0.5)
+
+
+async def speeds(app: AppServer, students: Sequence[Student], seconds: float) -> list[float]:
+    """Steps a second of each student's run, over so long; none where the server has died."""
+    before, began = steps_of(app), time.perf_counter()
+    await asyncio.sleep(seconds)
+    after, passed = steps_of(app), time.perf_counter() - began
+    return [(after.get(each.run_id, 0) - before.get(each.run_id, 0)) / passed for each in students]
+
+
+def steps_of(app: AppServer) -> dict[str, int]:
+    """The last step of each run."""
+    with suppress(OSError, StopIteration):
+        return Meter.read(app).steps
+    return {}
+
+
+def processor() -> str:
+    """The kind of processor, and how many of it."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return f"{os.cpu_count()} × {names[0] if names else platform.machine()}"
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    chosen = arguments()
+    if chosen.attack:
+        os.nice(10)
+        asyncio.run(hostile_life(chosen.attack, chosen.address))
+        return
+    os.environ["TINY_LLAMA_LIMITS"] = "shared"
+    wanted = [name for name in ATTACKS if chosen.only in name]
+    with MemoryLimit(chosen.megabytes) as limit:
+        print(f"{chosen.megabytes} MB kept by {limit.kept_by}; {processor()}\n\n{TABLE_HEAD}")
+    for attack in wanted:
+        with (
+            MemoryLimit(chosen.megabytes) as limit,
+            AppServer(*chosen.settings, under=limit.command, root=chosen.root) as app,
+        ):
+            limit.watch(lambda app=app: (app.pid, *app.workers))  # type: ignore[misc]
+            try:
+                line = asyncio.run(measure(app, limit, attack, chosen.seconds))
+            except Exception as error:
+                line = f"| {attack} | gave up: {error!r} | | | | | | |"
+            print(line, flush=True)
+            if chosen.log:
+                print(json.dumps(app.printed()[-2000:]), flush=True)
+
+
+def arguments() -> Any:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default="", help="attacks whose words have this in them")
+    parser.add_argument(
+        "--seconds", type=float, default=30, help="how long each attack is measured"
+    )
+    parser.add_argument(
+        "--megabytes", type=int, default=690, help="what server and workers may hold"
+    )
+    parser.add_argument("--root", type=Path, default=ROOT, help="another copy of the project")
+    parser.add_argument("--log", action="store_true", help="print what the server said last, too")
+    parser.add_argument("--settings", nargs="*", default=[], help="more settings of Streamlit")
+    parser.add_argument("--attack", help=argparse.SUPPRESS)
+    parser.add_argument("address", nargs="?", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+async def hostile_life(attack: str, address: str) -> None:
+    """Attack until the process is killed, over again where the server has thrown one out."""
+    while True:
+        with suppress(Exception):
+            await ATTACKS[attack](address)
+        await asyncio.sleep(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""A run beside others: which are laid under it, what differs, and what came of it, in numbers."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import streamlit as st
+
+from explorer import content, link, session, showing
+from explorer.engine.limits import MOST_NAME_LETTERS
+from explorer.engine.run import Run
+from explorer.settings import Started, describe, differences, name_by_what_differs
+from tiny_llama.errors import UserError
+
+MOST_CHANGES = 3
+"""That are said over the curves; the table under them says all."""
+N_COLOURS = 6
+"""Of the theme, that differ."""
+
+
+def choose() -> bool:
+    """Let the student choose which runs are laid under the current one; whether any are."""
+    return bool(link.widget(st.toggle, "earlier", "Earlier runs"))
+
+
+def list_runs(run: Run) -> None:
+    """A tick for each run that can be laid under the current one."""
+    others = session.comparable_runs(run)
+    for each in others:
+        drawn = session.is_overlaid(each, run)
+        key = f"lay_{each.id}"
+        link.show(key, drawn)
+        st.checkbox(
+            content.escaped(session.full_name(each)),
+            key=key,
+            on_change=link.by_hand(key, partial(session.overlay, each.id, on=not drawn)),
+        )
+    if others:
+        st.caption(
+            f"Ticked by themselves: your own on the same text and tokenizer, since losses compare "
+            f"only there. At most {session.MOST_OVERLAID} are drawn."
+        )
+    else:
+        st.caption("There is no other run of yours yet.")
+
+
+def colours(runs: Sequence[Run]) -> Mapping[str, int]:
+    """A colour for each run, the same one as long as none of the others has it."""
+    taken: dict[str, int] = {}
+    numbers = list(reversed(session.own_names()))
+    for run in runs:
+        wanted = numbers.index(run.id) if run.id in numbers else len(numbers)
+        free = [each for each in range(N_COLOURS) if each not in taken.values()]
+        taken[run.id] = wanted % N_COLOURS if wanted % N_COLOURS in free else free[0]
+    return taken
+
+
+def result(run: Run, others: Sequence[Run]) -> None:
+    """Say over the curves what changed from the run before, and what came of it."""
+    if not others:
+        return
+    before = _run_before(run, others)
+    found = differences(session.started(before), session.started(run))
+    names = [content.escaped(session.run_name(each)) for each in (run, before)]
+    words = f"**{names[0]}** beside {names[1]}: {content.escaped(describe(found, MOST_CHANGES))}"
+    if numbers := _in_numbers(run, before):
+        words += f" · {numbers}"
+    if len(found) > 1:
+        words += (
+            f" · :orange[:material/warning:] {len(found)} settings changed at once, so the "
+            f"difference is no single one's"
+        )
+    with st.container(key="result"):
+        st.caption(words)
+
+
+def _run_before(run: Run, others: Sequence[Run]) -> Run:
+    """The run that this one is a change of, else the last one older than it, else the newest."""
+    parents = [each for each in others if each.id == run.parent]
+    older = [each for each in others if each.created < run.created]
+    return (*parents, *older, *others)[0]
+
+
+def _in_numbers(run: Run, before: Run) -> str:
+    """The held-out loss of both after the last step that both have done; empty without one."""
+    ours, theirs = run.series["held_out_loss"], before.series["held_out_loss"]
+    name, form = "held-out loss", "{:.3f}"
+    if session.started(run).text_id != session.started(before).text_id:
+        return "another text, so the losses do not compare"
+    if run.setup.model.vocab_size != before.setup.model.vocab_size:
+        ours, theirs = run.series["bits_per_byte"], before.series["bits_per_byte"]
+        name = "bits per byte"
+    common = sorted(set(ours.steps) & set(theirs.steps))
+    if not common or not common[-1]:
+        return ""
+    step = common[-1]
+    values = [form.format(each.values[each.steps.index(step)]) for each in (ours, theirs)]
+    other = content.escaped(session.run_name(before))
+    return f"{name} {values[0]} against {other}'s {values[1]} after step {step:,}"
+
+
+def table(run: Run) -> None:
+    """What came of the student's runs, and of those laid under the current one."""
+    runs = list({each.id: each for each in (run, *session.comparable_runs(run))}.values())
+    if len(runs) < 2:
+        return
+    with st.expander("Outcomes of your runs", icon=":material/table:", key="outcomes"):
+        heads = [
+            "Run",
+            "Learns from",
+            "Beside the usual",
+            "Steps",
+            "Held-out loss",
+            "Bits per byte",
+        ]
+        st.markdown(showing.markdown_table([heads, *(_row(each) for each in runs)], align="lllrrr"))
+        if session.is_mine(run):
+            _rename(run)
+
+
+def _row(run: Run) -> list[str]:
+    started: Started = session.started(run)
+    numbers = [_last(run, name) for name in ("held_out_loss", "bits_per_byte")]
+    differs = name_by_what_differs(run.setup) or "as Tiny LLaMA"
+    words = (session.run_name(run), started.text_name, differs)
+    return [*map(content.escaped, words), f"{run.step:,}", *numbers]
+
+
+def _last(run: Run, name: str) -> str:
+    value = run.last(name)
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _rename(run: Run) -> None:
+    with st.form(f"rename_{run.id}", border=False):
+        name = st.text_input(
+            f"Call {session.run_name(run)} something else",
+            max_chars=MOST_NAME_LETTERS,
+            placeholder=session.run_name(run),
+        )
+        if not st.form_submit_button("Rename", icon=":material/edit:"):
+            return
+    try:
+        session.engine().rename(run.id, name, owner=session.owner())
+    except UserError as error:
+        st.error(str(error), icon=":material/error:")
+    else:
+        st.rerun()
