@@ -453,6 +453,8 @@ def frame_faults(student: Student) -> list[str]:
     """What a view lacks of the frame: the picture first and large, its controls beside it."""
     size = student.page.viewport_size
     assert size
+    is_drawn = f"({FRAME})().share > 0"  # a chart's library comes after the page
+    student.page.wait_for_function(is_drawn)
     frame = student.page.evaluate(FRAME)
     most, is_wide = MOST_BEGIN[size["width"]], size["width"] > 900
     faults = {

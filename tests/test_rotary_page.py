@@ -1,5 +1,6 @@
 """The Rotary embeddings page: every view for models of every kind, its words, and its pictures."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -55,6 +56,12 @@ def pictures(app):
 def said(app):
     kinds = (app.markdown, app.caption, app.info)
     return "\n".join(str(each.value) for kind in kinds for each in kind)
+
+
+def numbers(app):
+    """The numbers in the lines above the pictures, by what stands before them."""
+    found = re.findall(r"([^·*;\n]+?) \*\*([-.\de]+)\*\*", said(app))
+    return {label.strip(): float(number) for label, number in found}
 
 
 @pytest.mark.parametrize(("run", "view"), across(MODELS, VIEW_NAMES, mainly="model"))
@@ -141,7 +148,7 @@ def test_both_tokens_moved_leave_the_score_under_rope_and_change_it_under_learne
     changes = {}
     for scheme in ("rope", "learned"):
         app = open_page("rotary", view="distance", scheme=scheme)
-        (changes[scheme],) = [abs(float(m.value)) for m in app.metric if m.label == "Difference"]
+        changes[scheme] = abs(numbers(app)["difference"])
     assert changes["rope"] < 1e-4
     assert changes["learned"] > 1e-2
     table = next(each.value for each in app.markdown if "largest difference at one" in each.value)
@@ -174,7 +181,7 @@ def test_no_model_chosen_is_told():
 
 def test_the_conventions_agree_and_mixing_them_up_costs():
     app = open_page("rotary", view="conventions")
-    found = {metric.label: float(metric.value) for metric in app.metric}
+    found = numbers(app)
     assert found["Difference of the turned vectors"] < 1e-4
     assert found["Loss, orders mixed up"] > 2 * found["Loss, right order"]
 

@@ -43,7 +43,7 @@ def clocks(before: np.ndarray, after: np.ndarray, turns: np.ndarray, *, position
         )
     figure.add_scatter(
         x=x,
-        y=y - 1,
+        y=y - 1.05,
         mode="text",
         textposition="bottom center",
         text=[f"{i}: λ {short_wavelength(2 * np.pi / turns[i])}" for i in shown],

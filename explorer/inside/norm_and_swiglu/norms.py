@@ -46,15 +46,16 @@ def show(stage: Stage, inspection: Inspection) -> None:
     )
     if not np.isfinite(answer["read"]).all():
         showing.stop(BROKEN)
-    showing.in_one_line(_numbers(answer, token))
     _draw_vectors(answer, token, stretch)
     with left:
         _draw_factors(answer, factor, config.norm_eps)
     with right:
         _draw_shifts(answer, shift)
     stage.below.caption(
-        f"The changes are measured: the most over all tokens, as a share of the result's length. "
-        f"About 1e-07 is the rounding of float32. {_own_norm(config.norm, answer)}"
+        f"The mean's share of |x|² is an average of the text, by chance it is 1/d; the cosine is "
+        f"that of both results. The changes are measured: the most over all tokens, as a share of "
+        f"the result's length. About 1e-07 is the rounding of float32. "
+        f"{_own_norm(config.norm, answer)}"
     )
     stage.explain(
         code=NORM[config.norm].where if NORM[config.norm].is_present else RMS_NORM,
@@ -103,21 +104,15 @@ def _own_norm(norm: str, answer: Answer) -> str:
     return f"The model's own norm is {NORM[norm].title}.{learned}"
 
 
-def _numbers(answer: Answer, token: int) -> dict[str, str]:
-    shares = answer["mean_shares"]
-    return {
-        "Mean's share of |x|²": f"{shares[token]:.2%}",
-        "average of the text": f"{np.nanmean(shares):.2%}",
-        "by chance, 1/d": f"{1 / answer['read'].shape[1]:.2%}",
-        "cosine of the results": f"{answer['cosines'][token]:.4f}",
-    }
-
-
 def _draw_vectors(answer: Answer, token: int, stretch: range) -> None:
     tokens, part = answer["tokens"], slice(stretch.start, stretch.stop)
+    shares, chance = answer["mean_shares"], 1 / answer["read"].shape[1]
     left, right = st.columns(2)
     with left:
-        st.caption("Each token's vector before the norm")
+        st.caption(
+            f"Before the norm: mean's share of |x|² **{np.nanmean(shares):.2%}**, by chance "
+            f"**{chance:.2%}**"
+        )
         showing.draw(
             norm_statistics(
                 tokens[part],
@@ -128,7 +123,10 @@ def _draw_vectors(answer: Answer, token: int, stretch: range) -> None:
             key="norm_statistics",
         )
     with right:
-        st.caption(f"Token {token}, {content.escaped(visible(tokens[token]))}, after either norm")
+        st.caption(
+            f"Token {token}, {content.escaped(visible(tokens[token]))}, after: mean's share "
+            f"**{shares[token]:.2%}**, cosine **{answer['cosines'][token]:.4f}**"
+        )
         showing.draw(two_results(answer["results"], tokens[token]), key="two_results")
 
 

@@ -23,7 +23,6 @@ def show(stage: Stage, inspection: Inspection) -> None:
             "Difference of the turned vectors": f"{answer['difference']:.1e}",
         }
     )
-    st.caption("Where each coordinate of a query stands in both layouts")
     showing.draw(figures.layouts(answer["order"]), key="layouts")
     with stage.below:
         st.caption(

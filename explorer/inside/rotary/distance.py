@@ -40,7 +40,6 @@ def show(stage: Stage, inspection: Inspection) -> None:
         scheme = choose_one("Position scheme", list(answers), key="scheme")
         m, n, by = _choose_places(min(len(answer["scores"]) for answer in answers.values()))
     answer = answers[str(scheme)]
-    _numbers(answer["scores"], m, n, by)
     _pictures(answers, str(scheme), m, n, by)
     with stage.below:
         st.markdown(deviations(answers))
@@ -60,18 +59,20 @@ def show(stage: Stage, inspection: Inspection) -> None:
 
 def _pictures(answers: dict[str, Answer], scheme: str, m: int, n: int, by: int) -> None:
     answer = answers[scheme]
+    scores = answer["scores"]
+    before, after = float(scores[m, n]), float(scores[m + by, n + by])
     left, right = st.columns(2)
     with left:
-        st.caption(f"Scores under “{scheme}” by position")
+        st.caption(
+            f"Under “{scheme}”: ({m}, {n}) scores **{before:.4f}**, ({m + by}, {n + by}) "
+            f"**{after:.4f}**"
+        )
         picture = figures.toeplitz(
-            answer["scores"],
-            places=[(m, n), (m + by, n + by)],
-            title=scheme,
-            along=answer["along"],
+            scores, places=[(m, n), (m + by, n + by)], title=scheme, along=answer["along"]
         )
         showing.draw(picture, key="toeplitz")
     with right:
-        st.caption("The pair's score as both move along")
+        st.caption(f"The score as both move along; difference **{after - before:.2g}**")
         lines = {name: _along(each["scores"], m, n) for name, each in answers.items()}
         showing.draw(figures.moved_together(lines, m=m, n=n, by=by), key="moved_together")
 
@@ -146,17 +147,6 @@ def _choose_places(n_places: int) -> tuple[int, int, int]:
         most = max(0, n_places - 1 - max(m, n))
         by = choose_number("moved_by", "Move both by", most, 25)
     return m, n, by
-
-
-def _numbers(scores: np.ndarray, m: int, n: int, by: int) -> None:
-    before, after = float(scores[m, n]), float(scores[m + by, n + by])
-    showing.in_one_line(
-        {
-            f"Score at ({m}, {n})": f"{before:.4f}",
-            f"Score at ({m + by}, {n + by})": f"{after:.4f}",
-            "Difference": f"{after - before:.2g}",
-        }
-    )
 
 
 def _along(scores: np.ndarray, m: int, n: int) -> np.ndarray:

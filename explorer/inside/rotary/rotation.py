@@ -14,7 +14,6 @@ from explorer.inspection import Inspection, choose_head
 from explorer.stage import Stage
 from explorer.widgets import choose_number, choose_one, choose_place
 from tiny_llama.analyses.rotary_theory import frequencies, turned, wavelengths
-from tiny_llama.config import ModelConfig
 from tiny_llama.presets import PRESETS
 
 THIS = "this model"
@@ -43,10 +42,22 @@ def show(stage: Stage, inspection: Inspection) -> None:
     """Turn a query of the model, or hands of equal length where nothing turns in it."""
     config = inspection.run.setup.model
     with stage.controls:
-        turning_by, head = st.container(), st.container()
-    query = _query(inspection, head)
+        turning_by = st.container()
+        left, right = st.columns(2)
+        whose = st.container()
+    query = _query(inspection, whose, right)
     with turning_by:
-        of, theta, place = _choose(inspection, config, query)
+        place = choose_number(
+            "turned_to",
+            "Turned to position",
+            config.context - 1,
+            query.place,
+            because=query.chosen,
+        )
+    with stage.controls:
+        of = choose_one("Wavelengths of", [THIS, *REAL], key="spectrum")
+    with left:
+        theta = _choose_theta(inspection, query, of)
     turns = frequencies(config.head_width, theta)
     after = turned(query.values[None], np.array([place]), turns)[0]
     left, right = st.columns(2)
@@ -71,8 +82,14 @@ def show(stage: Stage, inspection: Inspection) -> None:
     )
 
 
-def _query(inspection: Inspection, controls: DeltaGenerator) -> Query:
-    """A query of the head that the student chooses, or one that stands for any."""
+def _query(inspection: Inspection, head_at: DeltaGenerator, token_at: DeltaGenerator) -> Query:
+    """A query of the head that the student chooses, or one that stands for any.
+
+    Args:
+        inspection: model and text.
+        head_at: where the head is chosen.
+        token_at: where its token is.
+    """
     config = inspection.run.setup.model
     if not turning.turns(inspection):
         half = config.head_width // 2
@@ -82,12 +99,12 @@ def _query(inspection: Inspection, controls: DeltaGenerator) -> Query:
             words="Nothing turns in this model; hands of equal length stand for its pairs",
             theta=config.rope_theta,
         )
-    with controls:
+    with head_at:
         layer, head = choose_head(config)
     answer = inspection.analyse("turned_head", text=inspection.text, layer=layer, head=head)
     tokens = answer["tokens"]
-    with controls:
-        place = choose_place("reader", "The token whose query is turned", tokens)
+    with token_at:
+        place = choose_place("reader", "Query of", tokens)
     token = content.escaped(visible(tokens[place]))
     return Query(
         values=answer["query"][place],
@@ -99,20 +116,11 @@ def _query(inspection: Inspection, controls: DeltaGenerator) -> Query:
     )
 
 
-def _choose(inspection: Inspection, config: ModelConfig, query: Query) -> tuple[str, float, int]:
-    """Whose wavelengths are shown, with which theta, and the position to turn to."""
-    place = choose_number(
-        "turned_to",
-        "Turned to position",
-        config.context - 1,
-        query.place,
-        because=query.chosen,
-    )
-    slider = st.container()
-    of = choose_one("Wavelengths of", [THIS, *REAL], key="spectrum")
+def _choose_theta(inspection: Inspection, query: Query, of: str) -> float:
+    """The base of all turns, usually that of the model whose wavelengths are shown."""
     own = float(query.theta if of == THIS else PRESETS[of].config.rope_theta)
-    with slider:
-        theta = link.widget(
+    return float(
+        link.widget(
             st.select_slider,
             "theta",
             f"theta (here {own:,.0f})",
@@ -121,4 +129,4 @@ def _choose(inspection: Inspection, config: ModelConfig, query: Query) -> tuple[
             because=(inspection.run.id, of, own),
             format_func=lambda each: f"{each:.12g}",
         )
-    return of, theta, place
+    )
