@@ -418,7 +418,8 @@ RULES = {"resultTypes": ["violations"]}
 FRAME = """() => {
   const main = document.querySelector("[data-testid=stMain]")
   main.scrollTo(0, 0)
-  const kinds = "svg, canvas, img, table, pre, [role=img], [data-testid=stDataFrame], .head"
+  const kinds = "svg, canvas, img, table, pre, [role=img], [data-testid=stDataFrame], .head, "
+    + ".tokens, .st-key-scrolled"
   const boxes = []
   const look = root => {
     for (const each of root.querySelectorAll("*")) {
