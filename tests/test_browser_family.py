@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from app_in_browser import SCREENS, WIDTH, findings, frames_sent, settle, students
+from app_in_browser import SCREENS, WIDTH, findings, frame_faults, frames_sent, settle, students
 from conftest import until
 from playwright.sync_api import expect
 
@@ -110,6 +110,7 @@ def test_the_page_can_be_used_by_everybody(browser, server, screen, view):
         settle(student)
         expect(student.page.get_by_role("heading", name="GPT-J-6B", exact=True)).to_be_visible()
         assert findings(student) == []
+        assert frame_faults(student) == []
         until(lambda: student.page.evaluate(WIDTH) <= SCREENS[screen][1])  # once all is laid out
 
 
