@@ -85,6 +85,10 @@ CARDS: Mapping[str, Card] = {
 """The cards in order, by the id that the facts and the link have; the last three stand beside."""
 
 
+HEIGHT = 560
+"""Pixels of the cards, which scroll in them, on a phone; else as many as there is room for."""
+
+
 def paper(name: str) -> Mapping[str, Any]:
     """A paper's row in the facts.
 
@@ -102,7 +106,10 @@ def opened() -> str:
 
 def show(stage: Stage) -> None:
     """Show each paper by its key equation; a press opens one."""
-    with st.grid(min_column_width=420, gap="xsmall", key="papers"):
+    with (
+        st.container(height=HEIGHT, border=False, key="scrolled"),
+        st.grid(min_column_width=340, gap="xsmall"),
+    ):
         for name, card in CARDS.items():
             with st.container(border=True, gap="xxsmall"):
                 _card(name, card, paper(name))
