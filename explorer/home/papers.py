@@ -132,7 +132,13 @@ def _card(name: str, card: Card, row: Mapping[str, Any]) -> None:
             on_click=partial(link.put, paper=name),
         )
         st.caption(f"{row['year']} · {card.organisation}")
-    st.markdown(f"$$\n{row['key_equation_latex']}\n$$")
+    st.markdown(f"$$\n{on_card(row['key_equation_latex'])}\n$$")
+
+
+def on_card(equation: str) -> str:
+    """An equation so small, and on so many lines, that it fits a card on a phone."""
+    lines = equation.replace(r",\qquad", r"\\").replace(r"\right)=", r"\right)\\ =")
+    return rf"\footnotesize\begin{{gathered}}{lines}\end{{gathered}}"
 
 
 def _inside(name: str, card: Card, row: Mapping[str, Any]) -> None:
