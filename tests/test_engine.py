@@ -316,6 +316,9 @@ def test_a_run_folder_comes_as_a_zip_file_that_the_command_line_resumes(engine, 
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         archive.extractall(tmp_path)
         assert {"run.json", "model.before.safetensors"}.isdisjoint(archive.namelist())
+        about = archive.read("README.md").decode()
+        assert set(archive.namelist()) - {"README.md"} <= set(re.findall("`([a-z.]+)`", about))
+    assert "python -m tiny_llama train --resume --out FOLDER" in about
     assert main(["train", "--resume", "--steps", str(steps), "--out", str(tmp_path)]) == 0
     assert load_model(tmp_path).next_step == steps + 1
 
@@ -345,6 +348,7 @@ def test_a_text_stays_its_owners_in_every_zip_file_and_every_copy(engine, runnin
 def test_a_model_comes_as_a_zip_file_that_transformers_opens(engine, finished, tmp_path):
     with zipfile.ZipFile(io.BytesIO(engine.export(finished.id, "hugging_face"))) as archive:
         archive.extractall(tmp_path)
+        assert "AutoModelForCausalLM.from_pretrained" in archive.read("README.md").decode()
     ours, theirs = load_model(finished.folder), AutoModelForCausalLM.from_pretrained(tmp_path)
     tokens = torch.arange(8)[None]
     with torch.no_grad():

@@ -274,7 +274,12 @@ def test_the_seed_alone_decides_the_starting_weights(small):
 
 
 def test_starting_weights_have_the_spread_that_the_config_says():
-    model = TinyLlama(ModelConfig(d_model=256, n_layers=8, n_heads=8, init_std=0.05))
+    config = ModelConfig(d_model=256, n_layers=8, n_heads=8, init_std=0.05, embedding_std=0.7)
+    model = TinyLlama(config)
+    assert float(model.embedding.weight.detach().std()) == pytest.approx(0.7, rel=0.05)
+    assert float(model.unembedding.weight.detach().std()) == pytest.approx(0.05, rel=0.05)
+    tied = TinyLlama(replace(config, tied_unembedding=True))
+    assert float(tied.embedding.weight.detach().std()) == pytest.approx(0.05, rel=0.05)
     block = model.blocks[0]
     assert float(block.attention.to_qkv.weight.detach().std()) == pytest.approx(0.05, rel=0.05)
     assert float(block.feed_forward.to_down.weight.detach().std()) == pytest.approx(

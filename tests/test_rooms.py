@@ -48,7 +48,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "train": (
         *("components", "content", "controls", "engine", "family", "link", "run_actions"),
-        *("session", "settings", "showing", "widgets"),
+        *("session", "settings", "showing"),
     ),
     "home": (
         *("components", "content", "engine.server", "family", "figures", "link", "page_list"),

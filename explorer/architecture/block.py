@@ -181,7 +181,7 @@ def _ask(run: Run | None, config: ModelConfig, path: str) -> tuple[np.ndarray, s
 
 def _is_made_so(run: Run, config: ModelConfig) -> bool:
     """Tell whether a run's model has these parts and sizes, its vocabulary and start aside."""
-    ignored = ("vocab_size", "dropout", "init_std", "scaled_residual_init")
+    ignored = ("vocab_size", "dropout", "init_std", "embedding_std", "scaled_residual_init")
     theirs = {name: getattr(config, name) for name in ignored}
     return replace(run.setup.model, **theirs) == config
 

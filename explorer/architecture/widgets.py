@@ -20,7 +20,7 @@ _DIAL = "depth"
 SIZES = frozenset(
     {
         *("n_layers", "d_model", "n_heads", "d_head", "d_hidden", "hidden_multiple", "context"),
-        *("window", "norm_eps", "init_std", "scaled_residual_init", "dropout"),
+        *("window", "norm_eps", "init_std", "embedding_std", "scaled_residual_init", "dropout"),
     }
 )
 """Fields that tell a large model from a small one, or how it is trained, not what it is made of;

@@ -13,7 +13,6 @@ from explorer.components.live_chart import Line, live_chart
 from explorer.engine.run import Run, Series
 from explorer.engine.run_state import RunState
 from explorer.train import comparison
-from explorer.widgets import choose_one
 from tiny_llama.cost import count_parameters
 
 STATUS = {
@@ -106,9 +105,16 @@ def stage_of(run: Run) -> Stage:
 def curve_options(run: Run) -> CurveOptions:
     """Let the student choose what is drawn, and how; one press away."""
     with st.popover("Curve", icon=":material/show_chart:", key="curve_options"):
-        curve = link.widget(st.selectbox, "curve", "Curve", options=list(CURVES))
-        axis = choose_one("Against", list(AXES), key="axis")
-        log = link.widget(st.toggle, "log", "Log scale")
+        curve = link.widget(st.selectbox, "curve", "Curve", options=list(CURVES), folded=True)
+        axis = link.widget(
+            st.segmented_control,
+            "axis",
+            "Against",
+            options=list(AXES),
+            required=True,
+            folded=True,
+        )
+        log = link.widget(st.toggle, "log", "Log scale", folded=True)
     with st.popover("Compare", icon=":material/stacked_line_chart:", key="compare"):
         earlier = comparison.choose()
         comparison.list_runs(run)

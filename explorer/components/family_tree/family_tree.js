@@ -107,6 +107,7 @@ class View {
   resize() {
     const width = this.scroll.clientWidth
     const isOther = Math.abs(innerHeight - this.window) > OTHER_WINDOW
+      || (innerHeight === this.window && this.limit() !== this.layout.limit)
     if (!this.data || !width || (width === this.width && !isOther)) return
     const isFirst = !this.width
     ;[this.width, this.window] = [width, innerHeight]
@@ -130,10 +131,14 @@ class View {
   }
 
   layOut() {
-    const limit = parseFloat(getComputedStyle(this.scroll).maxHeight)
     const page = parseFloat(getComputedStyle(document.documentElement).fontSize)
     const letters = Math.max(LEAST_LETTERS, 0.875 * page, 0.0165 * this.window)
-    this.layout = new Layout(this.data, this.width, limit, Math.round(letters))
+    this.layout = new Layout(this.data, this.width, this.limit(), Math.round(letters))
+  }
+
+  // How high the drawing may become, as the style says, which may come later than the data.
+  limit() {
+    return parseFloat(getComputedStyle(this.scroll).maxHeight) || innerHeight
   }
 
   // -- Drawing -----------------------------------------------------------------------------------

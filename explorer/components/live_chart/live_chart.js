@@ -277,7 +277,8 @@ class Chart {
 
   zoomBy(factor) {
     const [first, last] = this.range()
-    const centre = this.cursor ?? (first + last) / 2
+    const middle = (first + last) / 2
+    const centre = factor > 1 ? middle : this.cursor ?? middle // out to both sides
     this.zoomTo(centre - (centre - first) * factor, centre + (last - centre) * factor)
   }
 
