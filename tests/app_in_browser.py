@@ -427,7 +427,8 @@ FRAME = """() => {
       const { left, top, bottom, right: end } = each.getBoundingClientRect()
       const frame = each.parentElement?.closest(".scroll") // in which a wide drawing is panned
       const right = Math.min(end, frame?.getBoundingClientRect().right ?? end)
-      if (each.matches(kinds) && right - left >= 60 && bottom - top >= 60) {
+      const isPicture = each.matches(kinds) && !each.closest(".katex")
+      if (isPicture && right - left >= 60 && bottom - top >= 60) {
         boxes.push([left, top, right, bottom])
       }
     }

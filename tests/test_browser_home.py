@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from app_in_browser import SCREENS, check_views, choose, settle
+from app_in_browser import SCREENS, WIDTH, check_views, choose, findings, settle, students
 from playwright.sync_api import expect
 
 from explorer.home.views import VIEWS
@@ -14,11 +14,20 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("screen", list(SCREENS))
 def test_every_view_of_home_can_be_used_by_everybody(browser, server, screen):
-    check_views(browser, server, "?tour=1", VIEWS, screen)
+    check_views(browser, server, "", VIEWS, screen)
+
+
+@pytest.mark.parametrize("screen", list(SCREENS))
+def test_the_tour_can_be_used_by_everybody(browser, server, screen):
+    with students(browser, server, screen) as come:
+        student = come("/?tour=1")
+        settle(student)
+        assert not findings(student)
+        assert student.page.evaluate(WIDTH) <= SCREENS[screen][1]
 
 
 def replay(student):
-    return student.page.get_by_role("group", name=re.compile("Recorded: tales-llama"))
+    return student.page.get_by_role("group", name="A recorded training")
 
 
 STEP = "group => Number(group.querySelector('.numbers b').textContent.replace(',', ''))"

@@ -211,6 +211,17 @@ def test_a_paper_opens_out_of_a_link_with_all_that_is_known_of_it(name):
     assert said.count("arXiv:") == 1  # no other paper is open
 
 
+def test_every_paper_is_a_card_with_the_whole_of_its_key_equation():
+    app = open_page("home", view="research")
+    for name, card in papers.CARDS.items():
+        assert card.name in app.button(key=f"paper_{name}").label
+        equation = papers.paper(name)["key_equation_latex"]
+        assert papers.on_card(equation) in words(app)
+        bare = papers.on_card(equation).removeprefix(r"\footnotesize\begin{gathered}")
+        bare = bare.removesuffix(r"\end{gathered}").replace(r"\\", r",\qquad")
+        assert bare.replace(r"\right),\qquad =", r"\right)=") == equation
+
+
 @pytest.mark.parametrize("name", ["kaplan-scaling", "chinchilla"])
 def test_a_paper_on_scaling_leads_to_the_count_that_its_label_names(name):
     app = open_page("home", view="research", paper=name)

@@ -85,6 +85,10 @@ CARDS: Mapping[str, Card] = {
 """The cards in order, by the id that the facts and the link have; the last three stand beside."""
 
 
+HEIGHT = 560
+"""Pixels of the cards, which scroll in them, on a phone; else as many as there is room for."""
+
+
 def paper(name: str) -> Mapping[str, Any]:
     """A paper's row in the facts.
 
@@ -102,7 +106,10 @@ def opened() -> str:
 
 def show(stage: Stage) -> None:
     """Show each paper by its key equation; a press opens one."""
-    with st.grid(min_column_width=420, gap="xsmall", key="papers"):
+    with (
+        st.container(height=HEIGHT, border=False, key="scrolled"),
+        st.grid(min_column_width=340, gap="xsmall"),
+    ):
         for name, card in CARDS.items():
             with st.container(border=True, gap="xxsmall"):
                 _card(name, card, paper(name))
@@ -125,7 +132,13 @@ def _card(name: str, card: Card, row: Mapping[str, Any]) -> None:
             on_click=partial(link.put, paper=name),
         )
         st.caption(f"{row['year']} · {card.organisation}")
-    st.markdown(f"$$\n{row['key_equation_latex']}\n$$")
+    st.markdown(f"$$\n{on_card(row['key_equation_latex'])}\n$$")
+
+
+def on_card(equation: str) -> str:
+    """An equation so small, and on so many lines, that it fits a card on a phone."""
+    lines = equation.replace(r",\qquad", r"\\").replace(r"\right)=", r"\right)\\ =")
+    return rf"\footnotesize\begin{{gathered}}{lines}\end{{gathered}}"
 
 
 def _inside(name: str, card: Card, row: Mapping[str, Any]) -> None:
