@@ -108,7 +108,7 @@ SECTIONS = (
             "evaluate_texts": "Held-out texts each time",
             "sample_every": "Steps between samples",
             "sample_tokens": "Tokens in a sample",
-            "n_snapshots": "Snapshots of the weights",
+            "n_snapshots": "Snapshots to look back at (0: none)",
         },
     ),
 )

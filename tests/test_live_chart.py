@@ -489,6 +489,17 @@ def test_numbers_are_tiles_three_in_a_row_of_a_phone_and_no_screen_reader_is_flo
     assert browser.page.locator("[aria-live] dl, dl[aria-live], dl [aria-live]").count() == 0
 
 
+def test_a_touch_on_a_number_says_what_it_is_and_another_one_no_more(browser):
+    browser.update([line(10)], numbers=NUMBERS)
+    label = browser.page.get_by_role("button", name="Number 3")
+    label.click()
+    expect(browser.page.get_by_role("status")).to_have_text("Number 3: What it is")
+    browser.update([line(11)], numbers=NUMBERS)
+    expect(browser.page.get_by_role("status")).to_be_visible()
+    label.press("Enter")
+    expect(browser.page.locator(".hint")).to_be_hidden()
+
+
 def test_nothing_jumps_when_numbers_change(browser):
     browser.update([line(10)], numbers=NUMBERS)
     before = browser.page.locator(".plot").bounding_box()
