@@ -7,6 +7,7 @@ import pytest
 
 from explorer.guard.turns import (
     EAGER,
+    EAGER_IN_A_CROWD,
     LONGEST,
     MESSAGES_A_SECOND,
     MOST_MESSAGES,
@@ -130,7 +131,7 @@ def test_a_run_that_waits_for_a_worker_holds_up_nobody_for_long(server):
         server.press("a", ends=False)
         server.press("b", ends=False)
     server.pass_until(server.now + 20 * LONGEST)
-    assert server.begun("a") + server.begun("b") >= 2 * (round(EAGER) + MOST_WAITING)
+    assert server.begun("a") + server.begun("b") >= 2 * (EAGER_IN_A_CROWD + MOST_WAITING)
 
 
 def test_what_is_long_ago_is_forgiven(server):
@@ -196,3 +197,9 @@ def test_a_class_may_come_at_once_but_a_new_tab_a_press_is_a_flood(server):
     server.press("late")
     server.pass_until(server.now + 5)
     assert server.log[-1][0] == "late"
+
+
+def test_a_flood_in_many_tabs_does_not_begin_with_a_burst_of_each(server):
+    tabs = [f"tab {number}" for number in range(12)]
+    flood(server, tabs, seconds=1)
+    assert len(server.log) <= 12 * (EAGER_IN_A_CROWD + 1) + 1 / RUN

@@ -16,6 +16,8 @@ from functools import partial
 
 EAGER = 10.0
 """Page runs in a row."""
+EAGER_IN_A_CROWD, CROWD, CROWD_SECONDS = 3.0, 10, 1.0
+"""The same while so many page runs of all sessions have begun within this time."""
 FORGIVEN = 0.4
 """Page runs that are forgotten again each second: one every two or three seconds."""
 DEAREST = 3.0
@@ -82,6 +84,8 @@ class Turns:
         """When the last new sessions came."""
         self._askers: dict[str, _Asker] = {}
         self._line: deque[str] = deque()
+        self._passed: deque[float] = deque(maxlen=CROWD)
+        """When the last questions were passed on at once."""
         self._turn: str | None = None
         """Whose question is being answered out of the line; empty: the line rests."""
         self._n_turns = 0
@@ -96,8 +100,9 @@ class Turns:
             act: passes it on.
         """
         asker = self._seen(session)
-        if not asker.waiting and asker.spent < EAGER:
+        if not asker.waiting and asker.spent < self._eager():
             asker.spent += 1
+            self._passed.append(self._clock())
             act()
             return
         if len(asker.waiting) == MOST_WAITING:
@@ -165,6 +170,12 @@ class Turns:
         is_crowd = len(self._new) == MOST_NEW and now - self._new[0] < PRESENT
         self._new.append(now)
         return _Asker(now, spent=EAGER if is_crowd else 0.0)
+
+    def _eager(self) -> float:
+        """How much may have been asked for by who does not wait now."""
+        is_full = len(self._passed) == CROWD
+        is_crowd = is_full and self._clock() - self._passed[0] < CROWD_SECONDS
+        return EAGER_IN_A_CROWD if is_crowd else EAGER
 
     def _take_next(self) -> None:
         """Take the first question of the line, unless it waits for another one."""
