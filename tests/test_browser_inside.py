@@ -151,7 +151,7 @@ NAMES = """() => [...document.querySelectorAll(".st-key-unit_map .xaxislayer-abo
 
 def test_as_many_tokens_are_named_as_there_is_room_for(come):
     student = come("/norm_and_swiglu?view=gate")
-    named = student.page.locator(".st-key-unit_map .xaxislayer-above .xtick")
+    named = student.page.locator(".st-key-unit_map .xaxislayer-above .xtick text")
     expect(named).to_have_count(40)
     _check_apart(student)
     student.page.keyboard.press("p")
