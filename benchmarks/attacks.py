@@ -5,10 +5,10 @@ Each goes on until it is cancelled; what the server refuses it on the way is no 
 
 import asyncio
 import random
-import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from importlib import import_module
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -16,6 +16,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.web.server.starlette.starlette_app_utils import generate_xsrf_token_string
 from streamlit_client import Tab, user_key
+
+from explorer.words import READING
 
 PATIENCE = 30.0
 """Seconds after which a hostile student tries something else."""
@@ -29,7 +31,27 @@ LARGEST = ENDLESS | {
     "n_snapshots": 32,
 }
 """Two million parameters, as many operations a step as a class's container allows."""
+VIEWS: Mapping[str, str] = {
+    **{page: f"explorer.inside.{page}" for page in READING},
+    **{page: f"explorer.{page}.views" for page in ("architecture", "home")},
+    "family_tree": "explorer.family.page",
+}
+"""Where the views of each page are listed."""
 Attack = Callable[[str], Awaitable[None]]
+
+
+async def every_page_and_view(address: str) -> None:
+    """Train a run, too, and open every view of every page, one after the other."""
+    training = asyncio.create_task(_train(address, ENDLESS))
+    while True:
+        for page, module in VIEWS.items():
+            for view in import_module(module).VIEWS:
+                tab = Tab(address, page, urlencode({"view": view.name}))
+                with suppress(TimeoutError):
+                    await tab.open()
+                    await _answer(tab)
+                await tab.close()
+        assert not training.done()
 
 
 async def evaluate_all_the_time(address: str) -> None:
@@ -143,6 +165,7 @@ async def clear_the_caches(address: str) -> None:
 
 ATTACKS: Mapping[str, Attack] = {
     "nothing": lambda address: asyncio.sleep(0),
+    "trains, and opens every view of every page": every_page_and_view,
     "evaluates 10,000 texts after every step": evaluate_all_the_time,
     "writes 10,000 tokens after every step": sample_all_the_time,
     "trains three of the largest models": three_of_the_largest,

@@ -233,7 +233,10 @@ def last_step(metrics: Path) -> int:
     with suppress(FileNotFoundError), metrics.open("rb") as file:  # it may be written anew
         file.seek(max(0, file.seek(0, os.SEEK_END) - 10_000))
         rows = file.read().splitlines(keepends=True)
+    steps = [0]
     for row in reversed(rows):
         if row.endswith(b"\n") and row.startswith(b"{"):  # neither half written nor half read
-            return int(json.loads(row).get("step", 0))
-    return 0
+            steps.append(int(json.loads(row).get("step", 0)))
+        if len(steps) > 2:  # the last row may be that of the untrained model, which comes late
+            break
+    return max(steps)

@@ -8,6 +8,10 @@ then with one who does what `attacks.py` says, each attack on a fresh server. Th
 process of its own, niced, so that it takes no time from those who are measured. Linux only; to have
 the kernel keep the limit, as root.
 
+Seconds in brackets are those beside a tenth ordinary student, on the same server just before: on a
+machine with other work, only the two beside each other say something. Killed are what the kernel
+ended; workers that ended otherwise count, too.
+
 The share is that of the ordinary runs' steps a second under attack in those beside a tenth ordinary
 student: the mean of them, and the slowest run's.
 """
@@ -21,7 +25,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,8 +40,8 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit_client import Tab, user_key
 
 TABLE_HEAD = """\
-| what one browser does | killed | page p95, s | look p95, s | share of fair share, mean / slowest \
-| memory at most, MB | troubles of the others | load |
+| what one browser does | killed | page p95, s (before) | look p95, s (before) \
+| share of fair share, mean / slowest | memory at most, MB | troubles of the others | load |
 | --- | --- | ---: | ---: | ---: | ---: | --- | ---: |"""
 N_ORDINARY = 9
 PATIENCE = 120.0
@@ -83,12 +87,13 @@ class Student:
         return self._train.ledger.run_id or ""
 
     async def begin(self) -> None:
-        """Open both pages, and press Train."""
+        """Open the Train page and press Train, then open the other page."""
         for tab in (self._train, self._look):
             await tab.open()
             await _answer(tab)
-        await self._train.press("train")
-        await _answer(self._train)
+            if tab is self._train:
+                await tab.press("train")
+                await _answer(tab)
 
     async def attend(self) -> None:
         """Change settings and look into a model, until cancelled."""
@@ -132,7 +137,7 @@ class Memory:
     """Watches how much the server and its workers hold, and which workers there have been."""
 
     def __init__(self, app: AppServer) -> None:
-        self.most_megabytes, self.workers = 0.0, set(app.workers)
+        self.most_megabytes, self.workers = 0.0, set(workers_of(app))
         self._task = asyncio.create_task(self._watch(app))
 
     def stop(self) -> None:
@@ -143,10 +148,18 @@ class Memory:
         while True:
             with suppress(OSError, StopIteration):
                 processes = [app.pid, *app.workers]
-                self.workers.update(app.workers)
+                self.workers.update(workers_of(app))
                 held = sum(map(proportional_megabytes, processes))
                 self.most_megabytes = max(self.most_megabytes, held)
             await asyncio.sleep(0.5)
+
+
+def workers_of(app: AppServer) -> Iterator[int]:
+    """The processes that hold runs; others come and go, as one that trains a tokenizer."""
+    for process in app.workers:
+        with suppress(OSError):
+            if b"explorer.engine.worker\0" in Path(f"/proc/{process}/cmdline").read_bytes():
+                yield process
 
 
 async def measure(app: AppServer, limit: MemoryLimit, attack: str, seconds: float) -> str:
@@ -154,10 +167,12 @@ async def measure(app: AppServer, limit: MemoryLimit, attack: str, seconds: floa
     times, memory = Times(), Memory(app)
     students = [Student(app.address, number, times) for number in range(N_ORDINARY)]
     tenth = Student(app.address, N_ORDINARY, Times())
-    await asyncio.gather(*(student.begin() for student in (*students, tenth)))
+    for student in (*students, tenth):
+        await student.begin()
     lessons = [asyncio.create_task(each.attend()) for each in (*students, tenth)]
     await until_all_move(app, [*students, tenth])
-    calm = await speeds(app, students, seconds / 2)
+    calm_from = time.perf_counter()
+    calm = await speeds(app, students, seconds)
     if attack != "nothing":
         lessons.pop().cancel()
         await tenth._train.press("run_stop")
@@ -172,14 +187,18 @@ async def measure(app: AppServer, limit: MemoryLimit, attack: str, seconds: floa
         hostile.kill()
         hostile.wait()
     pages, looks = times.within(began, began + NEARLY_THERE + seconds)
+    calm_pages, calm_looks = times.within(calm_from, calm_from + seconds)
     troubles = [text for each in students for text in each.troubles][n_troubles:]
-    dead = "the server" if not is_alive(app.pid) else ""
-    restarts = len(memory.workers) - n_workers
+    killed = {
+        "the server": not is_alive(app.pid),
+        f"{limit.n_killed} by the kernel": limit.n_killed > 0,
+        f"the worker × {len(memory.workers) - n_workers}": len(memory.workers) > n_workers,
+    }
     cells = [
         attack,
-        dead or (f"worker × {max(restarts, limit.n_killed)}" if restarts else "–"),
-        f"{spread(pages).get('p95', float('nan')):.2f}",
-        f"{spread(looks).get('p95', float('nan')):.2f}",
+        ", ".join(name for name, is_so in killed.items() if is_so) or "–",
+        f"{_p95(pages)} ({_p95(calm_pages)})",
+        f"{_p95(looks)} ({_p95(calm_looks)})",
         f"{_ratio(mean(under), mean(calm)):.2f} / {_ratio(min(under), mean(calm)):.2f}",
         f"{memory.most_megabytes:.0f}",
         "; ".join(f"{troubles.count(each)} × {each[:60]}" for each in dict.fromkeys(troubles))
@@ -193,6 +212,10 @@ async def measure(app: AppServer, limit: MemoryLimit, attack: str, seconds: floa
     for student in students:
         await student.leave()
     return f"| {' | '.join(cells)} |"
+
+
+def _p95(seconds: Sequence[float]) -> str:
+    return f"{spread(seconds)['p95']:.2f}" if seconds else "–"
 
 
 def _ratio(one: float, other: float) -> float:
@@ -246,7 +269,9 @@ def main() -> None:
     for attack in wanted:
         with (
             MemoryLimit(chosen.megabytes) as limit,
-            AppServer(*chosen.settings, under=limit.command, root=chosen.root) as app,
+            AppServer(
+                *chosen.settings, under=limit.command, python=chosen.python, root=chosen.root
+            ) as app,
         ):
             limit.watch(lambda app=app: (app.pid, *app.workers))  # type: ignore[misc]
             try:
@@ -271,6 +296,7 @@ def arguments() -> Any:
         "--megabytes", type=int, default=690, help="what server and workers may hold"
     )
     parser.add_argument("--root", type=Path, default=ROOT, help="another copy of the project")
+    parser.add_argument("--python", default=sys.executable, help="what the server is run by")
     parser.add_argument("--log", action="store_true", help="print what the server said last, too")
     parser.add_argument("--settings", nargs="*", default=[], help="more settings of Streamlit")
     parser.add_argument("--attack", help=argparse.SUPPRESS)

@@ -3,10 +3,10 @@
     python benchmarks/time_to_loss.py [--text FILE | --corpus NAME] [--steps 300,350,400,450,500]
 
 nanoGPT trains by its published CPU recipe: 4 layers, 4 heads, 128 wide, 64 characters, 12 texts a
-step, 2,000 steps. Ours trains at that size by this library's defaults, and by Muon, once for each
-number of steps that is asked for, since the schedule ends with the last one. A round is one step
-of everybody, so a disturbance meets all alike; times are the processor's, which on one thread are
-a clock's on an idle core.
+step, 2,000 steps. Ours trains at that size as it does by `--preset medium-llama`, which is as wide,
+and so by Muon, once for each number of steps that is asked for, since the schedule ends with the
+last one. A round is one step of everybody, so a disturbance meets all alike; times are the
+processor's, which on one thread are a clock's on an idle core.
 """
 
 import argparse
@@ -24,15 +24,16 @@ from nano_gpt import GPT
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA
 from tiny_llama.corpora.own_text import read_text_file
 from tiny_llama.data import Batch, TokenizedCorpus, tokenize
 from tiny_llama.model import TinyLlama
+from tiny_llama.setup import setup_of_preset
 from tiny_llama.train_config import TrainConfig
 from tiny_llama.training import Trainer
 
-SIZE = ModelConfig(n_layers=4, n_heads=4, d_model=128, context=64)
+BEGUN = setup_of_preset("medium-llama")
+SIZE = replace(BEGUN.model, n_layers=4, n_heads=4, context=64)
 BATCH_SIZE = 12
 NANO_STEPS = 2000
 HELD_OUT_TEXTS = 600
@@ -102,9 +103,9 @@ def arguments() -> argparse.Namespace:
 def everybody(corpus: TokenizedCorpus, steps: Sequence[int], seed: int) -> Iterator[Learner]:
     """NanoGPT, and ours by its defaults and by Muon, for each number of steps."""
     yield NanoGPT(corpus, seed)
-    for optimizer in dict.fromkeys((TrainConfig().optimizer, "muon")):
+    for optimizer in dict.fromkeys((BEGUN.training.optimizer, "muon")):
         for n_steps in steps:
-            config = TrainConfig(steps=n_steps, optimizer=optimizer, seed=seed)
+            config = replace(BEGUN.training, steps=n_steps, optimizer=optimizer, seed=seed)
             yield Ours(f"ours, {optimizer}", corpus, config)
 
 

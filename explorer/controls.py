@@ -37,6 +37,7 @@ from tiny_llama.setup import (
     Setup,
     from_preset,
     nearest_preset,
+    setup_of_preset,
 )
 from tiny_llama.tokenizers import TOKENIZERS
 from tiny_llama.train_config import TrainConfig
@@ -96,7 +97,7 @@ def basics(steps_in: DeltaGenerator | None = None) -> Basics:
         )
     own: str | bytes = ""
     if corpus == OWN_TEXT:
-        with st.popover("Your own text", icon=":material/edit_note:", width="stretch"):
+        with st.expander("Your own text", icon=":material/edit_note:", expanded=True):
             own = _own_text()
     with steps_in or st.container():
         steps = _number("steps", LABELS["steps"], TrainConfig.steps)
@@ -117,7 +118,7 @@ def any_model(parts: DeltaGenerator, fine: DeltaGenerator) -> tuple[Setup, str]:
         ConfigError: if the choices do not fit together.
     """
     preset = _choice("preset", "Model to begin with", PRESETS, TINY[0], then=_take_preset)
-    usual = Setup(model=find_preset(preset).config)
+    usual = setup_of_preset(preset)
     with parts, st.grid(2, min_column_width=90, gap="xsmall"):
         values = _widgets({**PARTS, **SIZES}, usual)
     with fine, st.grid(2, min_column_width=90, gap="xsmall"):
@@ -182,7 +183,7 @@ def details(chosen: Basics) -> Setup:
     Raises:
         ConfigError: if the choices do not fit together.
     """
-    usual = Setup(model=find_preset(chosen.preset).config)
+    usual = setup_of_preset(chosen.preset)
     values: dict[str, Any] = {"corpus": chosen.corpus, "steps": chosen.steps}
     values |= _block(usual)
     for section in SECTIONS:
@@ -259,7 +260,7 @@ def _own_text() -> str | bytes:
     pasted = st.text_area(
         f"Paste a text of 1 kB to {most / 1e6:g} MB",
         key=_PASTED,
-        height=150,
+        height=110,
         max_chars=most + 1,  # what is longer is cut here, and then refused as too long
         on_change=link.by_hand(_PASTED, lambda: state.keep(_KEPT, state.shown(_PASTED))),
     )
@@ -380,6 +381,7 @@ _STEPS = {
     "logit_softcap": 10,
     "dropout": 0.05,
     "init_std": 0.01,
+    "embedding_std": 0.1,
     "steps": 100,
     "learning_rate": 0.001,
     "warmup_steps": 10,

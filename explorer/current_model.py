@@ -86,12 +86,18 @@ def _state_of(run_id: str) -> None:
     if run is None:
         return
     with st.popover(_stands(run), type="tertiary", key="model_state"):
+        if run.warning:
+            st.warning(content.escaped(run.warning), icon=":material/warning:")
+        if not run.is_readable:
+            return
         n_parameters = count_parameters(run.setup.model)
         st.markdown(content.escaped(setup_in_one_line(run.setup)))
         st.markdown(f"{n_parameters:,} parameters; {_whose(run)}, {_how_well(run)}.")
 
 
 def _stands(run: Run) -> str:
+    if run.warning:
+        return "Log damaged" if run.is_readable else "Cannot be read"
     if not run.step:
         return "Untrained"
     return f"Training, step {run.step:,}" if run.is_moving else f"Step {run.step:,}"

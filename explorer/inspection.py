@@ -62,6 +62,8 @@ def _inspect(*, is_of_one_step: bool) -> Inspection:
     if run.is_moving:
         session.inspect_step(run, reading.step)
     st.caption(_summary(run, reading))
+    if reading["note"]:
+        st.warning(content.escaped(reading["note"]), icon=":material/warning:")
     if lost := content.lost(reading["n_unknown"]):
         st.caption(f":material/warning: {lost}.")
     _follow(run, reading.step)
@@ -138,6 +140,7 @@ def text_box(example: str, label: str = "Text that the model reads") -> str:
         usual=example,
         then=_cut,
         height=90,
+        folded=True,
         help="Any text of yours; every picture on this page is of this text.",
     )
     return str(words or "")

@@ -188,6 +188,7 @@ def widget(
     nearest: bool | None = None,
     because: object = None,
     then: Callable[[], None] | None = None,
+    folded: bool = False,
     **options: Any,
 ) -> Any:
     """Draw a widget that shows a word of the link, and changes it; return what it shows.
@@ -201,6 +202,9 @@ def widget(
         nearest: usually where it has those two.
         because: see `value`.
         then: called when the student has chosen.
+        folded: whether it stands in a popover. Of a widget there, Streamlit 1.67 forgets what the
+            page set if the page is drawn again before the popover is opened; it shows its default
+            then, which therefore is the same.
         options: the widget's own.
     """
     if among is None and "options" in options:
@@ -216,6 +220,9 @@ def widget(
     if draw is st.number_input:  # what an emptied box shows then, where it may not be empty
         options.setdefault("value", WORDS[name].usual if usual is _AS_DECLARED else usual)
 
+    if folded:
+        options |= _default(draw, shown, options)
+
     def choose() -> None:
         _choose(WORDS[name], state.shown(name))
         if then is not None:
@@ -223,6 +230,13 @@ def widget(
 
     draw(label, key=name, on_change=by_hand(name, choose), **options)
     return shown
+
+
+def _default(draw: Callable[..., Any], shown: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The option of a widget by which it shows this by itself."""
+    if draw is st.selectbox:
+        return {"index": list(options["options"]).index(shown)}
+    return {"default" if draw in (st.segmented_control, st.pills) else "value": shown}
 
 
 @dataclass(frozen=True)

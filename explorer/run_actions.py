@@ -1,5 +1,6 @@
 """What can be done with a run: steering it, copying it, asking it, taking it home."""
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -90,6 +91,8 @@ def more(run: Run) -> None:
             _delete(run)
 
 
+UNKNOWN = "\ufffd"
+"""What a tokenizer makes of a character that it does not know."""
 _WITHOUT_MODEL = (RunState.RECORDED, RunState.WAITING, RunState.STARTING, RunState.FAILED)
 _ICONS: Mapping[Action, str] = {
     "pause": ":material/pause:",
@@ -251,12 +254,28 @@ def prompt(run: Run) -> None:
         )
         if not st.form_submit_button("Write on", icon=":material/edit:"):
             return
+    settings = SampleConfig(seed=secrets.randbits(32))  # another text at every press
     try:
         with st.spinner("Writing"):
-            text = session.engine().generate(run.id, words, SampleConfig())
-        st.code(text, language=None, wrap_lines=True)
+            text = session.engine().generate(run.id, words, settings)
     except UserError as error:
         st.error(str(error), icon=":material/error:")
+    else:
+        _written(words, text)
+
+
+def _written(prompt: str, text: str) -> None:
+    """Show the prompt as the model read it, and apart from it what the model wrote."""
+    read, said = text[: len(prompt)], text[len(prompt) :]
+    if any(ours not in (theirs, UNKNOWN) for theirs, ours in zip(prompt, read, strict=False)):
+        read, said = "", text  # a tokenizer that keeps no spaces, say
+    if read:
+        st.caption("Your words, as the model reads them")
+        st.code(read, language=None, wrap_lines=True)
+    if UNKNOWN in read and UNKNOWN not in prompt:
+        st.caption(f"Its tokenizer does not know some of these characters: each is “{UNKNOWN}”.")
+    st.caption("The model goes on" if read else "Your words, and how the model goes on")
+    st.code(said, language=None, wrap_lines=True)
 
 
 def _downloads(run: Run) -> None:

@@ -94,6 +94,8 @@ def own_names() -> dict[str, str]:
 
 def full_name(run: Run) -> str:
     """A run's name, its text, and what is not as in Tiny LLaMA."""
+    if not run.is_readable:
+        return f"{run_name(run)}, cannot be read"
     words = [run_name(run), started(run).text_name, name_by_what_differs(run.setup)]
     return ", ".join(word for word in words if word)
 

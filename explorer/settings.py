@@ -8,7 +8,14 @@ from typing import Any
 
 from tiny_llama.menu import MENU
 from tiny_llama.presets import find_preset
-from tiny_llama.setup import TINY, Setup, changes, nearest_preset, setting_word
+from tiny_llama.setup import (
+    TINY,
+    Setup,
+    changes,
+    nearest_preset,
+    setting_word,
+    setup_of_preset,
+)
 
 PARTS: Mapping[str, str] = {
     "norm": "Norm",
@@ -51,6 +58,7 @@ MODEL_FINE_POINTS: Mapping[str, str] = {
     "logit_softcap": "Soft cap on logits",
     "dropout": "Dropout",
     "init_std": "Spread of the starting weights",
+    "embedding_std": "Spread of the starting embedding",
     "scaled_residual_init": "Smaller start into the residual stream",
 }
 
@@ -100,7 +108,7 @@ SECTIONS = (
             "evaluate_texts": "Held-out texts each time",
             "sample_every": "Steps between samples",
             "sample_tokens": "Tokens in a sample",
-            "n_snapshots": "Snapshots of the weights",
+            "n_snapshots": "Snapshots to look back at (0: none)",
         },
     ),
 )
@@ -218,14 +226,17 @@ def name_by_what_differs(setup: Setup) -> str:
         The name; empty for Tiny LLaMA itself. Its text and its length are not in it.
     """
     preset = nearest_preset(setup.model)
-    found = changes(Setup(model=find_preset(preset).config), setup)
+    found = changes(setup_of_preset(preset), setup)
     words = [] if preset == TINY[0] else [find_preset(preset).title]
     words += [_difference(name, new) for name, (_, new) in found.items() if name not in _APART]
     return _some(words)
 
 
-_APART = ("corpus", "steps", "evaluate_every", "evaluate_texts", "sample_every", "sample_tokens")
-"""Settings that make no other model."""
+_APART = (
+    *("corpus", "steps", "evaluate_every", "evaluate_texts", "sample_every", "sample_tokens"),
+    "embedding_std",
+)
+"""Settings that make no other model, or that all pretrained ones have otherwise: they are older."""
 
 
 def _difference(name: str, value: Any) -> str:

@@ -418,13 +418,17 @@ RULES = {"resultTypes": ["violations"]}
 FRAME = """() => {
   const main = document.querySelector("[data-testid=stMain]")
   main.scrollTo(0, 0)
-  const kinds = "svg, canvas, img, table, pre, [role=img], [data-testid=stDataFrame], .head"
+  const kinds = "svg, canvas, img, table, pre, [role=img], [data-testid=stDataFrame], .head, "
+    + ".tokens, .st-key-scrolled"
   const boxes = []
   const look = root => {
     for (const each of root.querySelectorAll("*")) {
       if (each.shadowRoot) look(each.shadowRoot)
-      const { left, top, right, bottom } = each.getBoundingClientRect()
-      if (each.matches(kinds) && right - left >= 60 && bottom - top >= 60) {
+      const { left, top, bottom, right: end } = each.getBoundingClientRect()
+      const frame = each.parentElement?.closest(".scroll") // in which a wide drawing is panned
+      const right = Math.min(end, frame?.getBoundingClientRect().right ?? end)
+      const isPicture = each.matches(kinds) && !each.closest(".katex")
+      if (isPicture && right - left >= 60 && bottom - top >= 60) {
         boxes.push([left, top, right, bottom])
       }
     }

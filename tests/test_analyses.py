@@ -1,5 +1,6 @@
 """What can be asked of a trained model, each answer against a direct calculation."""
 
+import gc
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from conftest import EVERY_CHOICE, ODD_MODELS
 
 import tiny_llama
 from tiny_llama.analyses import ANALYSES
+from tiny_llama.analyses.heads import look_at_patterns
 from tiny_llama.analyses.places import norm_places
 from tiny_llama.analyses.subject import Subject
 from tiny_llama.config import ModelConfig
@@ -224,6 +226,7 @@ def grouped():
         window=6,
         position="alibi",
         init_std=0.5,
+        embedding_std=0.5,
     )
     tales = Subject.load(PRETRAINED / "tales-llama")
     return replace(tales, model=TinyLlama(config).eval(), step=0)
@@ -385,3 +388,32 @@ def test_a_run_without_snapshots_says_that_its_past_cannot_be_seen():
     subject = Subject.load(PRETRAINED / "tales-alibi")
     with pytest.raises(CheckpointError, match="n_snapshots"):
         ANALYSES["history"].run(subject, text=TEXT, layer=0, first=0, most=40)
+
+
+@pytest.mark.parametrize(
+    ("settings", "most"),
+    [
+        ({"context": 512, "n_heads": 4}, 512),
+        ({"context": 512, "d_model": 512, "n_heads": 256}, 125),
+        ({"context": 512, "vocab_size": 32_000, "d_model": 16}, 62),
+    ],
+)
+def test_as_much_of_a_text_is_read_as_patterns_and_logits_have_memory_for(tales, settings, most):
+    model = TinyLlama(replace(tales.model.config, n_layers=1, **settings)).eval()
+    subject = replace(tales, model=model)
+    assert subject.most_tokens == most
+    assert len(subject.read("Once there was a duck. " * 100)) == most
+    assert len(ANALYSES["reading"].run(subject, text="a" * 600)["ids"]) == most
+
+
+def test_of_all_patterns_only_one_layers_is_in_memory(tales):
+    ids, alive = tales.read("Once there was a duck."), []
+
+    def look(layer, pattern):
+        square = (len(ids), len(ids))
+        found = [each for each in gc.get_objects() if type(each) is torch.Tensor]
+        alive.append(sum(each.shape[-2:] == square and each.dim() == 4 for each in found))
+
+    look_at_patterns(tales, ids, look)
+    assert len(alive) == tales.model.config.n_layers
+    assert len(set(alive)) == 1  # scores and pattern of the layer itself, however deep

@@ -288,3 +288,100 @@ def test_text_of_a_student_is_shown_as_text(come):
     assert "owned" not in student.page.title()
     expect(student.samples.first).to_contain_text(re.compile("[<>שלום😀]"))
     assert student.page.get_by_test_id("stMain").locator("script, b").count() == 0
+
+
+ON_SCREEN = """([selector, all]) => {
+  const found = [...document.querySelectorAll(selector)]
+  const see = element => {
+    const box = element.getBoundingClientRect()
+    return box.height > 0 && box.top >= 0 && box.bottom <= innerHeight && box.right <= innerWidth
+  }
+  return found.length > 0 && found.every(see)
+}"""
+LIVE = (
+    *("[aria-label='Step'][role=slider]", ".st-key-samples pre", "[data-testid=stProgress]"),
+    *(".st-key-run_pause", ".st-key-run_step", ".st-key-run_stop", ".st-key-run_restart"),
+    *(".st-key-preset", ".st-key-corpus", ".st-key-steps", ".st-key-train"),
+    *(f".st-key-{slot}" for slot in ("norm", "position", "attention", "feed_forward", "bias")),
+)
+
+
+def test_all_of_a_run_is_on_a_projectors_screen_while_it_trains(come):
+    student = come(link(**LONG | {"sample_every": 5}))
+    student.page.set_viewport_size({"width": 1280, "height": 720})
+    student.train()
+    expect(student.samples).to_have_count(2)
+    for selector in LIVE:
+        assert student.page.evaluate(ON_SCREEN, [selector, True]), selector
+
+
+def test_a_part_of_the_block_is_pressed_and_one_press_restarts_with_it(server, come):
+    student = come(link(**LONG))
+    student.train()
+    old = student.run_id
+    student.press("All as GPT-3")
+    expect(student.widget("Norm")).to_have_value("layernorm")
+    student.choose("Positions", "alibi")
+    student.press("Restart with changes")
+    expect(student.page).not_to_have_url(re.compile(old))
+    student.see("Training", since=1)
+    model = load_setup(server.runs / student.run_id).model
+    assert (model.norm, model.position, model.feed_forward) == ("layernorm", "alibi", "gelu")
+    assert student.run_id != old
+    student.see_text("settings changed at once")
+    expect(student.legend.filter(has_text="Run 1, training")).to_be_visible()
+
+
+def test_pause_and_go_on_keep_the_focus(come):
+    student = come(link(**LONG))
+    student.train()
+    for name, then in (("Pause", "Paused"), ("Go on", "Training")):
+        student.rest()
+        student.button(name).focus()
+        student.page.keyboard.press("Enter")
+        student.see(then)
+    expect(student.button("Pause")).to_be_focused()
+
+
+def test_a_number_out_of_range_is_said_and_nothing_else_is_trained_for_it(come):
+    student = come(link(**TINY))
+    expect(student.button("Train")).to_be_visible()
+    box = student.page.get_by_role("spinbutton", name="Steps")
+    box.fill("0")
+    box.press("Tab")
+    student.see_text("A number with a red edge is out of its range")
+    expect(student.button("Train")).to_have_count(0)
+    box.fill("5")
+    box.press("Tab")
+    student.train()
+    student.see("Finished", since=5)
+
+
+def test_a_folded_choice_is_as_the_link_says_after_the_page_has_been_drawn_again(come):
+    student = come("/train?curve=Accuracy&axis=Tokens&log=true")
+    student.rest()
+    student.choose("Norm", "layernorm")
+    student.see_link(norm="layernorm")
+    student.press("Curve")
+    expect(student.page.get_by_role("combobox", name="Curve")).to_have_value("Accuracy")
+    expect(student.page.get_by_role("radio", name="Tokens")).to_be_checked()
+    expect(student.page.get_by_role("switch", name="Log scale")).to_be_checked()
+    student.page.keyboard.press("Escape")
+    student.press("Compare")
+    expect(student.page.get_by_role("switch", name="Earlier runs")).to_be_checked()
+
+
+def test_an_uploaded_text_is_used_as_long_as_the_uploader_shows_it(come):
+    """The server has taken it out of the uploader by then."""
+    student = come(link(**TINY, corpus="own-text", steps=5))
+    file = {"name": "ducks.txt", "mimeType": "text/plain", "buffer": b"The duck sat. " * 100}
+    student.press("Your own text")
+    student.page.locator("input[type=file]").set_input_files(file)
+    student.see_text("ducks.txt")
+    expect(student.button("Train")).to_be_enabled()
+    student.page.keyboard.press("Escape")
+    for _ in range(2):
+        student.press("Train")
+        student.see("Finished", since=5)
+    student.press("Your own text")
+    student.see_text("ducks.txt")

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("screen", list(SCREENS))
 def test_every_view_is_drawn_and_can_be_used_by_everybody(browser, server, screen):
-    check_views(browser, server, "architecture", VIEWS, screen, ready="view_{}")
+    check_views(browser, server, "architecture", VIEWS, screen, ready="picture")
 
 
 def test_the_picture_is_read_by_pointer_and_keys_and_a_press_opens_a_part(come, tmp_path):
@@ -64,17 +64,30 @@ def test_choices_and_the_whole_picture_are_seen_together_on_a_projector(come, pr
     assert panels.first.bounding_box()["width"] > 1.3 * width
 
 
-def test_on_a_phone_parts_and_sizes_are_folded_until_wanted(come):
+def test_on_a_phone_the_picture_comes_first_and_its_toggles_under_it(come):
     student = come("/architecture")
     student.page.set_viewport_size({"width": 390, "height": 800})
     settle(student)
-    expect(student.widget("Model to begin with")).to_be_in_viewport()
-    expect(student.widget("Norm")).to_be_hidden()
     tabs = student.page.get_by_role("radio", name="The picture", exact=True)
     expect(tabs).to_be_in_viewport()
-    student.page.get_by_text("Model: parts and sizes", exact=True).click()
+    panel = student.page.locator(".panel svg").first
+    expect(panel).to_be_in_viewport()
+    above, below = panel.bounding_box(), student.widget("Model to begin with").bounding_box()
+    assert above["y"] + above["height"] < below["y"]
     student.choose("Positions", "learned")
     student.see_text("Differs from LLaMA in position: rope → learned, sizes aside.")
+
+
+def test_beside_costs_parts_and_sizes_are_one_press_away(come):
+    student = come("/architecture?view=parameters&preset=llama-1-7b")
+    expect(student.widget("Norm")).to_be_hidden()
+    student.page.get_by_role("button", name="Parts and sizes").click()
+    norm = student.page.get_by_role("combobox", name="Norm", exact=True)
+    expect(norm).to_be_visible()
+    norm.click()
+    student.page.get_by_role("option", name="layernorm", exact=True).click()
+    student.see_link(norm="layernorm")
+    student.see_text("LLaMA 7B, changed: 6,738,681,856 parameters")
 
 
 def test_a_toggle_redraws_the_picture_and_leads_to_the_train_page(come):

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from app_in_browser import SCREENS, WIDTH, findings, frames_sent, settle, students
+from app_in_browser import SCREENS, WIDTH, findings, frame_faults, frames_sent, settle, students
 from conftest import until
 from playwright.sync_api import expect
 
@@ -108,8 +108,9 @@ def test_the_page_can_be_used_by_everybody(browser, server, screen, view):
     with students(browser, server, screen) as come:
         student = come(f"/family_tree?view={view}&node=gpt-j")
         settle(student)
-        expect(student.page.get_by_role("heading", name="GPT-J-6B")).to_be_visible()
+        expect(student.page.get_by_role("heading", name="GPT-J-6B", exact=True)).to_be_visible()
         assert findings(student) == []
+        assert frame_faults(student) == []
         until(lambda: student.page.evaluate(WIDTH) <= SCREENS[screen][1])  # once all is laid out
 
 
@@ -148,7 +149,7 @@ def test_pointing_and_keys_ask_nobody_and_a_press_opens_the_card(come, tmp_path)
 
     student.page.keyboard.press("Enter")
     student.see_link(node="gpt-oss")
-    heading = student.page.get_by_role("heading", name="gpt-oss")
+    heading = student.page.get_by_role("heading", name="gpt-oss", exact=True)
     expect(heading).to_be_in_viewport()
     student.page.go_back()
     expect(student.page.get_by_role("heading", name="LLaMA", exact=True)).to_be_attached()
@@ -158,6 +159,31 @@ def test_pointing_and_keys_ask_nobody_and_a_press_opens_the_card(come, tmp_path)
     assert "color-mix" not in svg
     assert "var(" not in svg
     assert ">LLaMA</text>" in svg
+
+
+@pytest.mark.parametrize("screen", list(SCREENS))
+def test_a_click_keeps_the_tree_in_sight_and_shows_the_card(browser, server, screen):
+    with students(browser, server, screen) as come:
+        student = come("/family_tree")
+        expect(nodes(student)).to_have_count(92)
+        node(student, "Llama 2").click()
+        student.see_link(node="llama-2")
+        card = student.page.get_by_role("heading", name="Llama 2", exact=True)
+        expect(card).to_be_in_viewport(ratio=1)
+        whole = SCREENS[screen][1] > 900
+        expect(student.page.locator(".scroll")).to_be_in_viewport(ratio=0.8 if whole else 0.1)
+
+
+def test_what_is_pointed_at_is_told_over_the_tree_and_far_from_the_pointer(come):
+    student = come("/family_tree")
+    expect(nodes(student)).to_have_count(92)
+    words = student.page.locator(".words")
+    for name in ("FlashAttention", "Unsloth"):
+        node(student, name).hover()
+        expect(words).to_contain_text(name)
+        expect(words).to_be_in_viewport(ratio=1)
+        mark, box = node(student, name).bounding_box(), words.bounding_box()
+        assert mark["y"] + mark["height"] <= box["y"] or box["y"] + box["height"] <= mark["y"]
 
 
 def test_a_node_is_clicked_its_diff_read_and_its_miniature_trained(come):

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from app_in_browser import SCREENS, check_views, settle
+from app_in_browser import SCREENS, WIDTH, check_views, choose, findings, settle, students
 from playwright.sync_api import expect
 
 from explorer.home.views import VIEWS
@@ -14,7 +14,69 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("screen", list(SCREENS))
 def test_every_view_of_home_can_be_used_by_everybody(browser, server, screen):
-    check_views(browser, server, "?tour=1", VIEWS, screen)
+    check_views(browser, server, "", VIEWS, screen)
+
+
+@pytest.mark.parametrize("screen", list(SCREENS))
+def test_the_tour_can_be_used_by_everybody(browser, server, screen):
+    with students(browser, server, screen) as come:
+        student = come("/?tour=1")
+        settle(student)
+        assert not findings(student)
+        assert student.page.evaluate(WIDTH) <= SCREENS[screen][1]
+
+
+def replay(student):
+    return student.page.get_by_role("group", name="A recorded training")
+
+
+STEP = "group => Number(group.querySelector('.numbers b').textContent.replace(',', ''))"
+
+
+def test_a_recorded_training_replays_by_itself_until_it_is_paused(come):
+    student = come("/")
+    student.page.wait_for_function(
+        "() => [...document.querySelectorAll('.st-key-replay *')].some(each => "
+        "Number(each.shadowRoot?.querySelector('.numbers b')?.textContent.replace(',', '')) > 20)"
+    )
+    group = replay(student)
+    expect(group).to_contain_text(re.compile("After [1-9]00 steps it writes"))
+    group.get_by_role("button", name="Pause").click()
+    at = group.evaluate(STEP)
+    student.draw()
+    student.draw()
+    assert group.evaluate(STEP) == at
+    slider = group.get_by_role("slider", name="Moment")
+    slider.press("Home")
+    expect(group).to_contain_text("Before it learns, it writes")
+    slider.press("ArrowRight")
+    said = re.compile("after [1-9]00 steps it writes: Once")
+    expect(slider).to_have_attribute("aria-valuetext", said)
+    group.get_by_role("button", name="Play").click()
+    expect(group.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def test_who_likes_no_motion_sees_how_it_ended_and_may_press_play(come):
+    student = come("/?view=results")
+    student.page.emulate_media(reduced_motion="reduce")
+    choose(student, "At a glance")
+    group = replay(student)
+    expect(group).to_contain_text("After 4,000 steps it writes")
+    expect(group.get_by_role("button", name="Play")).to_be_visible()
+    assert group.evaluate(STEP) == 4000
+    group.get_by_role("button", name="Play").click()
+    expect(group).to_contain_text("Before it learns, it writes")
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
+def test_what_a_newcomer_presses_is_on_the_first_screen(come, size):
+    student = come("/")
+    student.page.set_viewport_size({"width": size[0], "height": size[1]})
+    settle(student)
+    for name in ("Train a tiny one now", "Take the three-minute tour"):
+        expect(student.button(name)).to_be_in_viewport(ratio=1)
+    expect(student.page.locator(".st-key-model_card")).to_be_in_viewport(ratio=1)
+    expect(replay(student)).to_be_in_viewport(ratio=0.95)
 
 
 def see_stop(student, number):
@@ -101,16 +163,18 @@ def test_one_press_on_home_trains_and_the_run_shows_up(come):
 
 def test_a_paper_is_opened_by_a_press_and_by_its_link(come):
     student = come("/?view=research")
-    card = student.page.locator("summary").filter(has_text="Zhuiyi Technology")
-    card.click()
-    expect(student.page.get_by_text("Jianlin Su")).to_be_visible()
+    student.press("RoPE")
+    dialog = student.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Jianlin Su")
     student.see_link(paper="rope")
     settle(student)
-    expect(card).to_be_focused()  # so that a key closes it again
-    for is_open in (False, True):
-        student.page.keyboard.press("Enter")
-        expect(student.page.get_by_text("Jianlin Su")).to_be_visible(visible=is_open)
-        settle(student)
+    student.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    settle(student)
+    assert "paper" not in student.query
+    expect(student.button("RoPE")).to_be_focused()  # so that a key opens it again
+    student.page.keyboard.press("Enter")
+    expect(dialog).to_contain_text("Jianlin Su")
     again = come("/?view=research&paper=rope", beside=student)
     expect(again.page.get_by_text("Jianlin Su")).to_be_visible()
     again.page.get_by_role("link", name="Turn queries and keys").click()

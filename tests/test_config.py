@@ -124,7 +124,7 @@ def test_snapshots_come_most_often_at_first():
     config = TrainConfig(steps=1000, n_snapshots=6)
     assert [s for s in range(1001) if config.snapshots_at(s)] == [0, 8, 64, 216, 512, 1000]
     assert TrainConfig(steps=20, n_snapshots=1).snapshot_steps == {0}
-    assert not any(TrainConfig(steps=20).snapshots_at(s) for s in range(21))
+    assert not any(TrainConfig(steps=20, n_snapshots=0).snapshots_at(s) for s in range(21))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,14 @@ from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
 from tiny_llama.miniatures import MINIATURES
 from tiny_llama.presets import PRESETS
-from tiny_llama.setup import OWN_TEXT, SETTINGS, Setup, changes, setup_in_one_line
+from tiny_llama.setup import (
+    OWN_TEXT,
+    SETTINGS,
+    Setup,
+    changes,
+    setup_in_one_line,
+    setup_of_preset,
+)
 from tiny_llama.tokenizers import TOKENIZERS
 
 APP = Path(__file__).parent.parent / "explorer" / "app.py"
@@ -211,7 +218,7 @@ def test_a_preset_is_its_own_nearest_and_its_link_says_no_more(name):
     model = PRESETS[name].config
     assert controls.nearest_preset(model) == name
     assert controls.nearest_preset(replace(model, dropout=0.5, vocab_size=99)) == name
-    assert controls.link_to(Setup(model=model)) == {"preset": name}
+    assert controls.link_to(setup_of_preset(name)) == {"preset": name}
 
 
 MINIATURE_SETUPS = {

@@ -368,6 +368,21 @@ def test_the_calculator_meets_the_paper_as_it_opens():
     assert (found["Energy"], found["CO₂ equivalent"]) == ("450 MWh", "173 t")
 
 
+def test_beside_the_checks_of_65b_stands_the_same_of_the_chosen_model():
+    rows = [
+        row.strip("| ").split(" | ")
+        for row in said(open_view("training", "llama-1-65b")).splitlines()
+        if row.startswith("| ")
+    ]
+    cells = {row[0]: (row[1], row[-1]) for row in rows}
+    for what in ("Operations, 6ND with all parameters", "Utilisation (MFU), by 6N"):
+        assert cells[what][0] == cells[what][1]
+    assert cells["Days"] == ("20.8", "20.8 days")
+    exact = open_view("training", "llama-1-65b", operations="exact", utilisation="49.5")
+    assert "| 49.5% |" in said(exact)
+    assert "20.8 days" in numbers(exact)["Time"]
+
+
 def test_the_calculator_takes_everything_from_the_link():
     app = open_view(
         "training",

@@ -24,7 +24,7 @@ from tiny_runs import (
 from transformers import AutoModelForCausalLM
 
 from explorer.engine.limits import OWN, check_setup
-from explorer.engine.server import pool
+from explorer.engine.server import admission, pool
 from explorer.engine.server.errors import EngineError
 from explorer.engine.store import read_runs
 from tiny_llama.__main__ import main
@@ -261,8 +261,11 @@ def test_a_student_may_have_only_so_many_runs_at_once(engine, monkeypatch):
         engine.delete(run_id, owner="eager")
 
 
-def test_a_model_that_does_not_fit_beside_the_others_waits_and_then_starts(engine, monkeypatch):
-    monkeypatch.setattr(engine.admission, "limits", replace(OWN, training_bytes=1_000))
+def test_a_model_that_does_not_fit_beside_the_others_waits_and_then_starts(
+    engine, running, monkeypatch
+):
+    monkeypatch.setattr(admission, "held_bytes", lambda setup, text_bytes: 100)
+    monkeypatch.setattr(engine.admission, "limits", replace(OWN, training_bytes=150))
     run = engine.poll(engine.start(SETUP, owner="patient", text=TEXT))
     assert run.status == "waiting"
     assert "place 1 of 1 in the line" in run.message
@@ -316,6 +319,9 @@ def test_a_run_folder_comes_as_a_zip_file_that_the_command_line_resumes(engine, 
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         archive.extractall(tmp_path)
         assert {"run.json", "model.before.safetensors"}.isdisjoint(archive.namelist())
+        about = archive.read("README.md").decode()
+        assert set(archive.namelist()) - {"README.md"} <= set(re.findall("`([a-z.]+)`", about))
+    assert "python -m tiny_llama train --resume --out FOLDER" in about
     assert main(["train", "--resume", "--steps", str(steps), "--out", str(tmp_path)]) == 0
     assert load_model(tmp_path).next_step == steps + 1
 
@@ -345,6 +351,7 @@ def test_a_text_stays_its_owners_in_every_zip_file_and_every_copy(engine, runnin
 def test_a_model_comes_as_a_zip_file_that_transformers_opens(engine, finished, tmp_path):
     with zipfile.ZipFile(io.BytesIO(engine.export(finished.id, "hugging_face"))) as archive:
         archive.extractall(tmp_path)
+        assert "AutoModelForCausalLM.from_pretrained" in archive.read("README.md").decode()
     ours, theirs = load_model(finished.folder), AutoModelForCausalLM.from_pretrained(tmp_path)
     tokens = torch.arange(8)[None]
     with torch.no_grad():

@@ -11,7 +11,7 @@ from tiny_llama.sample_config import SampleConfig
 
 
 def loud(config):
-    return TinyLlama(replace(config, init_std=0.3, scaled_residual_init=False))
+    return TinyLlama(replace(config, init_std=0.3, embedding_std=0.3, scaled_residual_init=False))
 
 
 @pytest.mark.parametrize(("slot", "choice"), EVERY_CHOICE)

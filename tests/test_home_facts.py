@@ -73,6 +73,15 @@ def test_four_sizes_are_shown_with_the_counts_of_the_configs():
     assert round(LLAMA["table2_sizes"][3]["params_exact_measured"] / 1e9, 3) == 65.286
 
 
+def test_the_card_says_which_sizes_are_ahead_of_gpt3_and_on_how_many_scores():
+    wins = {size: sum(duel.gap > 0 for duel in duels(size)) for size in ("7B", "13B", "33B", "65B")}
+    assert wins == {"7B": 5, "13B": 11, "33B": 13, "65B": 13}
+    assert {len(duels(size)) for size in wins} == {13}
+    text = content.facts("model_card")["description"][0]["text"]
+    assert "the 13B, a thirteenth of its size, on 11 of 13 scores" in text
+    assert "the 33B and 65B on all 13; the 7B on 5" in text
+
+
 def test_llama_13b_is_thirteen_times_smaller_and_ahead_on_as_many_as_the_facts_count():
     told = LLAMA["gpt3_vs_llama13b_derived"]
     pairs = sorted([duel.llama, duel.gpt3] for duel in duels())

@@ -5,11 +5,11 @@ import re
 from dataclasses import replace
 
 import pytest
-from conftest import go_back, open_page
+from conftest import PAGES, go_back, open_page
 
 from explorer import content, controls, session
 from explorer.engine.limits import limits
-from explorer.home import meaning, papers, views
+from explorer.home import doors, meaning, papers, views
 from explorer.home.headline import ORDERS
 from explorer.home.results import SORTS
 from explorer.home.tables import duels, tables
@@ -52,6 +52,25 @@ def test_the_card_and_its_sources_are_on_the_first_view():
     for row in content.facts("model_card")["card"]:
         for key in ("field", "value", "note", "source"):
             assert content.escaped(row[key]) in said
+
+
+def test_the_first_view_has_a_recorded_training_and_where_to_begin():
+    app = open_page("home")
+    (replay,) = [each for each in app.get("bidi_component") if each.key == "replay"]
+    assert "Recorded: tales-llama" in json.loads(replay.proto.json)["alt"]
+    assert app.button(key="train_now").proto.type == "primary"
+    assert app.button(key="take_tour")
+
+
+def test_every_other_page_has_a_card_with_a_picture_and_a_link():
+    assert set(doors.doors()) == set(PAGES) - {"home"}
+    app = open_page("home")
+    links = [each.proto.label for each in app.get("page_link")]
+    for name, entry in doors.doors().items():
+        assert f"**{entry.title}**" in links
+        assert entry.help in words(app)
+        assert (doors.PICTURES / f"{name}.svg").read_text().startswith("<svg")
+    assert {file.stem for file in doors.PICTURES.iterdir()} == set(doors.doors())
 
 
 def test_why_it_matters_shows_every_claim_with_its_source_and_how_sure_it_is():
@@ -190,6 +209,17 @@ def test_a_paper_opens_out_of_a_link_with_all_that_is_known_of_it(name):
     assert content.escaped(row["source"]) in said
     assert row["confidence"].replace("-", " ") in said
     assert said.count("arXiv:") == 1  # no other paper is open
+
+
+def test_every_paper_is_a_card_with_the_whole_of_its_key_equation():
+    app = open_page("home", view="research")
+    for name, card in papers.CARDS.items():
+        assert card.name in app.button(key=f"paper_{name}").label
+        equation = papers.paper(name)["key_equation_latex"]
+        assert papers.on_card(equation) in words(app)
+        bare = papers.on_card(equation).removeprefix(r"\footnotesize\begin{gathered}")
+        bare = bare.removesuffix(r"\end{gathered}").replace(r"\\", r",\qquad")
+        assert bare.replace(r"\right),\qquad =", r"\right)=") == equation
 
 
 @pytest.mark.parametrize("name", ["kaplan-scaling", "chinchilla"])

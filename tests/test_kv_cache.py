@@ -60,7 +60,7 @@ def test_a_model_with_nothing_to_keep_says_so(tales, change):
 def test_the_times_are_of_every_length_up_to_the_context(tales):
     found = ANALYSES["cache_speed"].run(tales, turn=0)
     assert (found["lengths"][0], found["lengths"][-1]) == (1, tales.model.config.context)
-    assert len(found["lengths"]) == 32
+    assert len(found["lengths"]) == 16
     assert (found["with_cache"] > 0).all()
     assert (found["without_cache"] > 0).all()
 

@@ -6,7 +6,14 @@ import pytest
 from tiny_runs import SETUP
 
 from explorer.engine import limits as limits_module
-from explorer.engine.limits import OWN, SHARED, check_setup, held_bytes, limits
+from explorer.engine.limits import (
+    OWN,
+    SHARED,
+    check_setup,
+    held_bytes,
+    limits,
+    with_expected_vocabulary,
+)
 from tiny_llama.config import ModelConfig
 from tiny_llama.errors import ConfigError
 from tiny_llama.peak import step_bytes
@@ -67,3 +74,33 @@ def test_every_tiny_preset_fits_the_smallest_place(monkeypatch):
     for preset in PRESETS.values():
         if preset.is_tiny:
             check_setup(Setup(model=preset.config))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text", "size"),
+    [
+        ({}, None, SETUP.model.vocab_size),
+        ({}, "abcabc", 4),
+        ({}, "".join(map(chr, range(0x4E00, 0x4E00 + 9_000))), 4_096),
+        ({"tokenizer": "sentencepiece"}, "abc", 512),
+        ({"tokenizer": "sentencepiece", "vocab_size": 8_000}, None, 8_000),
+    ],
+)
+def test_a_vocabulary_counts_before_it_is_there(changes, text, size):
+    assert with_expected_vocabulary(replace(SETUP, **changes), text).model.vocab_size == size
+
+
+def test_what_steps_take_counts_logits_and_what_attention_keeps():
+    model = ModelConfig(context=64, n_layers=2, d_model=32, n_heads=4, vocab_size=50)
+    usual = Setup(model=model)
+
+    def step(**changes):
+        return step_bytes(replace(usual, model=replace(model, **changes)))
+
+    logits = 4 * 8 * 64 * 1_000
+    assert step(vocab_size=1_050) - step() > 3 * logits
+    assert step(vocab_size=1_050, logit_softcap=9.0) - step(logit_softcap=9.0) > 4 * logits
+    patterns = 4 * 8 * 4 * 64**2 * 2
+    assert step(attention_softcap=9.0) - step() == 3 * patterns
+    assert step(dropout=0.1) - step() >= 4 * patterns
+    assert held_bytes(usual, 1_000) - held_bytes(usual) == 4_000

@@ -16,10 +16,10 @@ from explorer.components.live_chart import MOST_POINTS, OVERLAP, Line, moving_av
 FOLDER = Path(__file__).parent.parent / "explorer" / "components"
 
 
-def line(n, name="loss", run="", smooth=False, value=float, scale=1, title=None):
+def line(n, name="loss", run="", smooth=False, value=float, scale=1, title=None, **how):
     x = [step * scale for step in range(1, n + 1)]
     values = [value(step) for step in range(1, n + 1)]
-    return Line(name=name, title=title or name, run=run, smooth=smooth, x=x, values=values)
+    return Line(name=name, title=title or name, run=run, smooth=smooth, x=x, values=values, **how)
 
 
 def received(update):
@@ -209,7 +209,7 @@ def test_an_update_looks_at_new_points_only():
     x.append(3000)
     values.append(1.5)
     updates([growing], sent)
-    assert Counting.seen == 2
+    assert Counting.seen == 1 + 2  # the first of all, before which one may have come
 
 
 @pytest.mark.parametrize(("scale", "most"), [(1, 1_500), (4096, 1_800), (0.0123, 2_500)])
@@ -489,6 +489,17 @@ def test_numbers_are_tiles_three_in_a_row_of_a_phone_and_no_screen_reader_is_flo
     assert browser.page.locator("[aria-live] dl, dl[aria-live], dl [aria-live]").count() == 0
 
 
+def test_a_touch_on_a_number_says_what_it_is_and_another_one_no_more(browser):
+    browser.update([line(10)], numbers=NUMBERS)
+    label = browser.page.get_by_role("button", name="Number 3")
+    label.click()
+    expect(browser.page.get_by_role("status")).to_have_text("Number 3: What it is")
+    browser.update([line(11)], numbers=NUMBERS)
+    expect(browser.page.get_by_role("status")).to_be_visible()
+    label.press("Enter")
+    expect(browser.page.locator(".hint")).to_be_hidden()
+
+
 def test_nothing_jumps_when_numbers_change(browser):
     browser.update([line(10)], numbers=NUMBERS)
     before = browser.page.locator(".plot").bounding_box()
@@ -521,6 +532,52 @@ def test_six_runs_differ_by_dash_and_their_legend_leaves_the_plot_its_room(brows
     assert button.get_attribute("title") == title.format(5)
     assert button.bounding_box()["width"] <= 390
     assert browser.page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_each_run_has_its_colour_and_its_name_at_the_end_of_its_curve(browser):
+    runs = {"new": 2, "old": 0, "older": 1}
+    lines = [
+        line(50, name, run=run, colour=colour, label=run if name == "loss" else "")
+        for run, colour in runs.items()
+        for name in ("loss", "held_out")
+    ]
+    browser.page.evaluate("""
+        const pen = CanvasRenderingContext2D.prototype
+        const { fillText } = pen
+        window.named = []
+        pen.fillText = function (text, x, y) {
+          if (this.font.includes("600")) named.push([text, this.fillStyle, y])
+          fillText.call(this, text, x, y)
+        }
+        null
+    """)
+    browser.update(lines)
+    named = browser.page.evaluate("named.slice(-3)")
+    assert {text for text, *_ in named} == {"new", "old", "older"}
+    colours = {text: colour for text, colour, _ in named}
+    assert len(set(colours.values())) == 3
+    heights = sorted(y for *_, y in named)
+    assert min(heights[1] - heights[0], heights[2] - heights[1]) >= 12
+    browser.update([line(60, "loss", run="new", colour=2), *lines[1:]])
+    assert browser.asked() == 0
+
+
+def test_a_long_run_squeezes_no_other_and_is_all_there_a_zoom_away(browser):
+    browser.update([line(100, run="short"), line(900, run="long")], max_x=100)
+    assert browser.view() == (0, 100)
+    browser.press("-")
+    assert browser.view() == (0, 150)
+    browser.press(*"-----")
+    assert browser.view() == (0, 900)
+    browser.press("0")
+    assert browser.view() == (0, 100)
+
+
+def test_a_long_run_that_has_begun_does_not_squeeze_what_is_before(browser):
+    browser.update([line(10, run="long"), line(100, run="short")], max_x=50_000)
+    assert browser.view() == (0, 100)
+    browser.update([line(120, run="long"), line(100, run="short")], max_x=50_000)
+    assert browser.view() == (0, 150)
 
 
 def test_a_line_picked_out_in_the_legend_is_told_apart(browser):

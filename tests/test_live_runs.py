@@ -241,7 +241,7 @@ def test_alone_a_run_soon_shows_its_untrained_model_and_moves_meanwhile(runs, cl
     assert run.trainer.next_step > 15
 
 
-def test_among_many_a_look_takes_a_fifth_of_a_runs_first_turns(runs, clock):
+def test_among_many_a_look_takes_a_small_share_of_a_runs_first_turns(runs, clock):
     for n in range(9):
         add(runs, clock, f"{n}", 0.01)
     run = with_untrained(runs, clock, n_pieces=1_000)

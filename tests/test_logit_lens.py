@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import tiny_llama
-from tiny_llama.analyses import ANALYSES
+from tiny_llama.analyses import ANALYSES, logit_lens
 from tiny_llama.analyses.logit_lens import lens_logits
 from tiny_llama.analyses.subject import Subject
 from tiny_llama.model import TinyLlama
@@ -105,3 +105,17 @@ def test_the_model_comes_nearer_to_its_final_token_layer_by_layer(tales):
 def test_one_token_is_enough(tales):
     found = ANALYSES["logit_lens"].run(tales, text="T")
     assert found["true_ranks"].shape == (5, 0)
+
+
+def test_with_a_large_vocabulary_some_places_at_a_time_are_looked_at(tales, monkeypatch):
+    whole = ANALYSES["logit_lens"].run(tales, text=TEXT)
+    monkeypatch.setattr(logit_lens, "NUMBERS_AT_ONCE", 5 * tales.model.config.vocab_size)
+    sizes, unembed = [], tales.model.unembed
+    monkeypatch.setattr(tales.model, "unembed", lambda x: sizes.append(x.shape[1]) or unembed(x))
+    found = ANALYSES["logit_lens"].run(tales, text=TEXT)
+    assert max(sizes) == 5
+    assert found["tops"] == whole["tops"]
+    for name in ("final_ranks", "true_ranks"):
+        np.testing.assert_array_equal(found[name], whole[name])
+    for name in ("entropies", "top_probabilities", "last_logits"):
+        np.testing.assert_allclose(found[name], whole[name], rtol=1e-4, atol=1e-5)

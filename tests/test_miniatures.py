@@ -127,7 +127,7 @@ def test_the_rules_read_every_word_that_the_tree_says_of_a_miniature(name):
 
 def test_a_miniature_differs_from_tiny_llama_in_choices_and_not_in_size():
     sizes = {"vocab_size", "context", "d_model", "n_heads", "d_head", "hidden_multiple", "window"}
-    sizes |= {"norm_eps", "init_std", "scaled_residual_init", "dropout"}
+    sizes |= {"norm_eps", "init_std", "embedding_std", "scaled_residual_init", "dropout"}
     for name, config in POSSIBLE.items():
         same = {size: getattr(config, size) == getattr(ModelConfig(), size) for size in sizes}
         assert all(same.values()), (name, same)

@@ -17,7 +17,9 @@ TOKENS = torch.tensor([[1, 2, 3, 4, 5, 6, 7, 8], [8, 7, 6, 5, 4, 3, 2, 1]])
 
 def loud(config: ModelConfig) -> TinyLlama:
     """A model whose weights are large enough for every path to show."""
-    return TinyLlama(replace(config, init_std=0.4, scaled_residual_init=False)).eval()
+    return TinyLlama(
+        replace(config, init_std=0.4, embedding_std=0.4, scaled_residual_init=False)
+    ).eval()
 
 
 @pytest.mark.parametrize(("slot", "choice"), EVERY_CHOICE)
@@ -274,7 +276,12 @@ def test_the_seed_alone_decides_the_starting_weights(small):
 
 
 def test_starting_weights_have_the_spread_that_the_config_says():
-    model = TinyLlama(ModelConfig(d_model=256, n_layers=8, n_heads=8, init_std=0.05))
+    config = ModelConfig(d_model=256, n_layers=8, n_heads=8, init_std=0.05, embedding_std=0.7)
+    model = TinyLlama(config)
+    assert float(model.embedding.weight.detach().std()) == pytest.approx(0.7, rel=0.05)
+    assert float(model.unembedding.weight.detach().std()) == pytest.approx(0.05, rel=0.05)
+    tied = TinyLlama(replace(config, tied_unembedding=True))
+    assert float(tied.embedding.weight.detach().std()) == pytest.approx(0.05, rel=0.05)
     block = model.blocks[0]
     assert float(block.attention.to_qkv.weight.detach().std()) == pytest.approx(0.05, rel=0.05)
     assert float(block.feed_forward.to_down.weight.detach().std()) == pytest.approx(

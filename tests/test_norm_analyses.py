@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 import tiny_llama
-from tiny_llama.analyses import ANALYSES
+from tiny_llama.analyses import ANALYSES, placement
 from tiny_llama.analyses.norm_cost import n_norms, norm_operations
 from tiny_llama.analyses.placement import DEPTHS
 from tiny_llama.analyses.places import FACTORS, SHIFTS, norm_places, stream_places
@@ -252,6 +252,7 @@ def test_first_gradients_are_those_of_a_model_built_by_hand(tales):
             n_layers=6,
             norm_placement=where,
             init_std=0.08,
+            embedding_std=0.08,
             scaled_residual_init=False,
         )
         model = TinyLlama(config, seed=tales.setup.training.seed)
@@ -380,3 +381,17 @@ def test_reading_leaves_the_gradient_switch_as_it_was(tales):
         ANALYSES["activations"].run()
         assert not torch.is_grad_enabled()
     assert F.silu(torch.zeros(1)).item() == 0
+
+
+@pytest.mark.parametrize("fields", [{"d_hidden": 4_000}, {"attention_softcap": 9.0, "n_heads": 64}])
+def test_models_whose_24_layers_would_take_much_memory_are_looked_at_in_the_narrow_width(
+    tales, fields
+):
+    config = replace(tales.model.config, d_model=128, n_layers=1, **fields)
+    subject = replace(tales, model=TinyLlama(config))
+    pieces = ANALYSES["placement"].load()(subject, text=TEXT, std=0.02, scaled=False)
+    assert next(pieces) is None
+    assert placement._base(config, 0.02, False).d_model == 64
+    assert placement._base(tales.model.config, 0.02, False).d_model == 64
+    usual = replace(tales.model.config, d_model=128)
+    assert placement._base(usual, 0.02, False).d_model == 128

@@ -14,15 +14,19 @@ from explorer.engine.run_state import RunState
 from explorer.engine.server.pretrained import pretrained_run
 from explorer.train.live_run import AXES, CURVES
 from tiny_llama.cost import count_parameters
-from tiny_llama.errors import TextError
+from tiny_llama.errors import TextError, UserError
 from tiny_llama.menu import CHOICES, MENU, TRAINING_CHOICES
 from tiny_llama.miniatures import MINIATURES
+from tiny_llama.presets import find_preset
 from tiny_llama.setup import OWN_TEXT, Setup, changes
 
 TINY = QUICK | {"n_layers": "1", "d_model": "16", "n_heads": "2", "context": "16"}
 
 
 pytestmark = pytest.mark.usefixtures("app_engine")
+
+
+WRITE_ON = "FormSubmitter:prompt-Write on"
 
 
 def train(app):
@@ -199,19 +203,31 @@ def test_a_run_that_blows_up_says_at_which_step():
     assert [error.value for error in app.error] == [content.escaped(run.message)]
 
 
-def test_the_model_writes_on_from_a_students_words():
+def test_the_model_writes_on_from_a_students_words_otherwise_each_time():
     app = train(open_page("train", steps="5", **TINY))
     wait_until_over(app)
-    app.text_input(key="prompt_text").set_value("<b>once</b>")
-    app.button[-1].click().run()
-    assert not app.exception
-    assert app.code[-1].value.startswith("<b>once</b>") or "�" in app.code[-1].value
+    written = []
+    for _ in range(2):
+        app.text_input(key="prompt_text").set_value("The cat")
+        app.button(key=WRITE_ON).click().run()
+        assert not app.exception
+        assert app.code[-2].value == "The cat"
+        written.append(app.code[-1].value)
+    assert written[0] != written[1]
+
+
+def test_characters_of_a_prompt_that_the_model_does_not_know_are_said():
+    app = open_page("train")
+    app.text_input(key="prompt_text").set_value("<b>שלום</b>")
+    app.button(key=WRITE_ON).click().run()
+    assert app.code[-2].value == f"�b{7 * '�'}b�"
+    assert "does not know some of these characters" in shown(app)
 
 
 def test_an_empty_prompt_is_answered_with_a_sentence():
     app = train(open_page("train", steps="5", **TINY))
     wait_until_over(app)
-    app.button[-1].click().run()
+    app.button(key=WRITE_ON).click().run()
     assert "prompt" in app.error[-1].value
 
 
@@ -316,6 +332,8 @@ def test_somebody_elses_run_can_be_laid_over_ones_own():
     theirs = wait_until_over(train(open_as("theirs", steps="3", **TINY)))
     app = press(open_as("me too", run=theirs.id), "run_overlay")
     assert app.query_params["overlay"] == theirs.id
+    press(app, "run_overlay")  # and taken off again
+    assert "overlay" not in app.query_params
     own = wait_until_over(train(open_as("me too", overlay=theirs.id, steps="3", **TINY)))
     app = open_as("me too", overlay=theirs.id, run=own.id)
     assert {line["run"] for line in chart_data(app)["lines"]} == {own.id, theirs.id}
@@ -336,6 +354,126 @@ def test_restarting_with_changes_stops_the_run_and_starts_the_changed_one():
     until(lambda: after.status == "running")
     app.run()
     press(app, "run_stop")
+
+
+@pytest.mark.parametrize("preset", ["tiny-gpt3", "tiny-llama"])
+def test_all_parts_are_one_models_at_a_press_and_sizes_stay(preset):
+    app = open_page("train", norm="none", bias="qkv", n_kv_heads="1", d_model="32", n_layers="2")
+    press(app, f"all_as_{preset}")
+    wanted = replace(find_preset(preset).config, d_model=32, n_layers=2)
+    run = wait_until_over(train(app_with(app, steps=1)))
+    assert not changes(Setup(model=wanted), replace(run.setup, training=Setup().training))
+
+
+def app_with(app, **numbers):
+    for name, number in numbers.items():
+        app.number_input(key=name).set_value(number)
+    return app.run()
+
+
+def test_train_pressed_again_while_the_run_begins_is_the_same_run(app_engine, monkeypatch):
+    monkeypatch.setattr(app_engine._dispatch, "launch", lambda run: None)  # it stays at its start
+    app = open_as("hasty", steps="3", **TINY)
+    found = {train(app).query_params["run"] for _ in range(6)}
+    assert len(session.engine().runs_of("hasty")) == len(found) == 1
+    app.number_input(key="seed").set_value(1).run()
+    train(app)
+    assert len(session.engine().runs_of("hasty")) == 2
+    for run in session.engine().runs_of("hasty"):
+        session.engine().delete(run.id, owner="hasty")
+
+
+def test_all_of_a_students_runs_are_stopped_at_a_press():
+    app = train(open_as("many", steps="50000", **TINY))
+    app.number_input(key="seed").set_value(1).run()
+    train(app)
+    own = session.engine().runs_of("many")
+    until(lambda: all(session.engine().poll(run.id).step for run in own))
+    app.run()
+    press(app, "run_stop_all")
+    until(lambda: {run.status for run in own} == {RunState.STOPPED})
+
+
+def own_text_app(owner, text, **words):
+    app = open_as(owner, corpus=OWN_TEXT, steps="3", **TINY, **words)
+    return app.text_area(key="own_text").set_value(text).run()
+
+
+def test_another_own_text_is_another_setting_and_is_named_by_its_first_words():
+    app = own_text_app("author", "Call me Ishmael. Some years ago, never mind how long. " * 40)
+    first = wait_until_over(train(app))
+    assert "Beside Run 1: the same settings." in shown(app).replace("\\", "")
+    app.text_area(key="own_text").set_value("It was the best of times, it was. " * 60).run()
+    said = "Text to learn from: “Call me Ishmael. Some ye…” → “It was the best of times…”"
+    assert f"Beside Run 1: {said}." in shown(app).replace("\\", "")
+    assert app.button(key="run_restart").label == "**Restart with changes**"
+    second = wait_until_over(train(app))
+    assert [line["run"] for line in chart_data(app)["lines"]] == [second.id] * 2
+    app.checkbox(key=f"lay_{first.id}").check().run()
+    assert {line["run"] for line in chart_data(app)["lines"]} == {first.id, second.id}
+    assert "another text, so the losses do not compare" in shown(app)
+    options = app.selectbox(key="model_choice").options
+    assert options[0].startswith("Run 2, “It was the best of times…”")
+    stranger = open_as("no author", run=first.id)
+    assert "Ishmael" not in "".join(stranger.selectbox(key="model_choice").options)
+
+
+def test_who_can_read_an_own_text_and_that_a_small_one_is_learned_by_heart_is_said():
+    app = own_text_app("warned", "A small text of one's own. " * 60)
+    assert "you alone can read it" in shown(app)
+    assert "learned by heart" not in shown(app)  # 3 steps read little
+    app_with(app, steps=5_000)
+    assert "The text is read some 98 times" in shown(app)
+    assert "learned by heart" in shown(app)
+
+
+def test_a_run_is_taken_off_and_laid_under_again_by_its_tick():
+    app = train(open_as("ticks", steps="3", **TINY))
+    first = wait_until_over(app)
+    app.number_input(key="seed").set_value(1).run()
+    second = wait_until_over(train(app))
+    app.checkbox(key=f"lay_{first.id}").uncheck().run()
+    assert {line["run"] for line in chart_data(app)["lines"]} == {second.id}
+    assert app.query_params["without"] == first.id
+    app.checkbox(key=f"lay_{first.id}").check().run()
+    assert {line["run"] for line in chart_data(app)["lines"]} == {first.id, second.id}
+    assert app.query_params["overlay"] == first.id
+
+
+def test_runs_on_another_tokenizer_are_not_laid_under_by_themselves():
+    app = train(open_as("cutter", steps="3", **TINY))
+    wait_until_over(app)
+    app.selectbox(key="tokenizer").set_value("bytes").run()
+    second = wait_until_over(train(app))
+    assert {line["run"] for line in chart_data(app)["lines"]} == {second.id}
+
+
+def test_two_settings_changed_at_once_are_warned_of():
+    app = train(open_as("two", steps="3", **TINY))
+    wait_until_over(app)
+    app.selectbox(key="norm").set_value("layernorm").run()
+    app.number_input(key="seed").set_value(1).run()
+    wait_until_over(train(app))
+    assert "2 settings changed at once" in shown(app)
+
+
+def test_a_run_can_be_called_something_else_and_outcomes_are_a_table(app_engine):
+    app = train(open_as("namer", steps="3", **TINY))
+    first = wait_until_over(app)
+    app.selectbox(key="norm").set_value("layernorm").run()
+    second = wait_until_over(train(app))
+    app.text_input(key=f"name_{second.id}").set_value("  The one with\n<b>mean</b> ")
+    press(app, f"FormSubmitter:rename_{second.id}-Rename")
+    named = app.selectbox(key="model_choice").options[0]
+    assert named.startswith("The one with <b>mean</b>, tales")
+    (table,) = [each.value for each in app.markdown if "Held-out loss |" in each.value]
+    rows = [line.split(" | ") for line in table.replace("\\", "").splitlines()[2:]]
+    assert [row[0] for row in rows] == ["| The one with <b>mean</b>", "| Run 1"]
+    assert rows[0][2].startswith("LayerNorm, ")
+    held_out = [f"{run.last('held_out_loss'):.3f}" for run in (second, first)]
+    assert [row[4] for row in rows] == held_out
+    with pytest.raises(UserError):
+        app_engine.rename(first.id, "mine", owner="somebody else")
 
 
 def test_taking_the_settings_of_a_run_sets_every_control():

@@ -69,8 +69,10 @@ def test_rope_reads_queries_in_whatever_order_they_lie_in_memory():
 def test_the_gradient_of_a_rotation_is_right(score_scale):
     rope = build("rope", context=3)
     rope.retune(rope.frequencies().tolist(), score_scale=score_scale)
-    x = torch.randn(2, 3, N_HEADS, D_HEAD, **DOUBLE, requires_grad=True)
-    assert torch.autograd.gradcheck(Turn.apply, (x, rope.cos.double(), rope.sin.double()))
+    q = torch.randn(2, 3, N_HEADS, D_HEAD, **DOUBLE, requires_grad=True)
+    k = torch.randn(2, 3, 2, D_HEAD, **DOUBLE, requires_grad=True)
+    tables = (z.double() for z in (rope.cos, rope.sin_of_first, rope.sin_of_second))
+    assert torch.autograd.gradcheck(Turn.apply, (q, k, D_HEAD // 2, *tables))
 
 
 def test_ropes_scores_depend_on_distance_only():

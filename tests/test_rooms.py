@@ -48,11 +48,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "train": (
         *("components", "content", "controls", "engine", "family", "link", "run_actions"),
-        *("session", "settings", "showing", "widgets"),
+        *("session", "settings", "showing"),
     ),
     "home": (
         *("components", "content", "engine.server", "family", "figures", "link", "page_list"),
-        *("run_actions", "showing", "stage", "state", "tour", "widgets"),
+        *("run_actions", "showing", "stage", "tour", "widgets"),
     ),
     "current_model": ("content", "engine", "engine.server", "link", "session", "state", "train"),
     "navigation": ("content", "link", "page_list"),

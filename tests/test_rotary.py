@@ -343,12 +343,14 @@ def test_one_token_has_no_differences_but_can_be_turned(tales):
 
 def test_a_rope_tuned_as_it_was_has_the_very_same_tables(tales):
     rope = deepcopy(tales.model.position)
-    cos, sin = rope.cos.clone(), rope.sin.clone()
+    before = {name: table.clone() for name, table in rope.named_buffers()}
     rope.retune(rope.frequencies().tolist())
-    assert torch.equal(rope.cos, cos)
-    assert torch.equal(rope.sin, sin)
-    angle = torch.outer(torch.arange(len(cos), dtype=torch.float64), rope.frequencies())
-    assert torch.equal(cos[:, 0, :8], angle.cos().float())  # as it always was, bit by bit
+    after = dict(rope.named_buffers())
+    assert after.keys() == before.keys() == {"cos", "sin_of_first", "sin_of_second"}
+    assert all(torch.equal(table, before[name]) for name, table in after.items())
+    angle = torch.outer(torch.arange(len(rope.cos), dtype=torch.float64), rope.frequencies())
+    assert torch.equal(rope.cos[:, :8], angle.cos().float())  # as it always was, bit by bit
+    assert torch.equal(rope.sin_of_second[:, 8:16], angle.sin().float())
 
 
 def test_a_retuned_rope_turns_by_its_new_frequencies_and_scales_the_scores(tales):

@@ -89,6 +89,8 @@ FINE_POINTS = [
     {"logit_softcap": 2.0},
     {"dropout": 0.3},
     {"scaled_residual_init": False},
+    {"scaled_residual_init": False, "tied_unembedding": True},
+    {"embedding_std": 0.5},
     {"norm_eps": 0.1},
     {"attention": "none", "feed_forward": "none"},
     {"attention": "none", "position": "alibi", "block": "parallel"},
@@ -151,10 +153,10 @@ def test_a_script_is_short_needs_only_pytorch_and_holds_nothing_that_it_does_not
     tree = ast.parse(code)
     check_imports(tree)
     check_everything_is_used(tree)
-    if "from this very file" in " ".join(ast.get_docstring(tree).split()):
-        assert len(code) >= 2 * setup.model.context + 2
+    if "or else little stories" in " ".join(ast.get_docstring(tree).split()):
+        assert setup.model.context <= 32_768
     else:
-        assert setup.model.context > 2048
+        assert setup.model.context > 32_768
 
 
 def check_layout(code: str) -> None:
@@ -290,7 +292,7 @@ def test_a_script_runs_alone_its_loss_falls_and_it_writes(tmp_path):
         {"optimizer": "sgd", "learning_rate": "0.03", "schedule": "constant"},
         {"dropout": "0.1", "label_smoothing": "0.1", "schedule": "linear"},
         {"feed_forward": "moe_swiglu", "qk_norm": "all", "block": "parallel"},
-        {"gradient_clip": "0", "n_layers": "0", "optimizer": "muon"},
+        {"gradient_clip": "0", "n_layers": "0", "optimizer": "muon", "embedding_std": "0.1"},
         {"norm": "layernorm", "position": "learned", "feed_forward": "gelu", "bias": "all"},
     ],
     ids=str,
@@ -298,9 +300,25 @@ def test_a_script_runs_alone_its_loss_falls_and_it_writes(tmp_path):
 def test_scripts_of_all_kinds_learn(tmp_path, monkeypatch, capsys, changes):
     code = write_script(Setup().with_values(QUICK | changes))
     (tmp_path / "my_model.py").write_text(code, encoding="utf-8")
-    monkeypatch.setattr(sys, "argv", ["my_model.py"])  # it learns from itself
+    monkeypatch.setattr(sys, "argv", ["my_model.py"])  # it learns from its own stories
     runpy.run_path(str(tmp_path / "my_model.py"), run_name="__main__")
-    check_printed(capsys.readouterr().out, '"""In on')
+    check_printed(capsys.readouterr().out, "")
+    assert torch.get_num_threads() == 1
+
+
+def test_without_a_text_there_are_stories_enough_for_any_context_that_promises_them(monkeypatch):
+    script, found = of(Setup(model=SMALL)), []
+    stubs = {
+        "CONTEXT": 32_768,
+        "train": lambda model, tokens: found.append(tokens),
+        "sample": lambda model, tokens: tokens,
+    }
+    monkeypatch.setattr(script.sys, "argv", ["my_model.py"])
+    for name, stub in stubs.items():
+        monkeypatch.setitem(script.main.__globals__, name, stub)
+    script.main()
+    assert len(found[0]) >= 2 * 32_768 + 2
+    assert torch.get_num_threads() == 1
 
 
 def test_a_script_refuses_a_text_that_is_too_short(tmp_path):

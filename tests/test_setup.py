@@ -11,11 +11,14 @@ from tiny_llama.presets import PRESETS
 from tiny_llama.setup import (
     OWN_TEXT,
     SETTINGS,
+    TINY,
     Setup,
     changes,
     describe_changes,
+    from_preset,
     setting_word,
     setup_in_one_line,
+    setup_of_preset,
 )
 from tiny_llama.train_config import TrainConfig
 
@@ -55,6 +58,7 @@ UNUSUAL = {
     "logit_softcap": "0.25",
     "dropout": "0.15",
     "init_std": "0.0333",
+    "embedding_std": "0.444",
     "scaled_residual_init": "false",
     "optimizer": "muon",
     "schedule": "linear",
@@ -108,6 +112,27 @@ def test_a_change_reads_as_names_and_words():
         "norm: rmsnorm → layernorm, d_head: auto → 8, learning_rate: 0.006 → 0.01"
     )
     assert describe_changes(after, after) == "the same settings"
+
+
+def test_a_preset_begins_with_a_learning_rate_that_falls_with_its_width():
+    assert setup_of_preset("tiny-llama") == Setup()
+    rates = {name: setup_of_preset(name).training.learning_rate for name in TINY}
+    widths = {name: PRESETS[name].config.d_model for name in TINY}
+    assert len(set(widths.values())) > 2
+    for name, rate in rates.items():
+        assert rate * widths[name] == pytest.approx(0.006 * 64), name
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_presets_own_setup_is_told_by_its_name_alone(name):
+    assert from_preset(setup_of_preset(name)) == (name, {})
+
+
+def test_a_setup_from_before_embeddings_had_a_spread_of_their_own_means_what_it_meant():
+    values = Setup().with_values({"init_std": "0.08"}).as_dict()
+    assert Setup.from_dict(values).model.embedding_std == 1.0
+    del values["model"]["embedding_std"]
+    assert Setup.from_dict(values).model.embedding_std == 0.08
 
 
 def test_a_vocabulary_that_the_tokenizer_decided_is_no_change():

@@ -1,5 +1,6 @@
 """Run folders: whose they are, what they are called, and which have to go."""
 
+import csv
 import io
 import json
 import os
@@ -13,6 +14,7 @@ from tiny_runs import SETUP
 
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
+from explorer.engine.server.exports import Exports
 from explorer.engine.store import (
     FolderUse,
     copy_run,
@@ -26,6 +28,7 @@ from explorer.engine.store import (
     write_record,
     zip_folder,
 )
+from tiny_llama.metrics import add_metrics
 
 
 def test_two_servers_do_not_train_in_the_same_folder(tmp_path):
@@ -116,6 +119,18 @@ def test_snapshots_stay_behind_where_a_download_would_be_too_large(tmp_path):
     for most_bytes, n_files in ((200, 2), (199, 1)):
         packed = io.BytesIO(zip_folder(tmp_path, most_bytes=most_bytes))
         assert len(zipfile.ZipFile(packed).namelist()) == n_files
+
+
+@pytest.mark.parametrize(
+    "sample", ["=1+1", "+1", "-x", "@SUM(A1)", "\t=1", " =1", "\n-1", "the cat"]
+)
+def test_no_text_of_a_model_is_a_formula_in_a_table(tmp_path, sample):
+    add_metrics(tmp_path, [{"step": 0, "loss": -1.5, "sample": sample}])
+    run = Run(id="run00000", setup=SETUP, owner="me", folder=tmp_path)
+    packed = Exports(None, tmp_path).pack(run, "metrics", with_text=True)
+    (row,) = csv.DictReader(io.StringIO(packed.decode(), newline=""))
+    assert row["loss"] == "-1.5"
+    assert row["sample"] == (sample if sample == "the cat" else f"'{sample}")
 
 
 def a_record(folder, **changes):

@@ -13,7 +13,6 @@ from explorer.guard.turns import (
     MOST_NEW,
     MOST_TICKS,
     MOST_WAITING,
-    USUAL,
     Turns,
 )
 
@@ -76,15 +75,26 @@ def test_who_presses_as_a_hand_does_never_waits(server):
     assert all(asked == begun for _, asked, begun in server.log)
 
 
+@pytest.mark.parametrize("takes", [0.02, 0.1, 0.5, 1.0])
+def test_a_class_never_waits_however_slow_the_machine_is(server, takes):
+    for second in range(200):
+        for number in range(30):
+            if (second + number) % 8 == 0:
+                server.press(f"student {number}", takes=takes * (1 + 0.5 * (number % 3)))
+        server.pass_until(server.now + 1)
+    assert len(server.log) == 30 * 25
+    assert all(asked == begun for _, asked, begun in server.log)
+
+
 def test_a_few_presses_at_once_are_taken_at_once(server):
-    for _ in range(round(EAGER / USUAL)):
+    for _ in range(round(EAGER)):
         server.press("student")
-    assert server.begun("student") == round(EAGER / USUAL)
+    assert server.begun("student") == round(EAGER)
 
 
 def test_a_flood_of_one_gets_one_run_at_a_time_and_the_last_press_is_not_lost(server):
     flood(server, ["flood"], seconds=20)
-    at_once = round(EAGER / USUAL)
+    at_once = round(EAGER)
     begun = [moment for _, _, moment in server.log[at_once + 2 :]]
     assert all(later - earlier >= RUN * 0.99 for earlier, later in pairwise(begun))
     assert server.turns.left_out("flood") > 1000
@@ -120,7 +130,7 @@ def test_a_run_that_waits_for_a_worker_holds_up_nobody_for_long(server):
         server.press("a", ends=False)
         server.press("b", ends=False)
     server.pass_until(server.now + 20 * LONGEST)
-    assert server.begun("a") + server.begun("b") >= 2 * (round(EAGER / USUAL) + MOST_WAITING)
+    assert server.begun("a") + server.begun("b") >= 2 * (round(EAGER) + MOST_WAITING)
 
 
 def test_what_is_long_ago_is_forgiven(server):

@@ -39,9 +39,10 @@ def wait_for_steps(engine, ids, n_steps):
 
 
 def train_a_while(engine, **who):
-    """Start a long run and return its id once it has done some steps."""
+    """Start a long run and return its id once it has done some steps and looked at step 0."""
     run_id = engine.start(ENDLESS, text=TEXT, **({"owner": "me"} | who))
     wait_for_steps(engine, [run_id], 20)
+    wait_for(lambda: engine.poll(run_id).samples)
     return run_id
 
 

@@ -82,6 +82,10 @@ class ModelConfig:
     dropout: float = 0.0
     init_std: float = 0.08
     """GPT-2's 0.02 suits wide models; narrow ones learn faster from larger weights."""
+    embedding_std: float = 1.0
+    """Of the starting embedding, which at 1 is not drowned by what the first layers write; so do
+    PyTorch's authors train Llama 3 (torchtitan). Where it is tied, `init_std` counts.
+    """
     scaled_residual_init: bool = True
     """Whether projections into the residual stream start smaller by 1/sqrt(2 n_layers) (GPT-2)."""
 
@@ -233,5 +237,6 @@ BOUNDS = {
     "logit_softcap": (1e-3, 1e6),
     "dropout": (0, 0.99),
     "init_std": (0, 10),
+    "embedding_std": (0, 10),
 }
 """What makes sense at all; what a machine can carry is for whoever runs it to say."""

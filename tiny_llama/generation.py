@@ -138,10 +138,11 @@ class Reader:
     def next_logits(self) -> Tensor:
         """Score every possible next token, `v`."""
         unread = self.visible[self.cache.length :] if self.cache else self.visible
-        was_training = self.model.training
-        self.model.eval()
+        if was_training := self.model.training:  # which goes through every module, so only then
+            self.model.eval()
         logits: Tensor = self.model(torch.tensor([unread]), self.cache)[0, -1]
-        self.model.train(was_training)
+        if was_training:
+            self.model.train()
         return logits
 
     def _new_cache(self) -> Cache | None:

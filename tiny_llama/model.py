@@ -171,6 +171,7 @@ the stream before it."""
 def initialize(model: TinyLlama, seed: int) -> None:
     """Draw starting weights from N(0, init_std^2); biases start at 0, norms at 1.
 
+    An embedding that is not the unembedding too starts at N(0, embedding_std^2).
     The projections that write into the residual stream start smaller by 1/sqrt(2 n_layers), one
     for each of the two writes a layer, so that the stream does not grow with depth (GPT-2).
     """
@@ -184,9 +185,10 @@ def initialize(model: TinyLlama, seed: int) -> None:
             continue
         if parameter.dim() > 1:
             writes = path.endswith(("to_output.weight", "to_down.weight"))
-            nn.init.normal_(
-                parameter, std=residual_std if writes else config.init_std, generator=draw
-            )
+            std = residual_std if writes else config.init_std
+            if path == "embedding.weight" and not config.tied_unembedding:
+                std = config.embedding_std
+            nn.init.normal_(parameter, std=std, generator=draw)
         elif path.endswith(".bias"):
             nn.init.zeros_(parameter)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from tiny_llama.config import ModelConfig
 from tiny_llama.errors import ConfigError
+from tiny_llama.train_config import TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,9 @@ class Preset:
     title: str
     config: ModelConfig
     is_tiny: bool = False
+    learning_rate: float = TrainConfig.learning_rate
+    """Where its training begins: lower the wider a model is, as 1/width, which keeps what a step
+    changes alike (Yang et al. 2022, arXiv:2203.03466)."""
     note: str = ""
     """One sentence, where the real model has something that this config cannot say."""
 
@@ -43,17 +47,19 @@ def _tiny() -> dict[str, Preset]:
             title="Small LLaMA",
             config=replace(llama, d_model=96, n_layers=6, n_heads=6),
             is_tiny=True,
+            learning_rate=0.004,
         ),
         "medium-llama": Preset(
             title="Medium LLaMA",
             config=replace(llama, d_model=128, n_layers=8, n_heads=8),
             is_tiny=True,
+            learning_rate=0.003,
         ),
         "tiny-gpt3": Preset(title="Tiny GPT-3", config=gpt3, is_tiny=True),
     }
 
 
-_REAL: dict[str, Any] = {"init_std": 0.02}
+_REAL: dict[str, Any] = {"init_std": 0.02, "embedding_std": 0.02}
 _LLAMA: dict[str, Any] = {"hidden_multiple": 256, "norm_eps": 1e-5, "vocab_size": 32_000}
 _GPT: dict[str, Any] = {
     "norm": "layernorm",

@@ -103,8 +103,15 @@ class Setup:
         for name, config in (("model", ModelConfig), ("training", TrainConfig)):
             if not isinstance(parts.get(name), Mapping):
                 raise ConfigError(f"{name}={parts.get(name)!r} must be a table of settings.")
-            parts[name] = make_config(config, parts[name])
+            parts[name] = make_config(config, _as_then(parts[name]))
         return make_config(cls, parts)
+
+
+def _as_then(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add what a setup from before a setting existed meant: embeddings started as all matrices."""
+    if "init_std" in settings and "embedding_std" not in settings:
+        return {**settings, "embedding_std": settings["init_std"]}
+    return settings
 
 
 def load_setup(folder: Path) -> Setup:
@@ -152,11 +159,21 @@ def changes(before: Setup, after: Setup) -> dict[str, tuple[Any, Any]]:
     return {name: (old, new) for name, (old, new) in pairs.items() if old != new}
 
 
+def setup_of_preset(name: str) -> Setup:
+    """Give what training a preset begins with: its model and its learning rate, the rest as usual.
+
+    Raises:
+        ConfigError: if there is none of that name.
+    """
+    preset = find_preset(name)
+    return Setup(model=preset.config, training=TrainConfig(learning_rate=preset.learning_rate))
+
+
 def from_preset(setup: Setup) -> tuple[str, dict[str, str]]:
     """The tiny preset to begin a setup from, and what is not usual in it, as `--set` takes it."""
     name = nearest_preset(setup.model)
-    usual = Setup(model=find_preset(name).config)
-    return name, {each: setting_word(each, new) for each, (_, new) in changes(usual, setup).items()}
+    differs = changes(setup_of_preset(name), setup)
+    return name, {each: setting_word(each, new) for each, (_, new) in differs.items()}
 
 
 def nearest_preset(model: ModelConfig) -> str:

@@ -42,7 +42,7 @@ class TrainConfig:
     """Held-out texts of the model's context in each look."""
     sample_every: int = 100
     sample_tokens: int = 200
-    n_snapshots: int = 0
+    n_snapshots: int = 8
     """Copies of the weights to keep along the way, the first and last included; see below."""
 
     @property

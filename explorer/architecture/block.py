@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from explorer import content, link, presentation, session, showing
+from explorer.architecture.widgets import summary
 from explorer.components.block_diagram import block_diagram, times
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
@@ -44,6 +45,7 @@ def show(stage: Stage, setup: Setup, preset: str) -> None:
         open_box=_press,
         is_full=presentation.is_on(),
     )
+    st.caption(summary(config, preset))
     st.caption(_legend(panels))
     if opened:
         panel, box = places[opened]
@@ -179,7 +181,7 @@ def _ask(run: Run | None, config: ModelConfig, path: str) -> tuple[np.ndarray, s
 
 def _is_made_so(run: Run, config: ModelConfig) -> bool:
     """Tell whether a run's model has these parts and sizes, its vocabulary and start aside."""
-    ignored = ("vocab_size", "dropout", "init_std", "scaled_residual_init")
+    ignored = ("vocab_size", "dropout", "init_std", "embedding_std", "scaled_residual_init")
     theirs = {name: getattr(config, name) for name in ignored}
     return replace(run.setup.model, **theirs) == config
 

@@ -31,12 +31,15 @@ SLOTS = {
 }
 """What can be exchanged, from the norm on, by title."""
 
+HEIGHT = 560
+"""Pixels of the cards, which scroll in them, on a phone; else as many as there is room for."""
+
 
 def show(stage: Stage, setup: Setup, preset: str) -> None:
     """Show all options of one slot beside one another."""
     with stage.controls:
         slot = choose_named("Component", SLOTS, key="slot", as_buttons=True)
-    with st.grid(2, min_column_width=280):
+    with st.container(height=HEIGHT, border=False, key="scrolled"), st.grid(min_column_width=400):
         for name, title in titles(slot).items():
             with st.container(border=True):
                 _option(setup.model, slot, name, title)

@@ -35,11 +35,9 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
         budget = choose_budget(setup, name)
     showing.in_one_line(
         {
-            "Forward, a token of a full text": in_flops(whole / n),
-            f"a text of {n:,} tokens": in_flops(whole),
-            "next token with the cache": in_flops(sum(next_token_flops(config, n).values())),
-            "scores and values": f"{text['scores and values'] / whole:.1%} of the text",
-            f"training on {in_words(budget.n_tokens)} tokens": in_flops(
+            "A token of a full text": in_flops(whole / n),
+            "of it scores and values": f"{text['scores and values'] / whole:.1%}",
+            f"{in_words(budget.n_tokens)} training tokens": in_flops(
                 exact_training_flops(config, budget.n_tokens)
             ),
         }

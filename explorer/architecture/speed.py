@@ -127,9 +127,9 @@ def numbers_of(config: ModelConfig, serving: Serving, machine: Machine) -> dict[
     one, reading = decode(config, serving, 1), prefill(config, serving)
     return {
         "One text, at best": f"{in_words(1 / machine.bound(one).seconds)} tokens/s",
-        f"Reading {serving.n_tokens:,} tokens, at least": in_time(machine.bound(reading).seconds),
-        "Operations a byte, one text": f"{one.intensity:.3g}",
-        "Ridge point": f"{machine.peak / machine.bandwidth:.3g} FLOP/byte",
+        f"reading {serving.n_tokens:,} tokens": in_time(machine.bound(reading).seconds),
+        "FLOP a byte": f"{one.intensity:.3g}",
+        "ridge point": f"{machine.peak / machine.bandwidth:.3g}",
     }
 
 

@@ -122,6 +122,18 @@ def checks() -> list[Check]:
     printed_days = said["days_for_1p4T_tokens"]
     return [
         Check(
+            what="Tokens/s on each",
+            computed="–",
+            printed=f"{speed}",
+            verdict=f"on {said['gpu']}",
+        ),
+        Check(
+            what="Accelerators",
+            computed="–",
+            printed=f"{said['n_gpus']:,}",
+            verdict="all at once",
+        ),
+        Check(
             what="Operations, 6ND with all parameters",
             computed=in_flops(six_n * n_tokens),
             printed="–",
@@ -307,6 +319,8 @@ def beside(plan: Plan, config: ModelConfig) -> list[str]:
     by_count = {count: operations(config, plan.n_tokens, count) for count in COUNTS}
     used = {count: plan.utilisation * each / plan.flops for count, each in by_count.items()}
     return [
+        numbers["Tokens/s on each"],
+        f"{plan.n_accelerators:,}",
         in_flops(by_count["6nd"]),
         in_flops(by_count["exact"]),
         numbers["Time"],

@@ -20,7 +20,7 @@ _DIAL = "depth"
 SIZES = frozenset(
     {
         *("n_layers", "d_model", "n_heads", "d_head", "d_hidden", "hidden_multiple", "context"),
-        *("window", "norm_eps", "init_std", "scaled_residual_init", "dropout"),
+        *("window", "norm_eps", "init_std", "embedding_std", "scaled_residual_init", "dropout"),
     }
 )
 """Fields that tell a large model from a small one, or how it is trained, not what it is made of;
@@ -53,8 +53,8 @@ def choose(stage: Stage) -> tuple[Setup, str]:
     except ConfigError as error:
         with stage.picture:
             showing.stop(str(error))
-    with stage.picture if is_toggled else stage.below:
-        st.caption(_summary(setup.model, preset))
+    if not is_toggled:
+        stage.below.caption(summary(setup.model, preset))
     _train_it(setup, buttons if is_toggled else stage.below, stage.below)
     return setup, preset
 
@@ -77,7 +77,8 @@ def _value(config: ModelConfig, name: str) -> object:
     return getattr(config, name)
 
 
-def _summary(config: ModelConfig, name: str) -> str:
+def summary(config: ModelConfig, name: str) -> str:
+    """Say which model it is, how large, and what sets it apart from LLaMA, in Markdown."""
     preset, differs = find_preset(name), differences(config)
     found = f"Differs from LLaMA in {differs}" if differs else "Made of the same parts as LLaMA"
     changed = "" if config == preset.config else ", changed"

@@ -17,7 +17,7 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from tiny_llama.errors import CheckpointError, UserError
 from tiny_llama.files import read_json, read_sealed, write_sealed, write_whole, writing
 from tiny_llama.metrics import METRICS, Row, check_metrics
 from tiny_llama.run_lock import LOCK
-from tiny_llama.setup import BEFORE, SNAPSHOTS, TEXT, Setup, load_setup, write_setup
+from tiny_llama.setup import BEFORE, SNAPSHOTS, TEXT, Setup, changes, load_setup, write_setup
 
 RECORD, RECORD_BEFORE = "run.json", "run.before.json"
 """What the server knows of a run, and what it knew one change earlier, in case that is damaged."""
@@ -166,6 +166,10 @@ def load_wanted_setup(folder: Path) -> Setup:
     return Setup.from_dict(_read_record(folder)["setup"])
 
 
+_WRITTEN_OUT = (RunState.PAUSED, RunState.STOPPED, RunState.FINISHED)
+"""So a run stands only once its rows are on disk."""
+
+
 def has_begun(folder: Path) -> bool:
     """Whether a run has done a step, as far as its record knows.
 
@@ -178,7 +182,7 @@ def has_begun(folder: Path) -> bool:
 def read_history(run: Run) -> None:
     """Take the series and samples of a run from its folder, and note what is wrong with them."""
     run.forget_history()
-    last = run.step if run.status is RunState.FINISHED else 0
+    last = run.step if run.status in _WRITTEN_OUT else 0
     try:
         found = check_metrics(run.folder)
     except CheckpointError as error:
@@ -212,13 +216,16 @@ def delete_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def zip_folder(folder: Path, *, most_bytes: int, but: Collection[str] = ()) -> bytes:
+def zip_folder(
+    folder: Path, *, most_bytes: int, but: Collection[str] = (), readme: str = ""
+) -> bytes:
     """Pack a folder into a zip file, without what only this server has use for.
 
     Args:
         folder: what to pack.
         most_bytes: with more than this, snapshots are left out.
         but: names of files that are left out, too.
+        readme: what the file says of itself; empty: nothing.
     """
     left_out = {*_OURS, BEFORE, *but}
     paths = [path for path in _files(folder) if path.name not in left_out and path.suffix != ".new"]
@@ -229,6 +236,8 @@ def zip_folder(folder: Path, *, most_bytes: int, but: Collection[str] = ()) -> b
         for path in sorted(paths):
             way = zipfile.ZIP_STORED if path.suffix == ".safetensors" else zipfile.ZIP_DEFLATED
             archive.write(path, path.relative_to(folder), compress_type=way)
+        if readme:
+            archive.writestr("README.md", readme, compress_type=zipfile.ZIP_DEFLATED)
     return packed.getvalue()
 
 
@@ -317,14 +326,25 @@ def touch(run: Run) -> None:
 def _read_run(folder: Path) -> Run:
     try:
         record = _read_record(folder)
-        setup = Setup.from_dict(record["setup"])
+        setup = _likely_setup(folder, Setup.from_dict(record["setup"]))
     except UserError as error:
         return _unreadable(folder, error)
-    with suppress(UserError):  # it is not there before the run has a tokenizer
-        setup = load_setup(folder)
     kept = {name: record[name] for name in _KEPT} | {"status": RunState(record["status"])}
     kept["name"] = _read_name(folder)
     return Run(id=folder.name, setup=setup, folder=folder, **kept)
+
+
+def _likely_setup(folder: Path, recorded: Setup) -> Setup:
+    """The setup that the folder says, if it is the recorded one but for what comes later.
+
+    That are the size of the vocabulary, once the run has a tokenizer, and a new number of steps.
+    """
+    with suppress(UserError):
+        said = load_setup(folder)
+        training = replace(recorded.training, steps=said.training.steps)
+        if not changes(replace(recorded, training=training), said):
+            return said
+    return recorded
 
 
 def _read_record(folder: Path) -> dict[str, Any]:

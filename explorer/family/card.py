@@ -23,8 +23,8 @@ def show_card(tree: Tree, node_id: str) -> None:
     with st.container(key="card"), st.container(key=f"card_of_{node.id}", gap="small"):
         st.header(content.escaped(node.name), anchor=ANCHOR)
         st.markdown(content.escaped(node.description))
-        _show_difference(tree, node)
         _offer_miniature(node)
+        _show_difference(tree, node)
         st.markdown(f":material/arrow_downward: [All facts](#{DETAILS})", width="content")
         _show_edges("Comes from", tree.parents_of(node.id), tree, to_parents=True)
         _show_edges("What came of it", tree.children_of(node.id), tree, to_parents=False)
@@ -58,9 +58,12 @@ def _show_facts(node: Node) -> None:
 
 
 def _show_edges(title: str, edges: Sequence[Edge], tree: Tree, *, to_parents: bool) -> None:
-    st.markdown(f"**{title}: {len(edges)}**" if edges else f"**{title}:** nothing in this tree")
-    for edge in edges:
-        _show_edge(edge, tree, to_parents=to_parents)
+    if not edges:
+        st.markdown(f"**{title}:** nothing in this tree")
+        return
+    with st.expander(f"{title}: {len(edges)}"):
+        for edge in edges:
+            _show_edge(edge, tree, to_parents=to_parents)
 
 
 def _show_edge(edge: Edge, tree: Tree, *, to_parents: bool) -> None:

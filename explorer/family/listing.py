@@ -10,8 +10,8 @@ from explorer import content
 from explorer.family.tree import RELATIONS, Node, Tree
 from explorer.family.widgets import open_card
 
-_NAME = 220
-"""Pixels of an entry's name."""
+_HIGH = 440
+"""Pixels of the list on a phone; elsewhere it takes the room that there is."""
 
 
 def show_list(shown: Tree) -> None:
@@ -20,7 +20,7 @@ def show_list(shown: Tree) -> None:
     Args:
         shown: what the filters leave, at least one node.
     """
-    with st.container(key="list", gap="xsmall"):
+    with st.container(key="scrolled", height=_HIGH, border=False, gap="xsmall"):
         for year, nodes in groupby(shown.nodes.values(), key=lambda node: node.year):
             st.header(str(year), anchor=False)
             for node in nodes:
@@ -45,12 +45,12 @@ def _sentence(kin: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def _show_entry(shown: Tree, node: Node) -> None:
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.button(
-            content.escaped(node.name),
-            key=f"entry {node.id}",
-            on_click=open_card,
-            args=[node.id],
-            width=_NAME,
-        )
-        st.markdown(content.escaped(entry_words(shown, node)))
+    name, words = st.columns([1, 3], vertical_alignment="center", gap="small")
+    name.button(
+        content.escaped(node.name),
+        key=f"entry {node.id}",
+        on_click=open_card,
+        args=[node.id],
+        width="stretch",
+    )
+    words.markdown(content.escaped(entry_words(shown, node)))

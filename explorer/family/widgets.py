@@ -62,6 +62,7 @@ def _search() -> str:
             st.text_input,
             "find",
             "Search",
+            folded=True,
             max_chars=MOST_LETTERS,
             placeholder="a name or an organisation",
             icon=":material/search:",
@@ -79,6 +80,7 @@ def _years() -> tuple[int, int]:
         "Years",
         usual=_ALL_YEARS,
         among=[between],
+        folded=True,
         min_value=FIRST_YEAR,
         max_value=LAST_YEAR,
     )
@@ -92,6 +94,7 @@ def _several(key: str, label: str, titles: Mapping[str, str]) -> Sequence[str]:
         key,
         label,
         options=list(titles),
+        folded=True,
         selection_mode="multi",
         format_func=lambda name: titles[name][:1].upper() + titles[name][1:],
         help="Choose any number; none shows all.",

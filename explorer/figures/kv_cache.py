@@ -44,11 +44,16 @@ def cache_sizes(rows: Sequence[CacheSizes], *, n_tokens: int) -> Picture:
             _dots("as it is", "diamond", [row.own for row in rows], size=12),
         ]
     )
-    framed(figure, height=90 + 34 * len(rows), x=f"Bytes of the cache at {n_tokens:,} tokens")
+    framed(
+        figure,
+        height=90 + 34 * len(rows),
+        x=f"Bytes of the cache at {n_tokens:,} tokens",
+        y="Model, key/value heads : heads",
+    )
     figure.update_xaxes(type="log", exponentformat="SI", ticksuffix="B", dtick=1)
     figure.update_yaxes(
         tickvals=places,
-        ticktext=[f"{row.title}<br>{row.n_heads} heads, {row.kv_heads} KV" for row in rows],
+        ticktext=[f"{row.title}, {row.kv_heads} : {row.n_heads}" for row in rows],
         range=[len(rows) - 0.5, -0.5],
     )
     said = "; ".join(

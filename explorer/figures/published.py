@@ -51,6 +51,7 @@ def bars(rows: Sequence[Bar], *, title: str, x: str, others: str = "Other models
     figure.update_yaxes(
         categoryorder="array",
         categoryarray=[row.label for row in reversed(rows)],
+        dtick=1,
         range=[-0.5, len(rows) - 0.5],
     )
     most = max((row.value for row in rows if row.value is not None), default=1)
@@ -68,6 +69,7 @@ def _bars(rows: Sequence[Bar], name: str, *, ours: bool) -> go.Bar:
         name=name,
         text=[row.written for row in drawn],
         textposition="outside",
+        constraintext="none",
         cliponaxis=False,
         marker={"pattern": {"shape": ["/" if row.is_read else "" for row in drawn]}},
         hovertext=[f"{row.label}: {row.written}{_how_read(row)}" for row in drawn],
@@ -122,6 +124,7 @@ def dumbbells(rows: Sequence[Pair], *, ours: str, theirs: str, x: str) -> Pictur
     figure.update_yaxes(
         categoryorder="array",
         categoryarray=[row.label for row in reversed(rows)],
+        dtick=1,
         range=[-0.5, len(rows) - 0.5],
     )
     figure.update_xaxes(rangemode="tozero")

@@ -185,12 +185,11 @@ def equal_quality(equals: Sequence[Equal], bits: float) -> Picture:
         ]
     )
     framed(figure, height=340)
-    for number, (title, values, _, y) in enumerate(columns):
-        place = {"domain": (0.0, 0.46) if number == 0 else (0.54, 1.0), "anchor": y}
-        figure.update_layout({f"xaxis{number + 1 if number else ''}": place})
-        top = [0, 1.15 * max(values)]
-        axis = {"title": title, "range": top, "anchor": "x2" if number else "x"}
-        figure.update_layout({f"yaxis{number + 1 if number else ''}": axis})
+    for number, (title, values, x, y) in enumerate(columns):
+        which, domain = ("2", (0.55, 1.0)) if number else ("", (0.0, 0.45))
+        across = {"title": title, "domain": domain, "anchor": y}
+        up = {"range": [0, 1.15 * max(values)], "anchor": x}
+        figure.update_layout({f"xaxis{which}": across, f"yaxis{which}": up})
     said = "; ".join(f"{each.name} {each.loss:.3f} nats per token" for each in equals)
     return Picture(
         figure=figure,

@@ -1,10 +1,11 @@
 """Whose question the server takes next, where a student asks faster than a hand can.
 
-All pages share one thread of Python, of which a page run takes a tenth of a second or so. Who asks
-at a human pace never waits here. What each session's runs have cost lately is counted, and who has
-cost more than `EAGER` stands in a line with all others who have: the server takes one question of
-that line at a time, and rests as long as it took while others are there. So a script in ten tabs
-takes no more of the server than a script in one.
+All pages share one thread of Python, of which a page run takes a tenth of a second, or more on a
+slower machine. Who asks at a human pace never waits here, whatever a page run takes. What each
+session has asked for lately is counted, in page runs of the usual cost, and who has asked for more
+than `EAGER` stands in a line with all others who have: the server takes one question of that line
+at a time, and rests as long as it took of the processor while others are there. So a script in ten
+tabs takes no more of the server than a script in one.
 """
 
 import time
@@ -13,12 +14,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-EAGER = 1.0
-"""Seconds of the processor: some ten page runs in a row."""
-FORGIVEN = 0.04
-"""Seconds of it that are forgotten again each second: a page run every two or three seconds."""
+EAGER = 10.0
+"""Page runs in a row."""
+FORGIVEN = 0.4
+"""Page runs that are forgotten again each second: one every two or three seconds."""
+DEAREST = 3.0
+"""What one page run counts at most, such as the first of all, for which pages are loaded."""
 USUAL = 0.1
-"""What a page run counts until it has said what it took."""
+"""Seconds of the processor that a page run is taken to cost before any has said what it took."""
+CHEAPEST = 0.02
+"""Less no whole page run costs anywhere; one that is broken off at once may."""
+LEARNING = 0.05
+"""How much of what is known of the usual cost each page run replaces."""
 LONGEST = 0.5
 """Seconds that the line waits for one question: many a page run waits for a worker, and takes
 nothing meanwhile."""
@@ -46,7 +53,7 @@ class _Asker:
 
     seen_at: float
     spent: float = 0.0
-    """Seconds of the processor that its runs took, as far as they are not forgiven."""
+    """Page runs that it has asked for, as far as they are not forgiven."""
     ticks: float = MOST_TICKS
     """How often its timers may ask now."""
     messages: float = MOST_MESSAGES
@@ -79,6 +86,7 @@ class Turns:
         """Whose question is being answered out of the line; empty: the line rests."""
         self._n_turns = 0
         self._began = 0.0
+        self._usual = USUAL
 
     def ask(self, session: str, act: Act) -> None:
         """Pass on what a student asks for: at once, or when its turn has come.
@@ -89,7 +97,7 @@ class Turns:
         """
         asker = self._seen(session)
         if not asker.waiting and asker.spent < EAGER:
-            asker.spent += USUAL
+            asker.spent += 1
             act()
             return
         if len(asker.waiting) == MOST_WAITING:
@@ -116,9 +124,11 @@ class Turns:
             took: seconds of the processor.
         """
         asker = self._seen(session)
-        asker.spent = max(0.0, asker.spent + took - USUAL)
+        cost = min(DEAREST, took / self._usual)
+        asker.spent = max(0.0, asker.spent + cost - 1)
+        self._usual = max(CHEAPEST, self._usual * (1 + LEARNING * (cost - 1)))
         if self._turn == session and began >= self._began:  # else it is one from before
-            self._end_turn(self._n_turns)
+            self._end_turn(self._n_turns, took)
 
     def left_out(self, session: str) -> int:
         """Say how many questions of a session were left out since this was last asked."""
@@ -166,18 +176,22 @@ class Turns:
             act = asker.waiting.popleft()
             if asker.waiting:
                 self._line.append(session)
-            asker.spent += USUAL
+            asker.spent += 1
             self._turn, self._began = session, self._clock()
             self._n_turns += 1
-            self._later(LONGEST, partial(self._end_turn, self._n_turns))
+            self._later(LONGEST, partial(self._end_turn, self._n_turns, self._usual))
             act()
 
-    def _end_turn(self, number: int) -> None:
-        """End a turn, if it has not ended yet, and let the line rest where others are there."""
+    def _end_turn(self, number: int, took: float) -> None:
+        """End a turn, if it has not ended yet, and let the line rest where others are there.
+
+        Args:
+            number: which one.
+            took: seconds of the processor.
+        """
         if self._turn and number == self._n_turns:
             self._turn = ""
-            took = self._clock() - self._began
-            self._later(took if self._has_others() else 0.0, self._end_rest)
+            self._later(min(took, LONGEST) if self._has_others() else 0.0, self._end_rest)
 
     def _end_rest(self) -> None:
         self._turn = None

@@ -6,9 +6,11 @@ import streamlit as st
 
 from explorer import content, showing
 from explorer.figures.published import Bar, bars
+from explorer.home import model_card
 from explorer.home.results import in_order
 from explorer.home.sources import Fact, boxes, facts, sources
 from explorer.home.tables import LLAMA, Entry, tables
+from explorer.stage import Stage
 
 N_ALOUD = 3
 """Claims that a teacher reads aloud."""
@@ -16,13 +18,23 @@ SCORE = "Average"
 """The measure of MMLU by which the picture is sorted."""
 
 
-def show() -> None:
-    """Say why it matters beside the picture; folded, what it set off and what was new."""
-    left, right = st.columns([2, 3], gap="large")
-    with left:
+def show(stage: Stage) -> None:
+    """Show size and score, beside them the claims; below, what it set off and what was new."""
+    entries = by_score()
+    st.markdown("**How large each model is; at the end of the bar, its average on MMLU**")
+    picture = bars(_size_and_score(), title="Size and score of each model", x=_SIZE)
+    showing.draw(picture, key="size_and_score")
+    with stage.words:
         boxes(aloud())
-    with right:
-        _size_and_score()
+    with stage.below:
+        st.caption(content.home("table_mmlu"))
+        st.caption(content.cited(entries[0].source, entries[0].confidence))
+        _others()
+        _openness()
+
+
+def _others() -> None:
+    """The other claims, folded until wanted, and where all of them come from."""
     with st.expander("Milestones and key innovations", icon=":material/flag:", key="milestones"):
         for (title, rows), place in zip(folded().items(), st.columns(2, gap="large"), strict=True):
             with place:
@@ -30,6 +42,15 @@ def show() -> None:
                 boxes(rows)
     named = [*aloud(), *(row for rows in folded().values() for row in rows)]
     sources({row["title"]: row for row in named}, key="meaning_sources")
+
+
+def _openness() -> None:
+    """What of it is open, and its four sizes."""
+    left, right = st.columns(2, gap="large")
+    with left:
+        model_card.show_open()
+    with right:
+        model_card.show_sizes()
 
 
 def aloud() -> Sequence[Fact]:
@@ -51,19 +72,17 @@ def by_score() -> list[Entry]:
     return in_order(tables()["mmlu"].entries, SCORE, "score", "higher")
 
 
-def _size_and_score() -> None:
-    entries = by_score()
-    rows = [
+_SIZE = "Billions of parameters"
+
+
+def _size_and_score() -> list[Bar]:
+    """A bar for each model, as long as it is large."""
+    return [
         Bar(
             label=entry.label,
             value=entry.parameters / 1e9,
             is_ours=entry.family == LLAMA,
             words=f"{entry.scores[SCORE]:.1f} %",
         )
-        for entry in entries
+        for entry in by_score()
     ]
-    st.markdown("**How large each is; at the end of the bar, its average on MMLU**")
-    picture = bars(rows, title="Size and score of each model", x="Billions of parameters")
-    showing.draw(picture, key="size_and_score")
-    st.caption(content.home("table_mmlu"))
-    st.caption(content.cited(entries[0].source, entries[0].confidence))

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content, link, state
+from explorer import content, link
 from explorer.stage import Stage
 
 
@@ -82,8 +82,11 @@ CARDS: Mapping[str, Card] = {
         touch=Touch(page="tokens", label="Cut a text", link={"view": "cut"}),
     ),
 }
-"""The cards in order, by the id that the facts and the link have; the last three are beside."""
-N_MAIN = 6
+"""The cards in order, by the id that the facts and the link have; the last three stand beside."""
+
+
+HEIGHT = 560
+"""Pixels of the cards, which scroll in them, on a phone; else as many as there is room for."""
 
 
 def paper(name: str) -> Mapping[str, Any]:
@@ -102,37 +105,40 @@ def opened() -> str:
 
 
 def show(stage: Stage) -> None:
-    """Show the cards; the one that the link names is open."""
-    named = opened()
-    for name in CARDS:
-        # Not by `expanded`: Streamlit 1.67 would make another box of it, and lose the focus.
-        link.show(_key(name), name == named)
-    names = list(CARDS)
-    _rows(names[:N_MAIN])
-    st.subheader("Beside them", anchor=False)
-    _rows(names[N_MAIN:])
+    """Show each paper by its key equation; a press opens one."""
+    with (
+        st.container(height=HEIGHT, border=False, key="scrolled"),
+        st.grid(min_column_width=340, gap="xsmall"),
+    ):
+        for name, card in CARDS.items():
+            with st.container(border=True, gap="xxsmall"):
+                _card(name, card, paper(name))
+    if name := opened():
+        card = CARDS[name]
+        st.dialog(card.name, width="large", on_dismiss=_close)(_inside)(name, card, paper(name))
 
 
-def _rows(names: list[str]) -> None:
-    for name in names:
-        card, row = CARDS[name], paper(name)
-        box = st.expander(
-            f"**{card.name}** · {row['year']} · {card.organisation}",
-            key=_key(name),
-            on_change=link.by_hand(_key(name), partial(_note, name)),
+def _close() -> None:
+    link.put(paper="")
+
+
+def _card(name: str, card: Card, row: Mapping[str, Any]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            f"**{card.name}**",
+            key=f"paper_{name}",
+            type="tertiary",
+            icon=":material/article:",
+            on_click=partial(link.put, paper=name),
         )
-        if box.open:
-            with box:
-                _inside(name, card, row)
+        st.caption(f"{row['year']} · {card.organisation}")
+    st.markdown(f"$$\n{on_card(row['key_equation_latex'])}\n$$")
 
 
-def _key(name: str) -> str:
-    return f"paper_{name}"
-
-
-def _note(name: str) -> None:
-    """Put the paper that was opened last into the link."""
-    link.put(paper=name if state.shown(_key(name)) else "")
+def on_card(equation: str) -> str:
+    """An equation so small, and on so many lines, that it fits a card on a phone."""
+    lines = equation.replace(r",\qquad", r"\\").replace(r"\right)=", r"\right)\\ =")
+    return rf"\footnotesize\begin{{gathered}}{lines}\end{{gathered}}"
 
 
 def _inside(name: str, card: Card, row: Mapping[str, Any]) -> None:

@@ -18,12 +18,14 @@ BETTER = {"higher": "Higher is better.", "lower": "Lower is better."}
 
 def show(stage: Stage) -> None:
     """Show one measure of one table, and below it all numbers of that table."""
-    name, measure, sort = _choose()
-    table = tables()[name]
-    kept = _filter(table)
-    st.markdown(content.home(f"table_{name}"))
+    with stage.controls:
+        name, measure, sort = _choose()
+        table = tables()[name]
+        kept = _filter(table)
+    with stage.words:
+        st.caption(content.home(f"table_{name}"))
     if not kept:
-        st.info("None of these models is in this table; choose others above.")
+        st.info("None of these models is in this table; choose others beside it.")
         return
     rows = in_order(kept, measure, sort, table.better)
     title = f"{table.title}, {table.measures[measure]}"
@@ -34,20 +36,19 @@ def show(stage: Stage) -> None:
     )
     showing.draw(picture, key=f"results_{name}")
     _say(table, rows, measure)
-    _numbers(table, rows)
-    showing.cite_all([{"source": entry.source, "confidence": entry.confidence} for entry in rows])
+    with stage.below:
+        _numbers(table, rows)
+        showing.cite_all(
+            [{"source": entry.source, "confidence": entry.confidence} for entry in rows]
+        )
 
 
 def _choose() -> tuple[str, str, str]:
     """Table, measure and order, each from a list."""
-    first, second, third = st.columns(3)
-    with first:
-        titles = {name: f"{table.title} (Table {table.number})" for name, table in tables().items()}
-        name = choose_named("Table", titles, key="table")
-    with second:
-        measures = tables()[name].measures
-        measure = choose_named("Measure", measures, key="measure")
-    with third:
+    titles = {name: f"{table.title} (Table {table.number})" for name, table in tables().items()}
+    name = choose_named("Table", titles, key="table")
+    with st.grid(2, min_column_width=90, gap="xsmall"):
+        measure = choose_named("Measure", tables()[name].measures, key="measure")
         sort = choose_named("Sorted by", SORTS, key="sort")
     return name, measure, sort
 

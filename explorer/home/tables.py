@@ -256,7 +256,7 @@ _DECIMALS = {"toxicity": 3, "truth": 2}
 
 @dataclass(frozen=True, kw_only=True)
 class Duel:
-    """A score that both LLaMA-13B and GPT-3 175B have in the paper."""
+    """A score that both a LLaMA and GPT-3 175B have in the paper."""
 
     table: str
     test: str
@@ -265,7 +265,7 @@ class Duel:
 
     @property
     def gap(self) -> float:
-        """How far LLaMA-13B is ahead, in points; negative where GPT-3 is."""
+        """How far LLaMA is ahead, in points; negative where GPT-3 is."""
         return round(self.llama - self.gpt3, 1)
 
 
@@ -280,12 +280,16 @@ their columns count."""
 
 
 @cache
-def duels() -> Sequence[Duel]:
-    """Every test of Tables 3 to 9 for which the paper prints LLaMA-13B's and GPT-3's score."""
+def duels(size: str = "13B") -> Sequence[Duel]:
+    """Every test of Tables 3 to 9 for which the paper prints GPT-3's score and one LLaMA's.
+
+    Args:
+        size: of that LLaMA, as printed.
+    """
     found = []
     for name, (prefix, only) in _DUELS.items():
         table = tables()[name]
-        ours, theirs = (_entry(table, label).scores for label in ("LLaMA 13B", "GPT-3 175B"))
+        ours, theirs = (_entry(table, label).scores for label in (f"LLaMA {size}", "GPT-3 175B"))
         for measure in only or table.measures:
             llama, gpt3 = ours[measure], theirs[measure]
             if llama is not None and gpt3 is not None:

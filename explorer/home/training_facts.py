@@ -8,16 +8,18 @@ import streamlit as st
 
 from explorer import content, showing
 from explorer.figures.published import Bar, Spent, Trained, bars, by_size, spending
+from explorer.stage import Stage
 from explorer.widgets import choose_named
 
 Row = Mapping[str, Any]
 
 
-def show() -> None:
-    """Show data mix, sizes and spending."""
-    _data()
-    _choices()
-    _energy()
+def show(stage: Stage) -> None:
+    """Show what was read; below it sizes and spending."""
+    _data(stage)
+    with stage.below:
+        _choices()
+        _energy()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,37 +58,31 @@ MIX: Mapping[str, Amount] = {
 }
 
 
-def _data() -> None:
-    st.subheader("What they read", anchor=False)
-    st.markdown(content.home("data"))
-    chosen = MIX[
-        choose_named(
-            "Whose data",
-            {name: each.title for name, each in MIX.items()},
-            key="mix",
-            as_buttons=True,
-            is_labelled=False,
-        )
-    ]
+def _data(stage: Stage) -> None:
+    titles = {name: each.title for name, each in MIX.items()}
+    with stage.controls:
+        chosen = MIX[choose_named("What they read", titles, key="mix")]
     ours: Sequence[Row] = content.facts("llama_paper")["table1_pretraining_data"]
     theirs: Sequence[Row] = content.facts("gpt3_paper")["table2_2_data"]
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns(2)
     with left:
-        st.markdown("**LLaMA**")
+        st.markdown(f"**LLaMA: {chosen.title.lower()}**")
         showing.draw(
             _mix(ours, chosen.ours, f"LLaMA's data, {chosen.title}", chosen.axis, is_ours=True),
             key="mix_llama",
         )
     with right:
-        st.markdown("**GPT-3**")
+        st.markdown(f"**GPT-3: {chosen.title.lower()}**")
         showing.draw(
             _mix(theirs, chosen.theirs, f"GPT-3's data, {chosen.title}", chosen.their_axis),
             key="mix_gpt3",
         )
-    with st.expander("The numbers, and what each source is", icon=":material/table:"):
-        st.markdown(showing.markdown_table(data_rows(ours), "lrrrl"))
-        st.markdown(showing.markdown_table(their_rows(theirs), "lrrr"))
-    showing.cite_all([*ours, *theirs])
+    with stage.below:
+        st.markdown(content.home("data"))
+        with st.expander("The numbers, and what each source is", icon=":material/table:"):
+            st.markdown(showing.markdown_table(data_rows(ours), "lrrrl"))
+            st.markdown(showing.markdown_table(their_rows(theirs), "lrrr"))
+        showing.cite_all([*ours, *theirs])
 
 
 def _mix(rows: Sequence[Row], column: str, title: str, x: str, *, is_ours: bool = False) -> Any:

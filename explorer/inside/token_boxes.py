@@ -6,14 +6,14 @@ from math import sqrt
 
 from explorer.figures.labels import visible
 
-SMALLEST, LARGEST = 14, 40
+SMALLEST, LARGEST = 14, 56
 """Pixels of the letters."""
 _LEAST, _LETTER, _AROUND, _GAP, _HIGH = 1.4, 0.6, 0.45, 0.25, 2.45
 """What a box takes: its least width, or a letter's and what is around them; a gap; its height."""
 _RAGGED = 0.85
 """How much of a room is filled by boxes, since lines end where a box does not fit any more."""
-_ROOM = "min(1.2 * (100dvh - var(--above)), 105vw)"
-"""The side of a square as large as the stage's picture, on a projector and on a phone."""
+_ROOM = "min(104dvh, 105vw)"
+"""The side of a square as large as the stage's picture: on a projector, and on a phone."""
 _COLOURS = ("0,114,178", "230,159,0", "0,158,115", "204,121,167", "86,180,233")
 """Okabe and Ito's, thin enough to read on in light and dark."""
 STYLE = (
@@ -52,7 +52,7 @@ def fitting(*rows: Sequence[str], share: float = 1.0, least: float = _LEAST) -> 
         _GAP + max(least, _LETTER * len(visible(token)) + _AROUND) for row in rows for token in row
     )
     side = sqrt(_RAGGED * share / max(1.0, _HIGH * sum(widths)))
-    most = share if len(rows) == 1 else 0.6 * share
+    most = share if len(rows) == 1 else 0.75 * share
     return (
         f"font-size:clamp({SMALLEST}px,calc({_ROOM} * {side:.4f}),{LARGEST}px);"
         f"max-height:calc((100dvh - var(--above)) * {most:.3f})"

@@ -19,7 +19,7 @@ N_COLOURS = 6
 
 def choose() -> bool:
     """Let the student choose which runs are laid under the current one; whether any are."""
-    return bool(link.widget(st.toggle, "earlier", "Earlier runs"))
+    return bool(link.widget(st.toggle, "earlier", "Earlier runs", folded=True))
 
 
 def list_runs(run: Run) -> None:
@@ -31,6 +31,7 @@ def list_runs(run: Run) -> None:
         link.show(key, drawn)
         st.checkbox(
             content.escaped(session.full_name(each)),
+            value=drawn,
             key=key,
             on_change=link.by_hand(key, partial(session.overlay, each.id, on=not drawn)),
         )
@@ -136,6 +137,7 @@ def _rename(run: Run) -> None:
             f"Call {session.run_name(run)} something else",
             max_chars=MOST_NAME_LETTERS,
             placeholder=session.run_name(run),
+            key=f"name_{run.id}",
         )
         if not st.form_submit_button("Rename", icon=":material/edit:"):
             return

@@ -13,7 +13,6 @@ from explorer.components.live_chart import Line, live_chart
 from explorer.engine.run import Run, Series
 from explorer.engine.run_state import RunState
 from explorer.train import comparison
-from explorer.widgets import choose_one
 from tiny_llama.cost import count_parameters
 
 STATUS = {
@@ -106,9 +105,16 @@ def stage_of(run: Run) -> Stage:
 def curve_options(run: Run) -> CurveOptions:
     """Let the student choose what is drawn, and how; one press away."""
     with st.popover("Curve", icon=":material/show_chart:", key="curve_options"):
-        curve = link.widget(st.selectbox, "curve", "Curve", options=list(CURVES))
-        axis = choose_one("Against", list(AXES), key="axis")
-        log = link.widget(st.toggle, "log", "Log scale")
+        curve = link.widget(st.selectbox, "curve", "Curve", options=list(CURVES), folded=True)
+        axis = link.widget(
+            st.segmented_control,
+            "axis",
+            "Against",
+            options=list(AXES),
+            required=True,
+            folded=True,
+        )
+        log = link.widget(st.toggle, "log", "Log scale", folded=True)
     with st.popover("Compare", icon=":material/stacked_line_chart:", key="compare"):
         earlier = comparison.choose()
         comparison.list_runs(run)
@@ -235,16 +241,16 @@ def _numbers(run: Run) -> list[tuple[str, str, str]]:
         else (
             "Bits per byte",
             _last(run, "bits_per_byte", "{:.2f}"),
-            "Held-out loss by byte of text, which compares between tokenizers",
+            _BITS,
         )
     )
     numbers = [
-        ("Training loss", _last(run, "loss", "{:.3f}"), "Of the last step, in nats a token"),
-        ("Held-out loss", _last(run, "held_out_loss", "{:.3f}"), "On text never trained on"),
+        ("Training loss", _last(run, "loss", "{:.3f}"), _LOSS),
+        ("Held-out loss", _last(run, "held_out_loss", "{:.3f}"), _HELD_OUT),
         third,
-        ("Learning rate", _last(run, "learning_rate", "{:.2g}"), "Of the last step"),
-        ("Gradient norm", _last(run, "gradient_norm", "{:.2f}"), "Before clipping"),
-        ("Parameters", f"{count_parameters(run.setup.model):,}", "Numbers that are learned"),
+        ("Learning rate", _last(run, "learning_rate", "{:.2g}"), _RATE),
+        ("Gradient norm", _last(run, "gradient_norm", "{:.2f}"), _GRADIENT),
+        ("Parameters", f"{count_parameters(run.setup.model):,}", _PARAMETERS),
     ]
     if run.status != RunState.RECORDED:  # another machine's speed says nothing about this one
         numbers += [
@@ -254,6 +260,22 @@ def _numbers(run: Run) -> list[tuple[str, str, str]]:
             else ("Trained for", _duration(run.seconds), "Waiting for others left out"),
         ]
     return numbers
+
+
+_LOSS = (
+    "how badly the model guessed each next token in the last step, in nats; 0 would be perfect, "
+    "and e to this power is among how many tokens it wavers."
+)
+_HELD_OUT = (
+    "the loss on text that it never trains on: what it has understood, not learned by heart."
+)
+_BITS = "the held-out loss by byte of text, in bits, which compares between tokenizers."
+_RATE = "how far each step moves the weights along the gradient; it rises first and then falls."
+_GRADIENT = (
+    "the length of the gradient, which says for every weight how the loss changes with it; "
+    "before it is clipped."
+)
+_PARAMETERS = "the numbers that are learned: all weights of the model together."
 
 
 def _last(run: Run, name: str, form: str) -> str:

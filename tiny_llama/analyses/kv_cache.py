@@ -13,7 +13,7 @@ from tiny_llama.generation import Reader
 from tiny_llama.parts.attentions.cache import Cache
 from tiny_llama.tap import record
 
-MOST_LENGTHS = 32
+MOST_LENGTHS = 16
 """At how many lengths of a text one token is timed."""
 N_TRIES = 3
 

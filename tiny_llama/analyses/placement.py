@@ -21,7 +21,7 @@ DEPTHS = (2, 6, 12, 24)
 PLACEMENTS = ("pre", "post")
 MOST_WIDTH, NARROW, NARROW_HEADS, NARROW_EXPERTS = 128, 64, 4, 4
 """A wider model is looked at in the narrow width, since 24 layers of its own would take long."""
-MOST_BYTES = 50_000_000
+MOST_BYTES = 80_000_000
 """So is one whose 24 layers would take more memory than this."""
 MOST_TOKENS = 128
 
@@ -35,7 +35,7 @@ def placement(subject: Subject, *, text: str, std: float, scaled: bool) -> Itera
     Args:
         subject: whose setup is taken.
         text: what they read, at most 128 tokens.
-        std: of the starting weights, `ModelConfig.init_std`.
+        std: of all starting weights: `init_std` and `embedding_std` of `ModelConfig`.
         scaled: whether those that write into the stream start smaller the deeper the model is,
             `ModelConfig.scaled_residual_init`.
 
@@ -98,7 +98,8 @@ def _base(config: ModelConfig, std: float, scaled: bool) -> ModelConfig:
             "The parts of this model share the norm before them (block='parallel'), which cannot "
             "stand after them; choose a model with block='sequential'."
         )
-    config = replace(config, init_std=std, scaled_residual_init=scaled, dropout=0.0)
+    config = replace(config, init_std=std, embedding_std=std, scaled_residual_init=scaled)
+    config = replace(config, dropout=0.0)
     if config.d_model <= MOST_WIDTH and _bytes(config) <= MOST_BYTES:
         return config
     return replace(

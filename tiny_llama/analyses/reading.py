@@ -18,7 +18,8 @@ def reading(subject: Subject, *, text: str) -> Found:
         and for each token but the first, `t - 1`: `losses`, -ln of the probability that the model
         gave it (nats); `ranks`, how many tokens it thought at least as likely (1: its first
         guess); `entropies` of what it expected (nats); and `counts`, whether the token counts when
-        the model is judged: in a task, only those of answers do.
+        the model is judged: in a task, only those of answers do. `note` says what of the model's
+        folder was damaged, so that another of its checkpoints has read the text.
 
     Raises:
         TextError: if the text has no token.
@@ -32,6 +33,7 @@ def reading(subject: Subject, *, text: str) -> Found:
     return {
         "tokens": subject.labels(ids),
         "ids": ids.numpy(),
+        "note": subject.note,
         "n_left_out": len(every) - len(ids),
         "n_unknown": sum(are_unknown(subject.tokenizer, ids.tolist())),
         "losses": -true[:, 0].numpy(),

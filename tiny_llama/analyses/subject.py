@@ -29,6 +29,8 @@ class Subject:
     """After how many steps of training; 0: untrained."""
     folder: Path
     """Its run folder, where snapshots of earlier steps may be."""
+    note: str = ""
+    """What of it was damaged, and what was taken instead, in sentences; empty: nothing was."""
 
     @classmethod
     def load(cls, folder: Path) -> "Subject":
@@ -44,6 +46,7 @@ class Subject:
             setup=found.setup,
             step=max(0, found.next_step - 1),
             folder=folder,
+            note=found.note,
         )
 
     @property

@@ -6,8 +6,7 @@ from dataclasses import asdict, replace
 from tiny_llama import cost
 from tiny_llama.commands.command import Command, Options, add_set, set_values
 from tiny_llama.commands.printing import print_table
-from tiny_llama.presets import find_preset
-from tiny_llama.setup import Setup
+from tiny_llama.setup import setup_of_preset
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +15,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: Options) -> None:
-    setup = Setup(model=find_preset(options.preset).config).with_values(set_values(options.set))
+    setup = setup_of_preset(options.preset).with_values(set_values(options.set))
     config = setup.model
     if setup.vocab_size:
         config = replace(config, vocab_size=setup.vocab_size)

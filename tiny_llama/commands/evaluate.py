@@ -4,6 +4,7 @@ import argparse
 
 from tiny_llama.commands.command import Command, Options, open_model, place
 from tiny_llama.commands.printing import print_table
+from tiny_llama.commands.sign_of_life import sign_of_life
 from tiny_llama.corpora import read_text_file
 from tiny_llama.data import TokenizedText, all_windows
 from tiny_llama.training import evaluate
@@ -19,7 +20,8 @@ def _run(options: Options) -> None:
     text = read_text_file(options.text)
     tokens = TokenizedText(text.name, text.text(), found.tokenizer)
     windows = all_windows(tokens.tokens, found.setup.model.context)
-    held_out = evaluate(found.model, windows, tokens)
+    with sign_of_life("Reading the text"):
+        held_out = evaluate(found.model, windows, tokens)
     row = {
         "n_tokens": len(tokens.tokens),
         "loss": held_out.loss,

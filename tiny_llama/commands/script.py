@@ -6,9 +6,8 @@ import sys
 from tiny_llama.checkpoint import find_corpus
 from tiny_llama.commands.command import Command, Options, add_set, set_values
 from tiny_llama.commands.printing import print_json
-from tiny_llama.presets import find_preset
 from tiny_llama.script import USUAL_PRESET, write_script
-from tiny_llama.setup import Setup
+from tiny_llama.setup import setup_of_preset
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +22,7 @@ def _run(options: Options) -> None:
     values = set_values(options.set)
     if options.corpus:
         values["corpus"] = find_corpus(options.corpus).name
-    setup = Setup(model=find_preset(options.preset).config).with_values(values)
+    setup = setup_of_preset(options.preset).with_values(values)
     script = write_script(setup)
     if options.json:
         print_json({"script": script})

@@ -30,7 +30,7 @@ from tiny_llama.presets import PRESETS, find_preset
 from tiny_llama.recording import Recorder
 from tiny_llama.run_lock import hold_run
 from tiny_llama.script import USUAL_PRESET
-from tiny_llama.setup import OWN_TEXT, Setup
+from tiny_llama.setup import OWN_TEXT, Setup, setup_of_preset
 from tiny_llama.trainable import check_trainable
 from tiny_llama.training import StepReport, Trainer
 
@@ -138,10 +138,10 @@ def setup_of(options: Options) -> Setup:
     if options.text:
         values["corpus"] = OWN_TEXT
     name = options.preset or USUAL_PRESET
-    if not (preset := find_preset(name)).is_tiny:
+    if not find_preset(name).is_tiny:
         tiny = ", ".join(each for each, preset in PRESETS.items() if preset.is_tiny)
         raise ConfigError(f"preset={name!r} is for counting only; to train, choose {tiny}.")
-    return Setup(model=preset.config).with_values(values)
+    return setup_of_preset(name).with_values(values)
 
 
 def _show_rows(trainer: Trainer, recorder: Recorder, stopped: Event) -> None:

@@ -14,8 +14,8 @@ from tiny_llama.train_config import TrainConfig
 
 SCRIPT_NAME = "my_model.py"
 """What the file is called in its own words; any name will do."""
-LONGEST_CONTEXT = 2048
-"""For which any script is long enough to learn from itself."""
+LONGEST_CONTEXT = 32_768
+"""For which the stories that a script makes up are long enough."""
 MOST_PARAMETERS = 5_000_000
 """Of a model that is still tiny; the usual training settings are made for such."""
 BY_SIZE = ("steps", "batch_size", "learning_rate", "warmup_steps")
@@ -25,8 +25,11 @@ BY_SIZE = ("steps", "batch_size", "learning_rate", "warmup_steps")
 def header(setup: Setup) -> str:
     """Write the script's docstring, without its quotes."""
     size, _, _ = setup_in_one_line(setup).rpartition(" · ")
-    itself = ", or else from this very file" if setup.model.context <= LONGEST_CONTEXT else ""
-    usage = f"`python {SCRIPT_NAME} text.txt` learns from a UTF-8 text{itself}. {_weights(setup)}"
+    else_ = " (or else little stories)" if setup.model.context <= LONGEST_CONTEXT else ""
+    usage = (
+        f"`python {SCRIPT_NAME} text.txt 4` learns from a UTF-8 text{else_} on 4 threads (or else "
+        f"one). {_weights(setup)}"
+    )
     paragraphs = (
         f"In one file: {size}.",
         " ".join([usage, *differences(setup)]),

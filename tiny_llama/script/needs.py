@@ -89,7 +89,8 @@ def _initial_marks(model: ModelConfig) -> dict[str, bool]:
     places = ("qkv", "output", "feed_forward")
     biases = model.unembedding_bias or any(map(model.has_bias, places))
     scaled = model.scaled_residual_init
-    return {"scaled": scaled, "biases": biases, "paths": scaled or biases}
+    stds = scaled or not model.tied_unembedding
+    return {"scaled": scaled, "stds": stds, "biases": biases, "paths": stds or biases}
 
 
 def _has_norm(model: ModelConfig) -> bool:

@@ -15,7 +15,7 @@ ROWS: tuple[Mapping[str, str], ...] = (
     {"N_EXPERTS": "in each layer", "N_ACTIVE_EXPERTS": "for each token"},
     {"ROPE_THETA": "", "ROPE_THETA_LOCAL": "", "D_TURNED": "", "NOPE_EVERY": ""},
     {"ATTENTION_SOFTCAP": "", "LOGIT_SOFTCAP": ""},
-    {"NORM_EPS": "", "INIT_STD": "", "DROPOUT": "", "SEED": ""},
+    {"NORM_EPS": "", "INIT_STD": "", "EMBEDDING_STD": "", "DROPOUT": "", "SEED": ""},
     {"STEPS": "", "BATCH_SIZE": "texts a step"},
     {"LEARNING_RATE": "", "WARMUP_STEPS": "", "GRADIENT_CLIP": "", "LABEL_SMOOTHING": ""},
     {"BETA1": "memory of gradients", "BETA2": "of their squares", "WEIGHT_DECAY": ""},

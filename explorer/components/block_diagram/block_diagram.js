@@ -56,7 +56,7 @@ function whenFree(act) {
 }
 
 function drawPanel(figure, panel, tip, open) {
-  const size = { viewBox: `0 0 ${panel.width} ${panel.height}` }
+  const size = { viewBox: `0 0 ${panel.width} ${panel.height}`, preserveAspectRatio: "xMidYMin" }
   const svg = svgElement("svg", figure, size)
   for (const wire of panel.wires) drawWire(svg, wire)
   const boxes = panel.boxes.map(box => drawBox(svg, box, panel, tip, open))

@@ -23,6 +23,7 @@ import { LEFT, Layout, MARK } from "./layout.js"
 const MOST_ZOOM = 16
 const STEP = 1.4 // of the zoom, with one press
 const OTHER_WINDOW = 120 // a phone's own bar, which comes and goes, changes the window by less
+const NARROW = 900 // pixels of a window in which the card stands under the tree
 const LEAST_LETTERS = 14 // pixels, which grow with the window and the page's own letters
 
 // How a relation is drawn: which colour of the theme (null: that of faint text), dashes, width.
@@ -54,7 +55,10 @@ class View {
     const frame = element("div", "frame", this.root)
     this.scroll = element("div", "scroll", frame, { tabindex: 0, role: "group" })
     this.words = element("p", "words", frame, { "aria-live": "polite" })
-    this.legend = element("ul", "legend", this.root, { "aria-label": "Legend" })
+    const folded = element("details", "", this.root)
+    folded.open = innerWidth > NARROW // on a phone, the card is nearer to the tree without it
+    element("summary", "", folded).textContent = "Legend"
+    this.legend = element("ul", "legend", folded, { "aria-label": "Legend" })
     this.scroll.addEventListener("keydown", event => this.press(event))
     this.scroll.addEventListener("scroll", () => this.moveTitles(), { passive: true })
     this.scroll.addEventListener("wheel", event => this.wheel(event), { passive: false })
@@ -107,6 +111,7 @@ class View {
   resize() {
     const width = this.scroll.clientWidth
     const isOther = Math.abs(innerHeight - this.window) > OTHER_WINDOW
+      || (innerHeight === this.window && this.limit() !== this.layout.limit)
     if (!this.data || !width || (width === this.width && !isOther)) return
     const isFirst = !this.width
     ;[this.width, this.window] = [width, innerHeight]
@@ -130,10 +135,14 @@ class View {
   }
 
   layOut() {
-    const limit = parseFloat(getComputedStyle(this.scroll).maxHeight)
     const page = parseFloat(getComputedStyle(document.documentElement).fontSize)
     const letters = Math.max(LEAST_LETTERS, 0.875 * page, 0.0165 * this.window)
-    this.layout = new Layout(this.data, this.width, limit, Math.round(letters))
+    this.layout = new Layout(this.data, this.width, this.limit(), Math.round(letters))
+  }
+
+  // How high the drawing may become, as the style says, which may come later than the data.
+  limit() {
+    return parseFloat(getComputedStyle(this.scroll).maxHeight) || innerHeight
   }
 
   // -- Drawing -----------------------------------------------------------------------------------
@@ -522,7 +531,7 @@ class View {
     this.pressed = null
     const { top } = card.getBoundingClientRect()
     if (top >= 0 && top < 0.75 * innerHeight) return
-    card.style.scrollMarginTop = "35vh"
+    card.style.scrollMarginTop = "60vh"
     card.scrollIntoView({ block: "start", behavior: scrolling() })
   }
 

@@ -44,6 +44,8 @@ class Chart {
     this.root = element("div", "part chart", parent)
     this.root.hidden = true // the style sheet shows it: never a glimpse of it without style
     this.numbers = element("dl", "numbers", this.root)
+    this.hint = element("p", "hint", this.root, { role: "status" })
+    this.hint.hidden = true
     this.legend = element("div", "legend", this.root, { role: "group", "aria-label": "Lines" })
     this.plot = element("div", "plot", this.root)
     this.canvas = element("canvas", "", this.plot, { role: "img" })
@@ -136,7 +138,10 @@ class Chart {
     while (this.numbers.children.length > numbers.length) this.numbers.lastChild.remove()
     numbers.forEach(([label, value, hint = ""], i) => {
       const tile = this.numbers.children[i] ?? this.numberTile()
-      setText(tile.firstChild, label)
+      const term = tile.firstChild.firstChild
+      setText(term, label)
+      term.disabled = !hint
+      term.onclick = () => this.explain(label, hint)
       setText(tile.lastChild, value)
       tile.title = hint
     })
@@ -145,9 +150,17 @@ class Chart {
 
   numberTile() {
     const tile = element("div", "", this.numbers)
-    element("dt", "", tile)
+    button("", "", element("dt", "", tile), null)
     element("dd", "", tile)
     return tile
+  }
+
+  // What a number is: at a touch or by the keyboard, too, until the next.
+  explain(label, hint) {
+    const words = `${label}: ${hint}`
+    const isSaid = !this.hint.hidden && this.hint.textContent === words
+    this.hint.hidden = isSaid
+    this.hint.textContent = isSaid ? "" : words
   }
 
   // As few rows as there can be, and all about equally full. Their text has no say: nothing may
@@ -277,7 +290,8 @@ class Chart {
 
   zoomBy(factor) {
     const [first, last] = this.range()
-    const centre = this.cursor ?? (first + last) / 2
+    const middle = (first + last) / 2
+    const centre = factor > 1 ? middle : this.cursor ?? middle // out to both sides
     this.zoomTo(centre - (centre - first) * factor, centre + (last - centre) * factor)
   }
 

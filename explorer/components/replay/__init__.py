@@ -63,7 +63,7 @@ def replay_words(recording: Recording) -> str:
     (_, first), (_, last) = recording.samples[0], recording.samples[-1]
     return (
         f"{recording.title}. {recording.note}. The loss falls from {recording.losses[0]:.2f} to "
-        f"{recording.losses[-1]:.2f} nats a token in {recording.steps[-1] + 1:,} steps. At first "
+        f"{recording.losses[-1]:.2f} nats a token in {recording.steps[-1]:,} steps. At first "
         f"it writes: {first[:TOLD]} … In the end: {last[:TOLD]} …"
     )
 

@@ -29,14 +29,16 @@ class View {
   constructor(parent) {
     this.root = parent.querySelector(".replay") ?? element("div", "part replay", parent)
     this.root.setAttribute("role", "group")
-    const head = element("div", "head", this.root)
-    this.title = element("h2", "", head)
-    const numbers = element("p", "numbers", head, { "aria-hidden": true })
+    this.root.setAttribute("aria-label", "A recorded training")
+    this.picture = element("div", "picture", this.root, { role: "img" })
+    const head = element("div", "title", this.picture)
+    this.title = element("b", "", head)
+    const numbers = element("p", "numbers", head)
     this.step = labelled("Step", numbers)
     this.loss = labelled("Loss", numbers)
-    this.curve = element("div", "curve", this.root, { "aria-hidden": true })
-    const figure = element("figure", "", this.root)
-    this.caption = element("figcaption", "", figure)
+    this.curve = element("div", "curve", this.picture)
+    const figure = element("div", "text", this.picture)
+    this.caption = element("p", "caption", figure)
     this.written = element("p", "written", figure)
     this.first = element("p", "first", figure)
     this.buildBar()
@@ -65,7 +67,7 @@ class View {
     this.last = data.steps.at(-1)
     this.frames = framesOf(data.samples, this.last)
     this.at = this.plays ? 0 : LENGTH
-    this.root.setAttribute("aria-label", data.alt)
+    this.picture.setAttribute("aria-label", data.alt)
     this.title.textContent = data.title
     this.first.textContent = `Before it learned, it wrote: ${data.samples[0][1]}`
     this.note.textContent = data.note

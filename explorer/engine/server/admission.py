@@ -62,7 +62,9 @@ class Admission:
             inside = [*(each for each in self._inside() if each is not run), run]
             own = [each for each in inside if each.owner == run.owner]
             share = share_of_one_student(self.limits)
-            return _bytes(inside) <= self.limits.training_bytes and _bytes(own) <= share
+            return (
+                _bytes(inside, share) <= self.limits.training_bytes and _bytes(own, share) <= share
+            )
 
     def line(self) -> list[Run]:
         """The runs that wait for room, in the order in which they are let in.
@@ -73,7 +75,7 @@ class Admission:
         with self._registry.lock:
             held: defaultdict[str, int] = defaultdict(int)
             for run in self._inside():
-                held[run.owner] += _bytes([run])
+                held[run.owner] += _bytes([run], share_of_one_student(self.limits))
             waiting = [run for run in self._registry.all() if run.status is RunState.WAITING]
             return sorted(waiting, key=lambda run: (held[run.owner], run.waits_since))
 
@@ -95,12 +97,16 @@ class Admission:
 _COMING = (RunState.STARTING, RunState.RUNNING)
 
 
-def _bytes(runs: Iterable[Run]) -> int:
-    """What runs hold together, and the largest step of any of them."""
+def _bytes(runs: Iterable[Run], most: int) -> int:
+    """What runs hold together, and the largest step of any of them.
+
+    None counts with more than `most`: of a vocabulary that is still to be learned only a bound is
+    known, and a run that takes more is refused as soon as it has one.
+    """
     held, steps = [0], [0]
     for run in runs:
-        held.append(held_bytes(run.setup, _text_bytes(run)))
-        steps.append(step_bytes(run.setup))
+        held.append(min(most, held_bytes(run.setup, _text_bytes(run))))
+        steps.append(min(most - held[-1], step_bytes(run.setup)))
     return sum(held) + max(steps)
 
 

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from explorer.engine import store
-from explorer.engine.limits import MOST_NAME_LETTERS, check_setup, check_text, limits
+from explorer.engine.limits import (
+    MOST_NAME_LETTERS,
+    check_setup,
+    check_text,
+    limits,
+    with_expected_vocabulary,
+)
 from explorer.engine.messages import Action, Checkpoint, Forget
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
@@ -72,7 +78,7 @@ class Engine:
         check_setup(setup)
         if text is not None:
             check_text(text)
-        run = self._admit(setup, owner, parent)
+        run = self._admit(with_expected_vocabulary(setup, text), owner, parent)
         run.text_owner = run.owner if text is not None else ""
         try:
             store.write_record(run)

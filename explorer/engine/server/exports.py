@@ -13,6 +13,7 @@ from explorer.engine import store
 from explorer.engine.limits import MOST_PACKED_BYTES
 from explorer.engine.messages import Checkpoint, WriteHuggingFace
 from explorer.engine.run import Run
+from explorer.engine.server import readme
 from explorer.engine.server.errors import EngineError
 from explorer.engine.server.pool import Pool
 from explorer.engine.server.questions import place_of
@@ -58,13 +59,15 @@ class Exports:
         """A zip file of the run folder, without snapshots where they would make it too large."""
         self._bring_up_to_date(run)
         but = () if with_text else (TEXT,)
-        return store.zip_folder(run.folder, most_bytes=MOST_PACKED_BYTES, but=but)
+        about = readme.of_folder(run, with_text=with_text)
+        return store.zip_folder(run.folder, most_bytes=MOST_PACKED_BYTES, but=but, readme=about)
 
     def _for_hugging_face(self, run: Run) -> bytes:
         """A zip file of a folder that `transformers` opens."""
         with TemporaryDirectory(dir=self._folder) as target:
             self._pool.ask(WriteHuggingFace(**place_of(run), target=target), run.worker)
-            return store.zip_folder(Path(target), most_bytes=MOST_PACKED_BYTES)
+            about = readme.of_hugging_face(run)
+            return store.zip_folder(Path(target), most_bytes=MOST_PACKED_BYTES, readme=about)
 
     def _as_table(self, run: Run) -> bytes:
         """Every step as comma-separated values, a column for each name that occurs.

@@ -49,7 +49,7 @@ SLICE_SECONDS = 0.05
 """How long one run trains before the next one, or a question, gets its turn."""
 NEWS_SECONDS = 0.1
 """How often a running run tells the server its rows."""
-LEAST_LOOK, MOST_LOOK = 0.2, 0.5
+LEAST_LOOK, MOST_LOOK = 0.15, 0.5
 """Which share of a run's first turns goes to the look at its untrained model: half, where nobody
 else wants the time, so that it soon is there; little where many wait for something that moves."""
 MEASURED_AFTER = 2
@@ -174,6 +174,10 @@ class LiveRuns:
         for run in self._runs.values():
             with suppress(UserError):
                 run.recorder.checkpoint()
+
+    def warm_up(self) -> None:
+        """Do beside what the first run would have to wait for."""
+        self._library.warm_up()
 
     # Requests.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from cachetools import LRUCache
 
 from explorer.engine.store import has_begun, load_wanted_setup
-from tiny_llama.checkpoint import folder_corpus, has_checkpoint, read_setup
+from tiny_llama.checkpoint import find_corpus, folder_corpus, has_checkpoint, read_setup
 from tiny_llama.corpora import Corpus, TextCorpus
 from tiny_llama.data import TokenizedCorpus, tokenize
 from tiny_llama.errors import CheckpointError, UserError
@@ -49,6 +49,11 @@ class Library:
         self._kept: LRUCache[Key, TokenizedCorpus] = LRUCache(MOST_KEPT)
         self._lock = threading.Lock()
         self._cutting = threading.Lock()
+
+    def warm_up(self) -> None:
+        """Get the text ready that most runs begin with, before anybody waits for it."""
+        setup = Setup()
+        self._fresh(setup, find_corpus(setup.corpus))
 
     def prepare(self, folder: Path) -> Prepared:
         """Get text and tokenizer of a run ready: the slow part of starting it.

@@ -71,6 +71,7 @@ class Worker:
         """Work until the input ends; then keep what the runs have learned."""
         threading.Thread(target=self._listen, daemon=True).start()
         self._send(Ready())
+        threading.Thread(target=self._runs.warm_up, daemon=True).start()
         while self._take_what_waits():
             self._work_a_slice()
         self._runs.save()

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F  # noqa: N812
 
 from tiny_llama.parts.positions.base import Position
 
@@ -21,7 +22,8 @@ class Rope(Position):
     """
 
     cos: Tensor
-    sin: Tensor
+    sin_of_first: Tensor
+    sin_of_second: Tensor
 
     def prepare(self) -> None:
         """Make the tables of angles."""
@@ -34,9 +36,10 @@ class Rope(Position):
         end = start + q.shape[2]
         if end > len(self.cos):
             self._fill_tables(end, q.device)
-        cos, sin = self.cos[start:end], self.sin[start:end]
-        n_keys = k.shape[1]
-        return _turn_heads(q, cos, sin), _turn_heads(k, cos[:, :n_keys], sin[:, :n_keys])
+        tables = (z[start:end] for z in (self.cos, self.sin_of_first, self.sin_of_second))
+        half = self.d_turned // 2
+        q, k = Turn.apply(q.transpose(1, 2), k.transpose(1, 2), half, *tables)
+        return q.transpose(1, 2), k.transpose(1, 2)
 
     def frequencies(self) -> Tensor:
         """Radians that each pair turns a position, `e/2`, fastest first."""
@@ -56,60 +59,63 @@ class Rope(Position):
 
     @torch.inference_mode(False)  # else what generation fills could never be trained with
     def _fill_tables(self, n_positions: int, device: torch.device) -> None:
-        """Precompute cos and sin, `t h e`; sin carries the minus sign of a rotation's first half.
+        """Precompute the angles' cos and sin, `t (h e)`, for all heads of a token in one row.
 
-        Each head has a row of its own, though all are alike: a product of tables as wide as the
-        queries is three times as fast as one that repeats a narrow table head by head.
+        Each head has numbers of its own, though all are alike: a product of tables as wide as the
+        queries is three times as fast as one that repeats a narrow table head by head. There is
+        one sin for the first coordinate of each pair and one for the second, each 0 at the other;
+        coordinates that do not turn have cos 1 and sin 0.
         """
         angle = torch.outer(
             torch.arange(n_positions, dtype=torch.float64, device="cpu"), self.frequencies()
         )
         length = self._score_scale**0.5
-        cos, sin = (length * angle.cos()).float(), (length * angle.sin()).float()
-        tables = {"cos": torch.cat([cos, cos], -1), "sin": torch.cat([-sin, sin], -1)}
+        cos, sin, zeros = length * angle.cos(), length * angle.sin(), torch.zeros_like(angle)
+        tables = {
+            "cos": torch.cat([cos, cos], -1),
+            "sin_of_first": torch.cat([sin, zeros], -1),
+            "sin_of_second": torch.cat([zeros, sin], -1),
+        }
+        n_still = self.d_head - self.d_turned
         for name, table in tables.items():
-            for_every_head = table.to(device)[:, None].repeat(1, self.n_heads, 1)
-            self.register_buffer(name, for_every_head, persistent=False)
-
-
-def _turn_heads(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn the first e coordinates of each head of `b h t _`, by tables `t h e`."""
-    x, n_turned = x.transpose(1, 2), cos.shape[-1]
-    if n_turned == x.shape[-1]:
-        turned = Turn.apply(x, cos, sin)
-    else:
-        turned = torch.cat([Turn.apply(x[..., :n_turned], cos, sin), x[..., n_turned:]], -1)
-    return turned.transpose(1, 2)
+            head = F.pad(table, (0, n_still), value=float(name == "cos")).float()
+            self.register_buffer(name, head.to(device).repeat(1, self.n_heads), persistent=False)
 
 
 class Turn(torch.autograd.Function):
-    """The rotation of `b t h e`, the order in which a projection lies in memory.
+    """The rotation of queries and keys `b t h e`, the order in which a projection lies in memory.
 
     Its gradient is the rotation back; autograd, which does not know that, takes half as long again.
     """
 
-    apply: ClassVar[Callable[..., Tensor]]
+    apply: ClassVar[Callable[..., tuple[Tensor, Tensor]]]
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """Turn by the tables' angles."""
-        ctx.save_for_backward(cos, sin)
-        return _turn(x, cos, sin)
+    def forward(ctx: Any, q: Tensor, k: Tensor, half: int, *tables: Tensor) -> tuple[Tensor, ...]:
+        """Turn by the tables' angles; `half` is how far apart the coordinates of a pair lie."""
+        ctx.half = half
+        ctx.save_for_backward(*tables)
+        return _turn(q, half, tables), _turn(k, half, tables)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, for_q: Tensor, for_k: Tensor) -> tuple[Tensor | None, ...]:
         """Turn by minus those angles."""
-        cos, sin = ctx.saved_tensors
-        return _turn(g, cos, sin, sign=-1), None, None
+        back = (_turn(g, ctx.half, ctx.saved_tensors, sign=-1) for g in (for_q, for_k))
+        return *back, None, None, None, None
 
 
-def _turn(x: Tensor, cos: Tensor, sin: Tensor, sign: int = 1) -> Tensor:
-    """Rotate the pairs (i, i + e/2) of `b t h e` by tables `t h e`; sign -1 turns them back.
+def _turn(x: Tensor, half: int, tables: tuple[Tensor, ...], sign: int = 1) -> Tensor:
+    """Rotate the pairs (i, i + half) in each head of `b t h e`; sign -1 turns them back.
 
-    Each coordinate is mixed with the other one of its pair, row by row.
+    A pair (a, b) becomes (a cos - b sin, b cos + a sin). All heads of a token lie in one row, so
+    every coordinate meets the other one of its pair where the row is moved by `half`.
     """
-    x = x.contiguous()
-    first, second = x.chunk(2, -1)
-    others = torch.cat((second, first), -1)
-    return (x * cos).addcmul_(others, sin, value=sign)
+    cos, sin_of_first, sin_of_second = tables
+    rows = x.flatten(2)
+    width = rows.shape[-1]
+    turned = rows * cos[:, :width]
+    first, second = turned[..., :-half], turned[..., half:]
+    first.addcmul_(rows[..., half:], sin_of_first[:, : width - half], value=-sign)
+    second.addcmul_(rows[..., :-half], sin_of_second[:, half:width], value=sign)
+    return turned.view_as(x)
