@@ -2,6 +2,7 @@
 
 import re
 from importlib import import_module
+from itertools import pairwise
 
 import pytest
 from app_in_browser import LONG, SCREENS, check_views, choose, frames_sent, link, settle
@@ -122,3 +123,43 @@ def test_a_run_is_looked_into_while_it_trains_and_again_later(come):
     assert student.run_id == run_id
     student.page.get_by_test_id("stSidebar").get_by_role("link", name="Train", exact=True).click()
     student.see("Training", since=before)
+
+
+def test_why_a_view_has_nothing_to_show_stands_where_its_picture_would(come):
+    student = come("/rotary?view=conventions&run=tales-gpt3")
+    picture = student.page.locator(".st-key-picture")
+    expect(picture.get_by_text("Nothing turns in this model")).to_be_visible()
+    expect(picture.get_by_role("button", name="Look at tales-llama")).to_be_visible()
+
+
+CLOCKS = "document.querySelector('.st-key-clocks .scatterlayer path').getBoundingClientRect().width"
+
+
+def test_clocks_grow_with_the_screen(come):
+    student = come("/rotary?view=rotation")
+    clocks = student.page.locator(".st-key-clocks .scatterlayer path").first
+    expect(clocks).to_be_visible()
+    settle(student)
+    before = student.page.evaluate(CLOCKS)
+    student.page.set_viewport_size({"width": 1920, "height": 1080})
+    student.page.wait_for_function(f"{CLOCKS} > {1.5 * before}")
+
+
+NAMES = """() => [...document.querySelectorAll(".st-key-unit_map .xaxislayer-above .xtick text")]
+  .map(each => each.getBoundingClientRect()).map(({ left, right }) => [left, right])"""
+
+
+def test_as_many_tokens_are_named_as_there_is_room_for(come):
+    student = come("/norm_and_swiglu?view=gate")
+    named = student.page.locator(".st-key-unit_map .xaxislayer-above .xtick text")
+    expect(named).to_have_count(40)
+    _check_apart(student)
+    student.page.keyboard.press("p")
+    expect(named).to_have_count(20)  # larger letters
+    _check_apart(student)
+
+
+def _check_apart(student):
+    settle(student)
+    names = sorted(student.page.evaluate(NAMES))
+    assert all(before[1] <= after[0] for before, after in pairwise(names))
