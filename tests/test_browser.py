@@ -280,9 +280,12 @@ def test_a_run_that_is_deleted_is_gone_and_a_link_to_it_says_so(server, come):
 def test_text_of_a_student_is_shown_as_text(come):
     student = come(link(**TINY, corpus="own-text", steps=5))
     student.see_text("The text is too short")
+    student.press("Your own text")
     box = student.page.get_by_label("Paste a text")
     box.fill("<script>document.title='owned'</script><b>שלום 😀</b> " * 40)
     box.press("Control+Enter")
+    student.rest()
+    student.page.keyboard.press("Escape")
     student.train()
     student.see("Finished", since=5)
     assert "owned" not in student.page.title()

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("app_engine")
 
 def words(app):
     """Every word of Markdown and caption on the page."""
-    return "\n".join(each.value for each in [*app.markdown, *app.caption, *app.subheader])
+    return "\n".join(each.value for each in [*app.markdown, *app.caption, *app.header])
 
 
 def pictures(app):

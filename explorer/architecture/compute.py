@@ -50,7 +50,7 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
     showing.draw(flops_by_length(lengths, lines, n), key="flops_by_length")
     with stage.below:
         st.markdown(forward_table(config))
-        st.subheader("Training", anchor=False)
+        st.header("Training", anchor=False)
         st.caption(budget.words)
         st.markdown(training_table(config, budget.n_tokens))
         st.markdown(why_they_differ(config))

@@ -78,7 +78,7 @@ def bars_of(setup: Setup, serving: Serving) -> dict[str, dict[str, float]]:
 
 
 def _serving(config: ModelConfig, serving: Serving, accelerator: Accelerator, weights: int) -> None:
-    st.subheader("To serve", anchor=False)
+    st.header("To serve", anchor=False)
     st.markdown(weights_table(config, serving))
     quantised = "one scale of 16 bits for " + (
         f"{serving.group_size} numbers of a row" if serving.group_size else "each row"
@@ -205,7 +205,7 @@ def _fits_words(config: ModelConfig, serving: Serving) -> str:
 
 
 def _training(setup: Setup, serving: Serving) -> None:
-    st.subheader("To train", anchor=False)
+    st.header("To train", anchor=False)
     st.markdown(training_table(setup, serving))
     st.caption(
         f"Optimizer {setup.training.optimizer}, {serving.n_texts:,} text"

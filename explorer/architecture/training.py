@@ -52,7 +52,7 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
     st.markdown(checks_table(checks(), _title(setup, name), beside(plan, setup.model)))
     with stage.below:
         _sources()
-        st.subheader("The model that you chose", anchor=False)
+        st.header("The model that you chose", anchor=False)
         st.markdown(plan_words(plan))
         st.caption(budget.words)
         st.caption(

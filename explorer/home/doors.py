@@ -12,7 +12,7 @@ PICTURES = content.HERE / "pictures" / "pages"
 
 def show() -> None:
     """Show a card for each of them; its title leads there."""
-    st.subheader("What there is to see", anchor=False)
+    st.header("What there is to see", anchor=False)
     with st.grid(4, min_column_width=150, key="doors"):
         for name, entry in doors().items():
             with st.container(border=True, gap="xsmall", key=f"door_{name}"):

@@ -23,7 +23,7 @@ _ORDER: Mapping[str, Callable[[Duel], object]] = {
 
 def show() -> None:
     """Show every score that both have, and say in words who is ahead."""
-    st.subheader(headline(), anchor=False)
+    st.header(headline(), anchor=False)
     st.markdown(in_words())
     with st.container(width=400):
         order = choose_named("Sorted by", ORDERS, key="order")

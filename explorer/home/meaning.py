@@ -38,7 +38,7 @@ def _others() -> None:
     with st.expander("Milestones and key innovations", icon=":material/flag:", key="milestones"):
         for (title, rows), place in zip(folded().items(), st.columns(2, gap="large"), strict=True):
             with place:
-                st.subheader(title, anchor=False)
+                st.header(title, anchor=False)
                 boxes(rows)
     named = [*aloud(), *(row for rows in folded().values() for row in rows)]
     sources({row["title"]: row for row in named}, key="meaning_sources")

@@ -19,7 +19,7 @@ def show_short() -> None:
 
 def show() -> None:
     """Show the card's fields as tiles, with what is to be said about each."""
-    st.subheader("The model card", anchor=False)
+    st.header("The model card", anchor=False)
     with st.grid(4, min_column_width=150, border=True, key="card_notes"):
         for row in facts("card"):
             with st.container(gap="xxsmall"):
@@ -31,7 +31,7 @@ def show() -> None:
 
 def show_sizes() -> None:
     """The four sizes, with their exact numbers of parameters."""
-    st.subheader("Four sizes", anchor=False)
+    st.header("Four sizes", anchor=False)
     st.markdown(showing.markdown_table(size_rows(), "lrrr"))
     st.caption(content.home("sizes"))
     llama = content.facts("llama_paper")
@@ -52,7 +52,7 @@ def size_rows() -> list[list[str]]:
 
 def show_open() -> None:
     """What is public, and what is not."""
-    st.subheader("How open it is", anchor=False)
+    st.header("How open it is", anchor=False)
     rows = [
         [f"**{row['what']}**", f"{row['state']}: {content.escaped(row['detail'])}"]
         for row in facts("open")

@@ -14,7 +14,7 @@ def show() -> None:
     """Show the picture, and a link to each node of it on the page of the whole tree."""
     tree = family_tree()
     before, after = ancestors(tree), descendants(tree)
-    st.subheader("Where it stands in the family", anchor=False)
+    st.header("Where it stands in the family", anchor=False)
     st.markdown(content.home("tree"))
     root = tree.nodes[ROOT]
     names = [node.name for node in before], [node.name for node in after]

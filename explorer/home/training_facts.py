@@ -181,7 +181,7 @@ def _millions(printed: str) -> float:
 
 
 def _choices() -> None:
-    st.subheader("Sizes, tokens and learning rates", anchor=False)
+    st.header("Sizes, tokens and learning rates", anchor=False)
     st.markdown(content.home("choices"))
     titles = {name: each.title for name, each in AGAINST.items()}
     chosen = AGAINST[
@@ -266,7 +266,7 @@ COSTS: Mapping[str, Cost] = {
 
 
 def _energy() -> None:
-    st.subheader("What training took", anchor=False)
+    st.header("What training took", anchor=False)
     st.markdown(content.home("energy"))
     cost = COSTS[
         choose_named(

@@ -36,14 +36,14 @@ def show(stage: Stage, setup: TokenizerSetup) -> None:
             f"{n_bytes:,} bytes = **{bits:.3f} bits per byte**. The first token is only read, and "
             f"what is longer than the context is left out."
         )
-        st.subheader("The same quality in other tokens", anchor=False)
+        st.header("The same quality in other tokens", anchor=False)
         st.markdown(equal_table(equals))
         st.caption(
             "What the loss per token would be if a model with that tokenizer were exactly as good "
             "on this text: other losses for the same bits per byte. The loss of a guess at random "
             "differs, too, though each guess knows as little."
         )
-        st.subheader("Held-out losses of the runs", anchor=False)
+        st.header("Held-out losses of the runs", anchor=False)
         st.markdown(run_table(list(_runs(run))))
         st.caption(
             "Compare bits per byte within one corpus only: another text is harder or easier. Of "

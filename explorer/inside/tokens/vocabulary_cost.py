@@ -42,7 +42,7 @@ def show(stage: Stage, setup: TokenizerSetup) -> None:
     with stage.below:
         st.markdown(cost_table([*learned, *fixed], config, chosen))
         st.caption(_remark(setup, answer, config))
-        st.subheader("Real models", anchor=False)
+        st.header("Real models", anchor=False)
         st.markdown(real_table())
     stage.explain(code="tiny_llama.analyses.vocabulary:vocabularies")
 
