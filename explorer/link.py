@@ -56,6 +56,10 @@ class _Link:
     """The label of each word's widget on this page, also of those that the link hides."""
     replaced: dict[str, Any] = field(default_factory=dict)
     """What widgets showed before the page set them, by key, until the browser has the new link."""
+    is_ahead: bool = False
+    """Whether the page has set a widget and has not written its link since: a run may be cut short
+    between the two, and the browser's link then is that of before, though it is as written.
+    """
 
 
 # Arriving, and leaving a link behind: for the page's frame.
@@ -110,7 +114,7 @@ def arrive(page: str) -> None:
 def write() -> None:
     """Let the browser's link say what the page shows; one step of its history, if any."""
     link = _link()
-    link.written = to(link.page)
+    link.written, link.is_ahead = to(link.page), False
     if _said() != link.written:
         st.query_params.from_dict(link.written)
 
@@ -267,7 +271,7 @@ def show(key: str, shown: Any) -> None:
         before = state.shown(key)
         if before == shown:
             return
-        link.replaced[key] = before
+        link.replaced[key], link.is_ahead = before, True
     link.drawn.add(key)
     state.show(key, shown)
 
@@ -340,7 +344,7 @@ def _said() -> dict[str, str]:
 
 def _confirm(link: _Link, said: Mapping[str, str]) -> None:
     """Note that the browser has the link as the page last wrote it, if it has."""
-    if said == link.written:
+    if said == link.written and not link.is_ahead:
         link.replaced.clear()
         link.unsaid.clear()
 

@@ -546,7 +546,7 @@ def test_each_run_has_its_colour_and_its_name_at_the_end_of_its_curve(browser):
         const { fillText } = pen
         window.named = []
         pen.fillText = function (text, x, y) {
-          if (this.font.includes("600")) named.push([text, this.fillStyle, y])
+          if (/^(600|bold)/.test(this.font)) named.push([text, this.fillStyle, y])
           fillText.call(this, text, x, y)
         }
         null

@@ -371,7 +371,9 @@ class Chart {
     this.parent.querySelector(".place")?.remove() // what kept the place free: see __init__.py
     const { theme, data } = this
     const pen = fit(this.canvas, width, height)
-    pen.font = `12px ${theme.font}`
+    // Letters grow with the page's, as for the back row of a class.
+    const em = this.em = 0.875 * parseFloat(getComputedStyle(document.documentElement).fontSize)
+    pen.font = `${em}px ${theme.font}`
     const lines = this.shown()
     const [first, last] = this.range()
     const view = visibleValues(lines, first, last, data.logY)
@@ -380,7 +382,7 @@ class Chart {
     const widest = Math.max(20, ...yLabels.map(label => pen.measureText(label).width))
     const left = widest + 8
     const { xTicks, xLabels, overhang } = this.xAxis(pen, first, last, width - left)
-    const box = { left, right: width - overhang, top: 26, bottom: height - 40 }
+    const box = { left, right: width - overhang, top: 1.9 * em, bottom: height - 3 * em }
     Object.assign(this, { width, height, box })
     this.toX = scale(first, last, box.left, box.right)
     this.toY = scale(view.low, view.high, box.bottom, box.top, data.logY)
@@ -425,13 +427,13 @@ class Chart {
     xTicks.forEach((tick, i) => {
       const x = Math.round(this.toX(tick)) + 0.5
       stroke(pen, [[x, box.bottom], [x, box.bottom + 4]])
-      pen.fillText(xLabels[i], x, box.bottom + 13)
+      pen.fillText(xLabels[i], x, box.bottom + 1.05 * this.em)
     })
     pen.strokeStyle = theme.faintText
     stroke(pen, [[box.left, box.bottom + 0.5], [box.right, box.bottom + 0.5]])
-    pen.fillText(data.xTitle, (box.left + box.right) / 2, box.bottom + 31)
+    pen.fillText(data.xTitle, (box.left + box.right) / 2, box.bottom + 2.4 * this.em)
     pen.textAlign = "left"
-    pen.fillText(data.yTitle + (data.logY ? " (log scale)" : ""), 2, 9)
+    pen.fillText(data.yTitle + (data.logY ? " (log scale)" : ""), 2, 0.7 * this.em)
   }
 
   drawLine(pen, line, first, last) {
@@ -457,12 +459,12 @@ class Chart {
       return { line, x: this.toX(line.x[i]), y: this.toY(drawnValues(line)[i]) }
     })
     pen.textBaseline = "middle"
-    pen.font = `600 13px ${theme.font}`
+    pen.font = `600 ${this.em}px ${theme.font}`
     let lowest = box.top
-    for (const { line, x, y } of ends.filter(end => end.y >= box.top).sort((a, b) => a.y - b.y)) {
+    for (const { line, x, y } of ends.filter(end => end.y > box.top - 1).sort((a, b) => a.y - b.y)) {
       const width = pen.measureText(line.label).width
       const left = x + 8 + width <= box.right ? x + 8 : box.right - width - 4
-      lowest = Math.min(box.bottom - 8, Math.max(lowest + 15, y - 12))
+      lowest = Math.min(box.bottom - 8, Math.max(lowest + 1.1 * this.em, y - 0.9 * this.em))
       pen.lineWidth = 4
       pen.strokeStyle = theme.background
       pen.strokeText(line.label, left, lowest)
