@@ -343,10 +343,22 @@ def _said() -> dict[str, str]:
 
 
 def _confirm(link: _Link, said: Mapping[str, str]) -> None:
-    """Note that the browser has the link as the page last wrote it, if it has."""
-    if said == link.written and not link.is_ahead:
+    """Note that the browser has the link as the page last wrote it, if it has.
+
+    A question for news says nothing of the widgets: a browser takes up the new link at once, and
+    may ask before it has drawn what the page set with it.
+    """
+    if said != link.written or link.is_ahead:
+        return
+    link.unsaid.clear()
+    if not _asks_for_news():
         link.replaced.clear()
-        link.unsaid.clear()
+
+
+def _asks_for_news() -> bool:
+    """Whether a live part of the page asks, rather than the student."""
+    context = get_script_run_ctx()
+    return bool(context and context.fragment_ids_this_run)
 
 
 def _drop(link: _Link, place: Place) -> None:

@@ -2,12 +2,15 @@
 
 import json
 import re
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import parse_qs
 
 import pytest
 from conftest import ROOT, go_back, open_page, walk
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+from streamlit.testing.v1 import AppTest, local_script_runner
 
 from explorer.words import ALL, WORDS
 
@@ -80,6 +83,17 @@ def test_the_choice_of_before_counts_once_the_browser_has_the_new_link(app):
     press(app, "both")
     app.slider[0].set_value(3).run()
     assert shows(app) == ("third", 3)
+
+
+def test_a_question_for_news_chooses_nothing_though_it_knows_the_new_link(app):
+    """A browser may ask with the new link before it has drawn what the page set with it."""
+    app.slider[0].set_value(3).run()
+    press(app, "both")
+    app.slider[0].set_value(3)
+    of_a_live_part = partial(RerunData, fragment_id_queue=["live"])
+    with patch.object(local_script_runner, "RerunData", of_a_live_part):
+        app.run()
+    assert shows(app.run()) == ("third", 5)
 
 
 def test_the_browsers_back_finds_the_state_of_before_in_one_step(app):
