@@ -72,7 +72,7 @@ class Basics:
     """The student's own text as it came, where that is the corpus."""
 
     def checked_text(self) -> str | None:
-        """The student's own text, fit for training; None where the corpus is another one.
+        """Give the student's own text, fit for training; None where the corpus is another one.
 
         Raises:
             TextError: if it is empty, too short, too long or no text.
@@ -193,7 +193,7 @@ def details(chosen: Basics) -> Setup:
 
 
 def _block(usual: Setup) -> dict[str, Any]:
-    """The model from bottom to top, as data flow through it, with a choice in each place."""
+    """Draw the model from bottom to top, as data flow through it, with a choice in each place."""
     values: dict[str, Any] = {}
     with st.container(horizontal=True, gap="xsmall", key="all_as"):
         for preset, label in _ALL_AS.items():
@@ -227,7 +227,7 @@ def take_setup(setup: Setup, text: str | None = None) -> None:
 
 
 def link_to(setup: Setup) -> dict[str, str]:
-    """The words of a link that open the widgets at a run's setup: its preset, and what differs."""
+    """Give the words of a link that open the widgets at a setup: its preset, and what differs."""
     preset, unusual = from_preset(setup)
     return {"preset": preset, **unusual}
 
@@ -239,14 +239,14 @@ def _take_parts(preset: str) -> None:
 
 
 def _what_there_is_to_read() -> str:
-    """Each text that there is, and what it is."""
+    """List each text that there is, and what it is."""
     said = {name: corpus.description for name, corpus in CORPORA.items()}
     said[OWN_TEXT] = "Whatever you paste or upload."
     return "\n".join(f"- `{name}`: {what}" for name, what in said.items())
 
 
 def _corpus() -> tuple[str, str | bytes]:
-    """What to learn from, and the student's own text as it came, where that is it."""
+    """Let the student choose what to learn from; the own text comes with it, as it came."""
     corpus = _choice("corpus", LABELS["corpus"], [*CORPORA, OWN_TEXT], Setup.corpus)
     if corpus == OWN_TEXT:
         return corpus, _own_text()
@@ -270,7 +270,7 @@ def _own_text() -> str | bytes:
 
 
 def _uploaded(most: int) -> bytes | None:
-    """The text that was uploaded last, as long as the uploader shows it; None: there is none.
+    """Take the text that was uploaded last, as long as the uploader shows it; None: there is none.
 
     It is taken out of the uploader, which then knows no more of it than its name.
     """
@@ -292,7 +292,7 @@ def _uploaded(most: int) -> bytes | None:
 
 
 def _widget(name: str, label: str, usual: Any) -> Any:
-    """The widget that fits a setting: a list, a switch or a number."""
+    """Draw the widget that fits a setting: a list, a switch or a number."""
     if name in OPTIONS:
         return _choice(name, label, OPTIONS[name], usual, explain=True)
     return _switch(name, label, usual) if bool in KINDS[name] else _number(name, label, usual)
@@ -323,7 +323,7 @@ def _choice(
 
 
 def _card(slot: str, names: Collection[str], usual: str) -> str:
-    """The card of the option that is about to be shown."""
+    """Give the card of the option that is about to be shown."""
     return content.card(slot, link.value(slot, usual=usual, among=names))
 
 
@@ -366,7 +366,7 @@ def _model_values(model: ModelConfig) -> dict[str, Any]:
 
 
 def _typed(name: str, value: Any) -> Any:
-    """A setting as its widget has it: a box for fractions takes no whole number."""
+    """Give a setting as its widget has it: a box for fractions takes no whole number."""
     is_fraction = float in KINDS[name] and value is not None
     return float(value) if is_fraction else value
 

@@ -28,7 +28,7 @@ def show() -> None:
 
 
 def _seconds(run: Run) -> float | None:
-    """How often to ask for news; of a recorded run there are none."""
+    """Say how often to ask for news; of a recorded run there are none."""
     if run.status == RunState.RECORDED:
         return None
     return SLOWER * (session.refresh_seconds() if run.is_moving else session.SLOWEST_SECONDS)
@@ -57,7 +57,7 @@ def _look() -> None:
 
 
 def _names(run: Run | None) -> dict[str, str]:
-    """What can be chosen: one's own runs, the pretrained ones, and the run that the link names."""
+    """List what can be chosen: one's own runs, the pretrained ones, and the one the link names."""
     names = {each.id: session.full_name(each) for each in session.own_runs()}
     names |= {name: f"{name}, shipped" for name in PRETRAINED}
     if run and run.id not in names:
@@ -81,7 +81,7 @@ def _offer_own(run: Run) -> None:
 
 
 def _state_of(run_id: str) -> None:
-    """How far the model is trained; a press says what it is, and how well it does."""
+    """Say how far the model is trained; a press says what it is, and how well it does."""
     run = session.engine().poll(run_id)
     if run is None:
         return

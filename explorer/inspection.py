@@ -82,7 +82,7 @@ def analyse(
 
 
 def current_run() -> Run:
-    """The run that pages look at, once its model is there; ends the page if that cannot be."""
+    """Give the run that pages look at, once its model is there; ends the page if that cannot be."""
     run = session.current_run()
     if run is None:
         showing.stop(
@@ -102,7 +102,7 @@ def _wait(run_id: str) -> None:
 
 
 def example_text(run: Run) -> str:
-    """A text of the kind that a run learned from."""
+    """Give a text of the kind that a run learned from."""
     corpus = CORPORA.get(run.setup.corpus)
     if isinstance(corpus, Task):
         n_characters = min(64, run.setup.model.context)
@@ -124,7 +124,7 @@ def text_line(example: str, label: str = "Text that the model reads") -> str:
 
 
 def _beginning(text: str) -> str:
-    """The first words of a text, on one line."""
+    """Give the first words of a text, on one line."""
     words = " ".join(text.split())
     return content.escaped(words if len(words) <= MOST_SHOWN else f"{words[:MOST_SHOWN]}…")
 
@@ -159,7 +159,7 @@ def _cut() -> None:
 
 
 def _step(run: Run) -> int | None:
-    """A step of which the run has a snapshot, by choice; None: as it stands."""
+    """Let the student choose a step of which the run has a snapshot; None: as it stands."""
     steps = [step for step in session.engine().snapshot_steps(run) if step < run.step]
     if not steps:
         return None

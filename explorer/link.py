@@ -130,7 +130,7 @@ def value(
     nearest: bool = False,
     because: object = None,
 ) -> Any:
-    """What a word says on this page.
+    """Tell what a word says on this page.
 
     Args:
         name: in `explorer.words.WORDS`.
@@ -162,7 +162,7 @@ def value(
 
 
 def offered() -> Mapping[str, str]:
-    """The words that this page has widgets for, with their labels; also those that it hides."""
+    """List the words that this page has widgets for, with their labels; also those it hides."""
     return {name: label for name, label in _link().offered.items() if name != "hide"}
 
 
@@ -237,7 +237,7 @@ def widget(
 
 
 def _default(draw: Callable[..., Any], shown: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The option of a widget by which it shows this by itself."""
+    """Name the option of a widget by which it shows this by itself."""
     if draw is st.selectbox:
         return {"index": list(options["options"]).index(shown)}
     return {"default" if draw in (st.segmented_control, st.pills) else "value": shown}
@@ -256,7 +256,7 @@ class Between:
         )
 
     def nearest(self, number: Any) -> Any:
-        """The one of them that is nearest."""
+        """Give the one of them that is nearest."""
         return min(self.high, max(self.low, number))
 
 
@@ -277,7 +277,7 @@ def show(key: str, shown: Any) -> None:
 
 
 def by_hand(key: str, act: Callable[[], None]) -> Callable[[], None]:
-    """A callback for a widget that the page sets, too: called for a student's choice alone."""
+    """Give a callback for a widget that the page sets, too: called for a student's choice alone."""
 
     def callback() -> None:
         link = _link()
@@ -293,7 +293,7 @@ def by_hand(key: str, act: Callable[[], None]) -> Callable[[], None]:
 
 
 def to(page: str, **words: str) -> dict[str, str]:
-    """The link to a page: as it was left, but for these words.
+    """Give the link to a page: as it was left, but for these words.
 
     Args:
         page: its name.
@@ -338,7 +338,7 @@ def _link() -> _Link:
 
 
 def _said() -> dict[str, str]:
-    """The link as the browser had it when it last asked."""
+    """Read the link as the browser had it when it last asked."""
     return {name: ",".join(st.query_params.get_all(name)) for name in st.query_params}
 
 
@@ -356,7 +356,7 @@ def _confirm(link: _Link, said: Mapping[str, str]) -> None:
 
 
 def _asks_for_news() -> bool:
-    """Whether a live part of the page asks, rather than the student."""
+    """Tell whether a live part of the page asks, rather than the student."""
     context = get_script_run_ctx()
     return bool(context and context.fragment_ids_this_run)
 
@@ -377,8 +377,9 @@ def _choose(word: Word, chosen: Any) -> None:
 
 
 def _just_chosen(link: _Link, said: Mapping[str, str]) -> dict[Place, Any]:
-    """What was chosen on the page before in the very moment in which it was left, where the link
-    to this one, which was drawn before, says the same as was said then.
+    """Find what was chosen on the page before in the very moment in which it was left.
+
+    It counts only where the link to this page, drawn before, says the same as was said then.
     """
     return {
         place: link.values[place]
@@ -399,7 +400,7 @@ def _living_on(page: str) -> Iterable[Word]:
 
 
 def _place(word: Word, page: str | None = None) -> Place:
-    """Where a word's value is kept: each page's own, or one for all of its pages."""
+    """Say where a word's value is kept: each page's own, or one for all of its pages."""
     here = _link().page if page is None else page
     return (here if word.is_apart else "", word.name)
 
@@ -417,7 +418,7 @@ def _take(link: _Link, name: str, text: str) -> None:
 
 
 def _fit(said: Any, among: Container[object] | None, usual: Any, *, nearest: bool) -> Any:
-    """What there is of what a word says."""
+    """Keep what there is of what a word says."""
     if among is None:
         return said
     if isinstance(said, list):

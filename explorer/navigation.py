@@ -17,7 +17,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "pages"
 
 
 def current_page() -> StreamlitPage:
-    """The page that the address names."""
+    """Find the page that the address names."""
     pages = [
         st.Page(FOLDER / f"{name}.py", title=entry.title, default=name == HOME)
         for entries in SECTIONS.values()
@@ -27,7 +27,7 @@ def current_page() -> StreamlitPage:
 
 
 def name_of(page: StreamlitPage) -> str:
-    """A page's name, as links and the table of words have it."""
+    """Give a page's name, as links and the table of words have it."""
     return page.url_path or HOME
 
 

@@ -11,7 +11,7 @@ from explorer import link
 
 
 def is_on() -> bool:
-    """Whether the page is presented."""
+    """Tell whether the page is presented."""
     return bool(link.value("present"))
 
 

@@ -48,7 +48,7 @@ def start(wanted: Wanted) -> None:
 
 
 def changed(run: Run, wanted: Wanted) -> dict[str, tuple[Any, Any]]:
-    """How what the widgets ask for differs from a run."""
+    """Tell how what the widgets ask for differs from a run."""
     return differences(session.started(run), wanted.started)
 
 
@@ -114,7 +114,7 @@ def _steer(run: Run) -> None:
 
 
 def _pause_or_go_on(run: Run, label: str, action: Action) -> None:
-    """One button for both, which keeps the focus; it does what it said when it was pressed."""
+    """Draw one button for both, which keeps the focus; it does what it said when it was pressed."""
 
     def steer() -> None:
         pressed: Action = state.kept(_PRESSED, lambda: action)
@@ -337,7 +337,7 @@ def _download(
 
 
 def _why_not(ask: Callable[[], object]) -> str:
-    """Why something cannot be made of a run; empty where it can."""
+    """Say why something cannot be made of a run; empty where it can."""
     try:
         ask()
     except UserError as error:

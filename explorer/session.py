@@ -35,24 +35,24 @@ MOST_OVERLAID, MOST_LISTED = 5, 12
 
 @st.cache_resource(show_spinner=False)
 def engine() -> Engine:
-    """The one engine of this server, its worker starting while the first page is read."""
+    """Lend the one engine of this server, its worker starting while the first page is read."""
     engine = Engine()
     engine.warm_up()
     return engine
 
 
 def owner() -> str:
-    """The secret by which this student's runs are known; in no link."""
+    """Give the secret by which this student's runs are known; in no link."""
     return state.kept(OWNER, lambda: secrets.token_urlsafe(16))
 
 
 def current_id() -> str:
-    """The name of the run that pages look at: the link's, else a pretrained one."""
+    """Name the run that pages look at: the link's, else a pretrained one."""
     return link.value("run") or DEFAULT
 
 
 def current_run() -> Run | None:
-    """The run that pages look at; None if the link's is not on this server any more."""
+    """Find the run that pages look at; None if the link's is not on this server any more."""
     return engine().poll(current_id())
 
 
@@ -62,29 +62,29 @@ def look_at(run_id: str) -> None:
 
 
 def is_mine(run: Run) -> bool:
-    """Whether this student may steer a run."""
+    """Tell whether this student may steer a run."""
     return engine().is_owner(run, owner())
 
 
 def is_text_mine(run: Run) -> bool:
-    """Whether the own text that a run learns from is this student's."""
+    """Tell whether the own text that a run learns from is this student's."""
     return engine().is_text_owner(run, owner())
 
 
 def own_runs() -> list[Run]:
-    """This student's runs, newest first."""
+    """List this student's runs, newest first."""
     return engine().runs_of(owner())
 
 
 def run_name(run: Run) -> str:
-    """What a run is called on the screen: as its student calls it, else numbered as started."""
+    """Say what a run is called on screen: as its student calls it, else numbered as started."""
     if run.status == RunState.RECORDED:
         return run.id
     return run.name or own_names().get(run.id, f"Run {run.id}")
 
 
 def own_names() -> dict[str, str]:
-    """What this student's runs are called, by their ids, newest first."""
+    """Say what this student's runs are called, by their ids, newest first."""
     own = own_runs()
     return {
         run.id: run.name or f"Run {number}"
@@ -93,7 +93,7 @@ def own_names() -> dict[str, str]:
 
 
 def full_name(run: Run) -> str:
-    """A run's name, its text, and what is not as in Tiny LLaMA."""
+    """Give a run's name, its text, and what is not as in Tiny LLaMA."""
     if not run.is_readable:
         return f"{run_name(run)}, cannot be read"
     words = [run_name(run), started(run).text_name, name_by_what_differs(run.setup)]
@@ -101,7 +101,7 @@ def full_name(run: Run) -> str:
 
 
 def started(run: Run) -> Started:
-    """All that decides what a run does; of somebody else's text, only that it is another one."""
+    """Give all that decides what a run does; of another's text, only that it is another one."""
     text = None
     if run.setup.corpus == OWN_TEXT:
         try:
@@ -113,7 +113,7 @@ def started(run: Run) -> Started:
 
 @st.cache_data(max_entries=2_000, show_spinner=False)
 def _text_of(run_id: str, owner: str) -> Text:
-    """The own text of a run; a run's text never changes."""
+    """Read the own text of a run; a run's text never changes."""
     return text_named(engine().text_of(run_id, owner=owner))
 
 
@@ -121,7 +121,7 @@ def _text_of(run_id: str, owner: str) -> Text:
 
 
 def overlaid_runs(run: Run) -> list[Run]:
-    """Runs to lay over a run: those asked for, then the student's last ones that compare.
+    """List runs to lay over a run: those asked for, then the student's last ones that compare.
 
     Losses compare where text and tokenizer are the same.
     """
@@ -129,7 +129,7 @@ def overlaid_runs(run: Run) -> list[Run]:
 
 
 def comparable_runs(run: Run) -> list[Run]:
-    """Runs that may be laid over a run: those asked for, then the student's last ones."""
+    """List runs that may be laid over a run: those asked for, then the student's last ones."""
     own = [each.id for each in own_runs()[:MOST_LISTED] if each.step]
     ids = [each for each in dict.fromkeys([*link.value("overlay"), *own]) if each != run.id]
     found = [engine().poll(each) for each in ids]
@@ -137,14 +137,14 @@ def comparable_runs(run: Run) -> list[Run]:
 
 
 def is_overlaid(other: Run, run: Run) -> bool:
-    """Whether a run is laid over another one."""
+    """Tell whether a run is laid over another one."""
     if other.id in link.value("without"):
         return False
     return is_asked_for(other.id) or _compares(other, run)
 
 
 def is_asked_for(run_id: str) -> bool:
-    """Whether the link lays a run over whatever is looked at."""
+    """Tell whether the link lays a run over whatever is looked at."""
     return run_id in link.value("overlay")
 
 
@@ -166,7 +166,7 @@ def overlay(run_id: str, *, on: bool = True) -> None:
 
 
 def refresh_seconds() -> float:
-    """How often this page may ask for news: the more look at once, the less often each."""
+    """Say how often this page may ask for news: the more look at once, the less often each."""
     viewers, now = _viewers(), time.monotonic()
     viewers[owner()] = now
     for each in [each for each, seen in list(viewers.items()) if now - seen > 2 * SLOWEST_SECONDS]:
@@ -184,7 +184,7 @@ def sample_step(steps: Sequence[int]) -> None:
 
 
 def inspected_step(run: Run) -> int | None:
-    """The step at which this student looks into a run that goes on; None: as it stands."""
+    """Give the step at which this student looks into a run that goes on; None: as it stands."""
     step: int | None = state.kept(f"{_INSPECTED}{run.id}", lambda: None)
     return step if run.is_moving else None
 
@@ -196,5 +196,5 @@ def inspect_step(run: Run, step: int | None) -> None:
 
 @st.cache_resource(show_spinner=False)
 def _viewers() -> dict[str, float]:
-    """When each student's page last asked for news."""
+    """Keep when each student's page last asked for news."""
     return {}

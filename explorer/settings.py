@@ -139,12 +139,12 @@ MOST_NAMED = 3
 
 
 def label_in_line(name: str) -> str:
-    """What a setting is called within a sentence: its label without what explains it."""
+    """Say what a setting is called within a sentence: its label without what explains it."""
     return LABELS[name].partition(" (")[0]
 
 
 def value_in_words(name: str, value: Any) -> str:
-    """A setting's value as the form shows it."""
+    """Write a setting's value as the form shows it."""
     if value is None:
         return WHEN_OPEN[name].removeprefix("auto: ")
     if isinstance(value, bool):
@@ -195,7 +195,7 @@ class Started:
 
 
 def differences(before: Started, after: Started) -> dict[str, tuple[Any, Any]]:
-    """The settings that differ, each with its two values; own texts count by what they say."""
+    """Find the settings that differ, each with its two values; own texts count by what they say."""
     found = changes(before.setup, after.setup)
     if before.text != after.text:
         return {"corpus": (before.text_name, after.text_name)} | {

@@ -27,7 +27,7 @@ def offer(page: str) -> None:
 
 
 def _show(page: str) -> None:
-    """The link, its picture, and which controls whoever opens it is to see."""
+    """Show the link, its picture, and which controls whoever opens it is to see."""
     _choose_hidden()
     address = _address(page)
     st.code(address, language=None, wrap_lines=True)

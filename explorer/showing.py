@@ -44,7 +44,7 @@ def in_one_line(numbers: Mapping[str, str]) -> None:
 
 
 def markdown_table(rows: Sequence[Sequence[str]], align: str) -> str:
-    """A table in Markdown.
+    """Write a table in Markdown.
 
     Args:
         rows: cells in Markdown, the heads first.

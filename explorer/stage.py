@@ -100,7 +100,7 @@ def _heading(page: str) -> DeltaGenerator:
 
 
 def _about(page: str) -> None:
-    """What the page is about, one press away."""
+    """Say what the page is about, one press away."""
     with st.popover("About", icon=":material/info:", type="tertiary", key="about"):
         st.markdown(content.page(page))
 

@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 def kept(key: str, make: Callable[[], T]) -> T:
-    """What this tab keeps under a name, made where it keeps nothing yet.
+    """Give what this tab keeps under a name, made where it keeps nothing yet.
 
     Args:
         key: the name, which is no widget's.
@@ -26,12 +26,12 @@ def keep(key: str, value: object) -> None:
 
 
 def is_shown(key: str) -> bool:
-    """Whether a widget has been drawn, or been given what it shows."""
+    """Tell whether a widget has been drawn, or been given what it shows."""
     return key in st.session_state
 
 
 def shown(key: str) -> Any:
-    """What a widget shows; None where it has not been drawn."""
+    """Tell what a widget shows; None where it has not been drawn."""
     return st.session_state.get(key)
 
 

@@ -60,7 +60,7 @@ STOPS = (
 
 
 def offer() -> None:
-    """The button that starts the tour."""
+    """Draw the button that starts the tour."""
     if st.button(
         "Take the three-minute tour", icon=":material/signpost:", key="take_tour", width="stretch"
     ):
@@ -89,12 +89,12 @@ def show(page: str) -> None:
 
 
 def _stop_in(word: str) -> int:
-    """The stop's number, from 1; 0: none of that name."""
+    """Find the stop's number, from 1; 0: none of that name."""
     return next((n for n in range(1, len(STOPS) + 1) if str(n) == word), 0)
 
 
 def _walk(number: int) -> None:
-    """Which stop this is, and the ways on from it."""
+    """Show which stop this is, and the ways on from it."""
     with _line(number):
         back = st.button(
             "Back",
@@ -112,7 +112,7 @@ def _walk(number: int) -> None:
 
 
 def _wait(number: int) -> None:
-    """Which stop is next, and the way back to it, for who has left it for another page."""
+    """Show which stop is next, and the way back to it, for who has left it for another page."""
     with _line(number):
         on = st.button("Go there", icon=":material/arrow_forward:", key="tour_go", shortcut="N")
         _leave("Leave the tour")
@@ -121,7 +121,7 @@ def _wait(number: int) -> None:
 
 
 def _line(number: int) -> DeltaGenerator:
-    """The stop's name, and room beside it for buttons."""
+    """Write the stop's name, with room beside it for buttons."""
     line = st.container(horizontal=True, vertical_alignment="center", key="tour_line")
     line.caption(f"Tour, stop {number} of {len(STOPS)}: {STOPS[number - 1].title}")
     return line

@@ -54,7 +54,7 @@ def choose_one(label: str, options: Sequence[str], *, key: str, usual: str | Non
 
 
 def choose_index(key: str, label: str, n: int) -> int:
-    """One of n things, counted from 0; a choice that another model does not have is the first."""
+    """Let the student choose one of n things, from 0; one that another model lacks is the first."""
     return int(link.widget(st.selectbox, key, label, usual=0, options=range(n), nearest=False))
 
 
@@ -136,6 +136,6 @@ def choose_stretch(n: int, most: int, *, key: str, is_last: bool = False) -> ran
 
 
 def room_for(tokens: Sequence[str], *, characters: int = 28, most: int = 24) -> int:
-    """How many columns a picture can have, if their labels are as long as these tokens."""
+    """Say how many columns a picture can have, if their labels are as long as these tokens."""
     longest = max((len(visible(token)) for token in tokens), default=1)
     return max(6, min(most, characters // longest))

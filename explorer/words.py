@@ -56,7 +56,7 @@ class Word:
 
 
 def _one_of(options: Collection[str] = ()) -> Kind:
-    """One name; out of these, or of those that the page offers."""
+    """Allow one name; out of these, or of those that the page offers."""
 
     def read(said: str) -> str:
         if len(said) > MOST_LETTERS or (options and said not in options):
@@ -91,7 +91,7 @@ def _short(number: float) -> str:
 
 
 def _several(options: Collection[str] = ()) -> Kind:
-    """Any number of names, with commas between; those that are not offered are passed over."""
+    """Allow any number of names, with commas between; those not offered are passed over."""
 
     def read(said: str) -> list[str]:
         names = [name for name in dict.fromkeys(said.split(",")) if name]
@@ -116,13 +116,13 @@ def _read_text(said: str, most: int) -> str:
 
 
 def _read_years(said: str) -> tuple[int, int]:
-    """As 2019-2023; which years there are, the page knows."""
+    """Read years such as 2019-2023; which years there are, the page knows."""
     first, last = sorted(int(year) for year in said.split("-"))
     return first, last
 
 
 def _read_power(said: str) -> int:
-    """The exponent of a power of ten that is written as such: 0.01 is −2."""
+    """Read the exponent of a power of ten that is written as such: 0.01 is −2."""
     exponent = log10(float(said))
     if not isfinite(exponent) or abs(exponent - round(exponent)) > 1e-9:
         raise ValueError(said)
@@ -169,7 +169,7 @@ Widths begin at 8 and go in eights, since a browser calls a number between two s
 
 
 def _setting(name: str) -> Kind:
-    """What a setting may be in a link, which reads as `--set` does."""
+    """Say what a setting may be in a link, which reads as `--set` does."""
 
     def read(said: str) -> Any:
         try:

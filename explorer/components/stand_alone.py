@@ -34,7 +34,7 @@ _EXPORT = re.compile(r"^export (?:default )?", re.MULTILINE)
 
 
 def _packed(path: Path) -> str:
-    """A script or a style with what it imports before it; no name may stand in both."""
+    """Give a script or a style with what it imports before it; no name may stand in both."""
     text = path.read_text(encoding="utf-8")
     imported = [_packed(path.parent / place) for place in _IMPORT.findall(text)]
     return "".join([*imported, _EXPORT.sub("", _IMPORT.sub("", text))])
@@ -52,7 +52,7 @@ _NAMES = {
 
 
 def _theme() -> str:
-    """The app's own colours, light or dark as the reader likes it."""
+    """Give the app's own colours, light or dark as the reader likes it."""
     return _THEME.format(light=_colours("light"), dark=_colours("dark"))
 
 

@@ -47,7 +47,7 @@ def part(name: str) -> str:
 
 @cache
 def formulas() -> Mapping[tuple[str, str], str]:
-    """What each box of a model's picture computes, in one line of plain text, by part and step."""
+    """Say what each box of a model's picture computes, in one plain line, by part and step."""
     table = json.loads(_texts()["parts", "formulas"])
     return {(part, step): line for part, steps in table.items() for step, line in steps.items()}
 
@@ -92,7 +92,7 @@ def inside(page: str, view: str) -> Words:
 
 
 def has_words(page: str, view: str) -> bool:
-    """Whether a view says what to look at; see `inside`."""
+    """Tell whether a view says what to look at; see `inside`."""
     return ("inside", page, view) in _texts()
 
 
@@ -151,7 +151,7 @@ def facts(name: str) -> Any:
 
 @cache
 def configs() -> Mapping[str, Mapping[str, Any]]:
-    """The exact configurations of real models among the facts, by id; shared, to be read only."""
+    """Give the exact configurations of real models in the facts, by id; shared, only to be read."""
     return {row["id"]: row for row in facts("configs")["configs"]}
 
 
@@ -200,7 +200,7 @@ _MARKS = r"\`*_{}[]()#+-.!|<>$~:"
 
 @cache
 def _texts() -> dict[tuple[str, ...], str]:
-    """Every text by the folders and the name it lies under, so that no name is ever a path."""
+    """Read every text by the folders and name it lies under, so that no name is ever a path."""
     files = (file for folder in _FOLDERS for file in (HERE / folder).rglob("*.*"))
     return {
         file.relative_to(HERE).with_suffix("").parts: file.read_text(encoding="utf-8").strip()

@@ -151,7 +151,7 @@ _LOOKS = 80_000_000
 
 @cache
 def limits() -> Limits:
-    """The limits that hold where this app runs."""
+    """Give the limits that hold where this app runs."""
     chosen, memory = os.environ.get("TINY_LLAMA_LIMITS", ""), memory_bytes()
     if _CLOUD_FOLDER in Path(__file__).resolve().parents:
         memory = min(memory, _CLOUD_MEMORY)
@@ -191,7 +191,7 @@ def check_text(text: str) -> None:
 
 
 def held_bytes(setup: Setup, text_bytes: int = 0) -> int:
-    """What a run holds in memory while it is live, between its steps.
+    """Count the bytes that a run holds in memory while it is live, between its steps.
 
     Args:
         setup: of the run.
@@ -202,7 +202,7 @@ def held_bytes(setup: Setup, text_bytes: int = 0) -> int:
 
 
 def with_expected_vocabulary(setup: Setup, text: str | None) -> Setup:
-    """A setup with the vocabulary that its tokenizer will have at the most, as far as one can tell.
+    """Give a setup the vocabulary that its tokenizer will have at most, as far as one can tell.
 
     Args:
         setup: what is to be run.
@@ -217,7 +217,7 @@ def with_expected_vocabulary(setup: Setup, text: str | None) -> Setup:
 
 
 def share_of_one_student(here: Limits) -> int:
-    """How much of the memory for runs one student's may take, so that others find some, too."""
+    """Say how much of the memory for runs one student's may take, so that others find some, too."""
     return here.training_bytes * 3 // 4
 
 

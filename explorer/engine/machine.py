@@ -10,7 +10,7 @@ _UNKNOWN_MEMORY = 8_000_000_000
 
 
 def n_cores() -> int:
-    """How many cores this process may use at once, at least 1."""
+    """Count the cores that this process may use at once, at least 1."""
     usable = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
@@ -21,7 +21,7 @@ def n_cores() -> int:
 
 
 def memory_bytes() -> int:
-    """How much memory this process and its workers may use together."""
+    """Say how much memory this process and its workers may use together."""
     found = [int(text) for path in _MEMORY_LIMITS if (text := _read(Path(path)).strip()).isdigit()]
     return min([_physical_memory(), *found])
 

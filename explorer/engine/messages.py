@@ -257,7 +257,7 @@ def encode(message: Message, number: int | None = None) -> Frame:
 
 
 def number_of(frame: Frame) -> int | None:
-    """The number of the request that a frame is or answers; None where it is neither."""
+    """Give the number of the request that a frame is or answers; None where it is neither."""
     number = frame.values.get("number")
     return number if isinstance(number, int) else None
 

@@ -116,19 +116,19 @@ class Run:
         return self.damage if self.is_readable else self.message
 
     def last(self, name: str) -> float | None:
-        """The latest value of a series; None where there is none yet."""
+        """Give the latest value of a series; None where there is none yet."""
         values = self.series[name].values
         return values[-1] if values else None
 
     def steps_a_second(self) -> float | None:
-        """How fast the run moves, its waiting for others included; None before that shows."""
+        """Tell how fast the run moves, its waiting for others included; None before that shows."""
         if self.status is not RunState.RUNNING or len(self.paces) < 2:
             return None
         (began, first), (now, last) = self.paces[0], self.paces[-1]
         return (last - first) / (now - began) if last > first else None
 
     def seconds_left(self) -> float | None:
-        """How long the run will go on at its present pace; None where that cannot be said."""
+        """Say how long the run will go on at its present pace; None where that cannot be said."""
         pace = self.steps_a_second()
         return (self.setup.training.steps - self.step) / pace if pace else None
 

@@ -57,27 +57,27 @@ def new_run_id() -> str:
 
 
 def is_run_id(word: str) -> bool:
-    """Whether a word from a link can name a run at all: never a path."""
+    """Tell whether a word from a link can name a run at all: never a path."""
     return bool(_RUN_ID.fullmatch(word))
 
 
 def fingerprint(secret: str) -> str:
-    """What a run keeps of its owner's secret: enough to know it again, useless to others."""
+    """Give what a run keeps of its owner's secret: enough to know it again, useless to others."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def is_owner(run: Run, secret: str) -> bool:
-    """Whether this is the secret of the student who started the run."""
+    """Tell whether this is the secret of the student who started the run."""
     return hmac.compare_digest(run.owner, fingerprint(secret))
 
 
 def is_text_owner(run: Run, secret: str) -> bool:
-    """Whether this is the secret of the student whose own text a run learns from."""
+    """Tell whether this is the secret of the student whose own text a run learns from."""
     return hmac.compare_digest(run.text_owner, fingerprint(secret))
 
 
 def runs_folder() -> Path:
-    """Where this app keeps its runs: `TINY_LLAMA_RUNS`, or a folder of this user's temporary ones.
+    """Name where this app keeps its runs: `TINY_LLAMA_RUNS`, or a temporary folder of this user's.
 
     The folder is readable by this user alone, since it holds texts that students have pasted. Where
     another user has taken the usual name, or another server is at work in the folder, a fresh one
@@ -171,7 +171,7 @@ _WRITTEN_OUT = (RunState.PAUSED, RunState.STOPPED, RunState.FINISHED)
 
 
 def has_begun(folder: Path) -> bool:
-    """Whether a run has done a step, as far as its record knows.
+    """Tell whether a run has done a step, as far as its record knows.
 
     Raises:
         UserError: if the record is missing or damaged.
@@ -305,7 +305,7 @@ def _who_has_too_much(
     student_bytes: int,
     busy: Collection[str],
 ) -> str | None:
-    """Whoever has most, if that or all together is too much and something of it may go."""
+    """Name whoever has most, if that or all together is too much and something of it may go."""
     sizes = {owner: sum(use.n_bytes for use in uses) for owner, uses in by_owner.items()}
     is_too_much = sum(sizes.values()) > most_bytes
     may_give = [
@@ -335,7 +335,7 @@ def _read_run(folder: Path) -> Run:
 
 
 def _likely_setup(folder: Path, recorded: Setup) -> Setup:
-    """The setup that the folder says, if it is the recorded one but for what comes later.
+    """Give the setup that the folder says, if it is the recorded one but for what comes later.
 
     That are the size of the vocabulary, once the run has a tokenizer, and a new number of steps.
     """
@@ -348,7 +348,7 @@ def _likely_setup(folder: Path, recorded: Setup) -> Setup:
 
 
 def _read_record(folder: Path) -> dict[str, Any]:
-    """What the server knew of a run, or what it knew one change earlier where that is damaged."""
+    """Read what the server knew of a run, or knew one change earlier where that is damaged."""
     try:
         return _checked_record(folder / RECORD)
     except CheckpointError:
@@ -375,7 +375,7 @@ def _checked_record(path: Path) -> dict[str, Any]:
 
 
 def _unreadable(folder: Path, error: UserError) -> Run:
-    """A run that can only be listed with the reason, and deleted by whose it seems to be."""
+    """Give a run that can only be listed with the reason, and deleted by whose it seems to be."""
     owners = [_owner_in(folder / name) for name in (RECORD, RECORD_BEFORE)]
     return Run(
         id=folder.name,
@@ -390,7 +390,7 @@ def _unreadable(folder: Path, error: UserError) -> Run:
 
 
 def _owner_in(path: Path) -> str:
-    """Whose a run is by a damaged record; empty where that cannot be said."""
+    """Say whose a run is by a damaged record; empty where that cannot be said."""
     with suppress(UserError):
         owner = read_json(path).get("owner")
         return owner if isinstance(owner, str) and _OWNER.fullmatch(owner) else ""
@@ -398,7 +398,7 @@ def _owner_in(path: Path) -> str:
 
 
 def _likely_text_owner(record: Mapping[str, Any]) -> str:
-    """Whose text it is, where a record from before does not say: of a copy nobody can tell."""
+    """Guess whose text it is, where an older record does not say: of a copy nobody can tell."""
     return "" if record.get("parent") else str(record.get("owner", ""))
 
 

@@ -7,7 +7,7 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def in_words(n: float) -> str:
-    """A count in the name that suits it, such as 6.74 billion, or else as a power of ten."""
+    """Write a count in the name that suits it, such as 6.74 billion, or else as a power of ten."""
     if abs(n) < 999_500:
         return f"{n:,.0f}" if abs(n) >= 99.95 or n == int(n) else f"{n:.3g}"
     for power, name in _NAMES.items():
@@ -18,7 +18,7 @@ def in_words(n: float) -> str:
 
 
 def in_short(n: float) -> str:
-    """A count in as few signs as can be, such as 6.74B."""
+    """Write a count in as few signs as can be, such as 6.74B."""
     for unit in ("", "k", "M", "B"):
         if float(f"{n:.3g}") < 1000:
             return f"{n:.3g}{unit}"
@@ -27,7 +27,7 @@ def in_short(n: float) -> str:
 
 
 def in_bytes(n: float) -> str:
-    """A number of bytes in the unit that suits it, 1,000 by 1,000."""
+    """Write a number of bytes in the unit that suits it, 1,000 by 1,000."""
     if n < 1000:
         return f"{n:,.0f} bytes"
     for unit in ("kB", "MB", "GB"):
@@ -38,12 +38,12 @@ def in_bytes(n: float) -> str:
 
 
 def in_flops(n: float) -> str:
-    """Operations, such as 131 billion FLOP."""
+    """Write operations, such as 131 billion FLOP."""
     return f"{in_words(n)} FLOP"
 
 
 def in_rate(n: float) -> str:
-    """Operations a second, in the units of data sheets, such as 312 TFLOP/s."""
+    """Write operations a second, in the units of data sheets, such as 312 TFLOP/s."""
     for unit in ("FLOP/s", "kFLOP/s", "MFLOP/s", "GFLOP/s", "TFLOP/s", "PFLOP/s"):
         if float(f"{n:.4g}") < 1000:
             return f"{n:.4g} {unit}"
@@ -52,22 +52,22 @@ def in_rate(n: float) -> str:
 
 
 def in_time(seconds: float) -> str:
-    """A time in the unit that suits it, such as 20.8 days."""
+    """Write a time in the unit that suits it, such as 20.8 days."""
     return _in_unit(seconds, _TIMES)
 
 
 def in_energy(kwh: float) -> str:
-    """An energy in the unit that suits it, such as 450 MWh."""
+    """Write an energy in the unit that suits it, such as 450 MWh."""
     return _in_unit(kwh, _ENERGIES)
 
 
 def in_mass(kg: float) -> str:
-    """A mass in the unit that suits it, such as 173 t."""
+    """Write a mass in the unit that suits it, such as 173 t."""
     return _in_unit(kg, _MASSES)
 
 
 def _in_unit(amount: float, units: Mapping[str, float]) -> str:
-    """An amount in the largest unit of which there is one, else in the smallest of all."""
+    """Write an amount in the largest unit of which there is one, else in the smallest of all."""
     unit, size = next(
         (each for each in units.items() if amount >= each[1]), list(units.items())[-1]
     )

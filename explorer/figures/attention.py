@@ -17,7 +17,7 @@ _UNTOUCHED, _WITHOUT = "All heads", "Without the heads switched off"
 def stage_bars(
     tokens: Sequence[str], stages: Mapping[str, np.ndarray], *, reader: int, source: int
 ) -> Picture:
-    """One reader's numbers for every source, a row a stage.
+    """Draw one reader's numbers for every source, a row a stage.
 
     Args:
         tokens: of the text, `t`.
@@ -51,7 +51,7 @@ def stage_bars(
 
 
 def next_tokens(vocabulary: Sequence[str], probabilities: np.ndarray, *, most: int = 12) -> Picture:
-    """What comes next, with all heads and without some: the likeliest tokens of either.
+    """Draw what comes next, with all heads and without some: the likeliest tokens of either.
 
     Args:
         vocabulary: what each token reads as.
@@ -88,7 +88,7 @@ def next_tokens(vocabulary: Sequence[str], probabilities: np.ndarray, *, most: i
 
 
 def loss_change(tokens: Sequence[str], losses: np.ndarray, counts: np.ndarray) -> Picture:
-    """How much worse, or better, each token is expected without some heads.
+    """Draw how much worse, or better, each token is expected without some heads.
 
     Args:
         tokens: of the text, `t`.
@@ -123,7 +123,7 @@ def loss_change(tokens: Sequence[str], losses: np.ndarray, counts: np.ndarray) -
 
 
 def importance_map(growth: np.ndarray) -> Picture:
-    """How much the loss grows without each head alone, `l h` (nats)."""
+    """Draw how much the loss grows without each head alone, `l h` (nats)."""
     n_layers, n_heads = growth.shape
     figure = go.Figure(
         go.Heatmap(
@@ -158,7 +158,7 @@ def formation(
     role: str,
     chosen: tuple[int, int],
 ) -> Picture:
-    """A role's score of every head, and the loss, against the step.
+    """Draw a role's score of every head, and the loss, against the step.
 
     Args:
         steps: at which the model was kept, `n`.
@@ -202,7 +202,7 @@ def formation(
 def score_against_loss(
     steps: Sequence[int], scores: np.ndarray, losses: np.ndarray, *, role: str
 ) -> Picture:
-    """A head's score against the loss, step by step from right to left.
+    """Draw a head's score against the loss, step by step from right to left.
 
     Args:
         steps: at which the model was kept, `n`.
@@ -248,7 +248,7 @@ def _name_tokens(figure: go.Figure, tokens: Sequence[str]) -> None:
 
 
 def _few(values: np.ndarray) -> np.ndarray:
-    """At most eight of them."""
+    """Take at most eight of them."""
     at = np.linspace(0, len(values) - 1, min(8, len(values))).astype(int)
     return np.asarray(values[np.unique(at)])
 

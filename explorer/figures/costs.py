@@ -33,7 +33,7 @@ class Box:
 
 
 def parameter_map(boxes: Sequence[Box], opened: str) -> Picture:
-    """The parameters of a model as boxes in boxes, each as large as its share.
+    """Draw the parameters of a model as boxes in boxes, each as large as its share.
 
     Args:
         boxes: the whole model first.
@@ -78,7 +78,7 @@ def parameter_map(boxes: Sequence[Box], opened: str) -> Picture:
 
 
 def _written(box: Box, whole: int, *, is_holder: bool) -> str:
-    """What stands in a box: of one that holds others, on a line above them."""
+    """Say what stands in a box: of one that holds others, on a line above them."""
     label, share = box.label.rpartition(": ")[2], _percent(box.n_parameters, whole)
     lines = [f"{label} {share}"] if is_holder else [label, in_short(box.n_parameters), share]
     return "<br>".join(lines)
@@ -87,7 +87,7 @@ def _written(box: Box, whole: int, *, is_holder: bool) -> str:
 def flops_by_length(
     lengths: Sequence[int], parts: Mapping[str, Sequence[float]], context: int
 ) -> Picture:
-    """Operations a token takes in the forward pass, by component, against the text's length.
+    """Draw the operations a token takes in the forward pass, by component, by the text's length.
 
     Args:
         lengths: of the text, in tokens.
@@ -123,7 +123,7 @@ def flops_by_length(
 
 
 def memory_bars(bars: Mapping[str, Mapping[str, float]], level: float, level_name: str) -> Picture:
-    """What each way to train or serve takes of memory, stacked, beside what an accelerator has.
+    """Stack what each way to train or serve takes of memory, beside what an accelerator has.
 
     Args:
         bars: bytes by what they are for, by name of the bar.
@@ -168,7 +168,7 @@ def cache_lines(
     level: float,
     level_name: str,
 ) -> Picture:
-    """What the KV cache takes against the length of the text, for several batches.
+    """Draw what the KV cache takes against the length of the text, for several batches.
 
     Args:
         lengths: tokens of each text.
@@ -220,7 +220,7 @@ class Pass:
 
 
 def roofline(passes: Sequence[Pass], *, peak: float, bandwidth: float) -> Picture:
-    """What an accelerator reaches at best against operations a byte (Williams et al. 2009).
+    """Draw what an accelerator reaches at best against operations a byte (Williams et al. 2009).
 
     Args:
         passes: points on or below the roof.
@@ -272,7 +272,7 @@ def speed_by_batch(
     best: Sequence[float],
     most_that_fits: int | None,
 ) -> Picture:
-    """Tokens a second at best against the number of texts at once.
+    """Draw tokens a second at best against the number of texts at once.
 
     Args:
         batches: texts at once.
@@ -331,7 +331,7 @@ MOST_LABELLED = 16
 
 
 def sizes_map(sizes: Sequence[Size], tokens_a_parameter: float) -> Picture:
-    """Models by parameters and training tokens, both in powers of ten.
+    """Draw models by parameters and training tokens, both in powers of ten.
 
     Args:
         sizes: the models.
@@ -381,18 +381,18 @@ def sizes_map(sizes: Sequence[Size], tokens_a_parameter: float) -> Picture:
 
 
 def _staggered(words: Sequence[str], is_above: bool) -> list[str]:
-    """Every other word a line further from its point, so that neighbours do not touch."""
+    """Put every other word a line further from its point, so that neighbours do not touch."""
     further = "{}<br> " if is_above else " <br>{}"
     return [further.format(word) if at % 2 else word for at, word in enumerate(words)]
 
 
 def _mark(dash: str) -> dict[str, Any]:
-    """A line across the picture, named in the legend: notes beside lines fail on log axes."""
+    """Style a line across the picture, named in the legend: notes beside lines fail on log axes."""
     return {"line": {"color": "gray", "width": 2, "dash": dash}, "showlegend": True}
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """The powers of ten between two numbers."""
+    """List the powers of ten between two numbers."""
     return [10.0**power for power in range(ceil(log10(low)), floor(log10(high)) + 1)]
 
 

@@ -15,7 +15,7 @@ N_TOP = 12
 def activation_curves(
     z: np.ndarray, curves: Mapping[str, np.ndarray], chosen: int, *, y: str, top: float
 ) -> Picture:
-    """Activations, or their derivatives, along what they read.
+    """Draw activations, or their derivatives, along what they read.
 
     Args:
         z: what they read, `n`.
@@ -47,7 +47,7 @@ def activation_curves(
 
 
 def product_map(z: np.ndarray, values: np.ndarray, title: str, *, most: float = 4.0) -> Picture:
-    """What a gated unit gives, for every pair of gate input and up.
+    """Draw what a gated unit gives, for every pair of gate input and up.
 
     Args:
         z: what the activation reads, `n`.
@@ -82,7 +82,7 @@ def product_map(z: np.ndarray, values: np.ndarray, title: str, *, most: float = 
 def unit_map(
     tokens: Sequence[str], units: Sequence[int], values: np.ndarray, *, first: int, what: str
 ) -> Picture:
-    """The busiest hidden units (rows) on the tokens of a stretch (columns).
+    """Draw the busiest hidden units (rows) on the tokens of a stretch (columns).
 
     Args:
         tokens: `t`.
@@ -121,7 +121,7 @@ def unit_map(
 
 
 def top_units(hidden: np.ndarray, gate: np.ndarray, up: np.ndarray, token: str) -> Picture:
-    """The units that do most on one token.
+    """Draw the units that do most on one token.
 
     Args:
         hidden: of every unit, `f`.
@@ -153,7 +153,7 @@ def top_units(hidden: np.ndarray, gate: np.ndarray, up: np.ndarray, token: str) 
 def gate_density(
     counts: np.ndarray, gate_edges: np.ndarray, up_edges: np.ndarray, *, x: str, y: str
 ) -> Picture:
-    """How often a gate and what it multiplies take which values, over all units and tokens.
+    """Draw how often a gate and what it multiplies take which values, over all units and tokens.
 
     Args:
         counts: `n_up n_gate`.
@@ -193,7 +193,7 @@ def gate_density(
 def near_zero(
     thresholds: np.ndarray, shares: Mapping[str, np.ndarray], threshold: float
 ) -> Picture:
-    """What share of hidden values is smaller than a threshold, for several models.
+    """Draw what share of hidden values is smaller than a threshold, for several models.
 
     Args:
         thresholds: as shares of the layer's root mean square, `n`.
@@ -234,7 +234,7 @@ def width_lines(
     points: Mapping[str, tuple[float, float]],
     budget: float,
 ) -> Picture:
-    """Parameters of one feed-forward network against its hidden width, with a gate and without.
+    """Draw the parameters of a feed-forward network by its hidden width, with a gate and without.
 
     Args:
         widths: hidden widths, `n`.

@@ -30,7 +30,7 @@ class CacheSizes:
 
 
 def cache_sizes(rows: Sequence[CacheSizes], *, n_tokens: int) -> Picture:
-    """What the cache of each model takes, beside what it would take with more or fewer heads.
+    """Draw what the cache of each model takes, beside what more or fewer heads would take.
 
     Args:
         rows: a model each, the first on top.
@@ -66,7 +66,7 @@ def cache_sizes(rows: Sequence[CacheSizes], *, n_tokens: int) -> Picture:
 
 
 def cache_growth(lengths: Sequence[int], lines: Mapping[int, Sequence[int]], own: int) -> Picture:
-    """How the cache of one model grows with the text, by its number of key/value heads.
+    """Draw how the cache of one model grows with the text, by its number of key/value heads.
 
     Args:
         lengths: of the text, in tokens.
@@ -103,7 +103,7 @@ def cache_growth(lengths: Sequence[int], lines: Mapping[int, Sequence[int]], own
 
 
 def token_times(lengths: np.ndarray, with_cache: np.ndarray, without_cache: np.ndarray) -> Picture:
-    """How long one more token takes after texts of several lengths.
+    """Draw how long one more token takes after texts of several lengths.
 
     Args:
         lengths: tokens of the text, `n`.

@@ -7,22 +7,22 @@ _VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍", "\u00a0": "⍽"}
 
 
 def visible(token: str) -> str:
-    """A token with its blanks and control characters shown."""
+    """Show the blanks and control characters of a token."""
     return "".join(_VISIBLE.get(mark) or _shown(mark) for mark in token) or "∅"
 
 
 def visible_all(tokens: Sequence[str]) -> list[str]:
-    """Tokens with their blanks and control characters shown."""
+    """Show the blanks and control characters of tokens."""
     return [visible(token) for token in tokens]
 
 
 def plotted(token: str) -> str:
-    """A token as Plotly shows it word for word, which reads a few HTML tags in labels."""
+    """Write a token so that Plotly, which reads some HTML in labels, shows it word for word."""
     return escape(visible(token), quote=False)
 
 
 def numbered(tokens: Sequence[str], first: int = 0) -> list[str]:
-    """Tokens as Plotly shows them, each after its place in the text.
+    """Write tokens as Plotly shows them, each after its place in the text.
 
     Args:
         tokens: of a stretch.

@@ -38,7 +38,7 @@ def lens_map(
     first: int = 0,
     framed_at: int | None = None,
 ) -> Picture:
-    """The guess of each layer after each token; layers go up as the text goes through them.
+    """Draw the guess of each layer after each token; layers go up as the text goes through them.
 
     Args:
         tokens: what is read, `t`.
@@ -101,7 +101,7 @@ def lens_map(
 def by_layer(
     here: np.ndarray, mean: np.ndarray, *, title: str, word: str, is_rank: bool = False
 ) -> Picture:
-    """One number by layer, after the chosen token and on average over the text.
+    """Draw one number by layer, after the chosen token and on average over the text.
 
     Args:
         here: after the chosen token, `l`.
@@ -144,5 +144,5 @@ def by_layer(
 
 
 def row_names(n: int) -> list[str]:
-    """What the rows of the lens are called: the embedding, then the layers counted from 0."""
+    """Name the rows of the lens: the embedding, then the layers counted from 0."""
     return ["embedding", *(f"layer {layer}" for layer in range(n - 1))]

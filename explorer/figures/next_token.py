@@ -26,7 +26,7 @@ def next_tokens(
     stages: Sequence[str],
     n_kept: int,
 ) -> Picture:
-    """Bars of what the model itself expects, and on them of what the next token is drawn from.
+    """Draw bars of what the model itself expects, and on them of what the next token is drawn from.
 
     Args:
         tokens: the likeliest, likeliest first, `n`.
@@ -81,7 +81,7 @@ def next_tokens(
 
 
 def percent(share: float) -> str:
-    """A probability in percent, also a very small one."""
+    """Write a probability in percent, also a very small one."""
     if share >= 0.001:
         return f"{share:.1%}"
     return f"{100 * share:.1g}%" if share >= 1e-6 else "≈ 0%"
@@ -100,5 +100,5 @@ def _bars(name: str, shares: np.ndarray, *, width: float, opacity: float) -> go.
 
 
 def _which_took(kept: np.ndarray, stages: Sequence[str]) -> str:
-    """The first stage after which a token was out."""
+    """Name the first stage after which a token was out."""
     return STAGES[stages[int(np.argmin(kept))]]

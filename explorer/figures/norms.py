@@ -26,7 +26,7 @@ def norm_statistics(
     first: int,
     chosen: int,
 ) -> Picture:
-    """Mean, standard deviation and root mean square of each token's vector.
+    """Draw mean, standard deviation and root mean square of each token's vector.
 
     Args:
         tokens: the stretch shown, `t`.
@@ -64,7 +64,7 @@ def norm_statistics(
 
 
 def two_results(results: np.ndarray, token: str) -> Picture:
-    """Each number of one token's vector after RMSNorm and after LayerNorm.
+    """Draw each number of one token's vector after RMSNorm and after LayerNorm.
 
     Args:
         results: `2 d`, RMSNorm first.
@@ -103,7 +103,7 @@ def two_results(results: np.ndarray, token: str) -> Picture:
 def invariance(
     by: np.ndarray, changes: np.ndarray, chosen: float, *, multiplies: bool, edge: float = 0.0
 ) -> Picture:
-    """How much the result of each norm moves when all its input is multiplied, or shifted.
+    """Draw how much each norm's result moves when all its input is multiplied, or shifted.
 
     Args:
         by: the factors or the shifts, `n`.
@@ -147,7 +147,7 @@ def invariance(
 
 
 def norm_operations(operations: Mapping[str, Mapping[str, int]]) -> Picture:
-    """Operations of each norm for one token, by what they are for.
+    """Draw the operations of each norm for one token, by what they are for.
 
     Args:
         operations: by norm, then by part.
@@ -187,7 +187,7 @@ def name_tokens(figure: go.Figure, tokens: Sequence[str], first: int = 0) -> Non
 
 
 def kept(values: np.ndarray, decimals: int = 4) -> list[float | None]:
-    """Numbers as they travel: rounded, and a gap for what is none."""
+    """Write numbers as they travel: rounded, and a gap for what is none."""
     return [
         round(float(v), decimals) if np.isfinite(v) else None for v in np.asarray(values).ravel()
     ]

@@ -60,7 +60,7 @@ def with_type(figure: go.Figure, size: int) -> go.Figure:
 
 
 def named_axis(names: Sequence[str], first: int = 0) -> dict[str, Any]:
-    """An axis of things in a row, each with its name where there is room for it.
+    """Describe an axis of things in a row, each with its name where there is room for it.
 
     Of categories Plotly names as many as fit, whatever the size of picture and letters; of numbers
     only a few.
@@ -80,7 +80,7 @@ def named_axis(names: Sequence[str], first: int = 0) -> dict[str, Any]:
 
 
 def log_axis(low: float, high: float) -> dict[str, Any]:
-    """A logarithmic axis from one number to another, each of its ticks a number as it is.
+    """Describe a logarithmic axis from one number to another, each of its ticks a number as it is.
 
     Args:
         low: above 0.

@@ -16,7 +16,7 @@ _SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up", "cross", "star", 
 def toeplitz(
     scores: np.ndarray, *, places: Sequence[tuple[int, int]], title: str, along: float
 ) -> Picture:
-    """The score of one token at every place with another at every place.
+    """Draw the score of one token at every place with another at every place.
 
     Args:
         scores: `t s`; the first ones are shown.
@@ -63,7 +63,7 @@ def toeplitz(
 
 
 def moved_together(lines: Mapping[str, np.ndarray], *, m: int, n: int, by: int) -> Picture:
-    """Scores as query and key move along together.
+    """Draw scores as query and key move along together.
 
     Args:
         lines: the score by how far both have moved, by scheme.
@@ -99,7 +99,7 @@ def random_decay(
     *,
     context: int,
 ) -> Picture:
-    """Scores of random queries and keys by distance, and the bound, each as a share.
+    """Draw scores of random queries and keys by distance, and the bound, each as a share.
 
     Args:
         alike: mean and spread for keys that equal their queries, `d`.
@@ -135,7 +135,7 @@ def random_decay(
 def real_decay(
     means: np.ndarray, spreads: np.ndarray, happened: np.ndarray, *, context: int
 ) -> Picture:
-    """Scores of a trained head by distance.
+    """Draw scores of a trained head by distance.
 
     Args:
         means: of all its queries with all its keys, `d`.
@@ -182,7 +182,7 @@ class Curve:
 
 
 def losses_by_position(curves: Sequence[Curve], *, guessing: float) -> Picture:
-    """The loss by position, in units of each model's context in training.
+    """Draw the loss by position, in units of each model's context in training.
 
     Args:
         curves: one a model.
@@ -238,7 +238,7 @@ def _said(curve: Curve) -> str:
 def _add_band(
     figure: go.Figure, name: str, means: np.ndarray, spreads: np.ndarray, dash: str
 ) -> None:
-    """A line with one standard deviation to either side."""
+    """Draw a line with one standard deviation to either side."""
     x = np.arange(len(means))
     for edge, fill in ((means - spreads, None), (means + spreads, "tonexty")):
         figure.add_scatter(

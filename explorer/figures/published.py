@@ -33,7 +33,7 @@ class Bar:
 
 
 def bars(rows: Sequence[Bar], *, title: str, x: str, others: str = "Other models") -> Picture:
-    """A bar for each model, in the order given; LLaMA's in a colour of their own.
+    """Draw a bar for each model, in the order given; LLaMA's in a colour of their own.
 
     Args:
         rows: from top to bottom.
@@ -78,7 +78,7 @@ def _bars(rows: Sequence[Bar], name: str, *, ours: bool) -> go.Bar:
 
 
 def _gap(row: Bar) -> dict[str, object]:
-    """Words where a bar would be."""
+    """Write words where a bar would be."""
     return {
         "text": row.written,
         "x": 0,
@@ -104,7 +104,7 @@ class Pair:
 
 
 def dumbbells(rows: Sequence[Pair], *, ours: str, theirs: str, x: str) -> Picture:
-    """Two scores of each test on one line, in the order given.
+    """Draw two scores of each test on one line, in the order given.
 
     Args:
         rows: from top to bottom.
@@ -147,7 +147,7 @@ def _ends(
 
 
 def _links(rows: Sequence[Pair], name: str, dash: str) -> go.Scatter:
-    """Lines between the two scores, in one trace with gaps."""
+    """Draw lines between the two scores, in one trace with gaps."""
     return go.Scatter(
         x=[score for row in rows for score in (row.ours, row.theirs, None)],
         y=[row.label for row in rows for _ in range(3)],
@@ -173,7 +173,7 @@ class Trained:
 def by_size(
     series: Mapping[str, Sequence[Trained]], *, y: str, short: Callable[[float], str]
 ) -> Picture:
-    """Something of several models against their sizes, both on scales of factors.
+    """Draw something of several models against their sizes, both on scales of factors.
 
     Args:
         series: models from small to large, by the name of their family; LLaMA's first.
@@ -207,7 +207,7 @@ def by_size(
 
 
 def _marks(values: Sequence[float]) -> list[float]:
-    """Where to mark an axis of factors: at 1, 2 and 5 times powers of ten, no more than six."""
+    """Say where to mark an axis of factors: at 1, 2, 5 times powers of ten, no more than six."""
     least, most = np.log10(min(values)) - 0.2, np.log10(max(values)) + 0.2
     powers = range(int(np.floor(least)), int(np.ceil(most)) + 1)
     steps = (1, 2, 5) if most - least < 2 else (1,)
@@ -226,7 +226,7 @@ class Spent:
 
 
 def spending(rows: Sequence[Spent], *, title: str, x: str) -> Picture:
-    """Bars of what was printed, with a mark on each for what comes out when computed again.
+    """Draw bars of what was printed, each with a mark for what comes out when computed again.
 
     Args:
         rows: from top to bottom.
@@ -254,7 +254,7 @@ def spending(rows: Sequence[Spent], *, title: str, x: str) -> Picture:
 
 
 def small_tree(parents: Sequence[str], root: str, children: Sequence[str]) -> Picture:
-    """A model between what it stands on and what stands on it, from left to right.
+    """Draw a model between what it stands on and what stands on it, from left to right.
 
     Args:
         parents: names, from top to bottom.
@@ -277,12 +277,12 @@ def small_tree(parents: Sequence[str], root: str, children: Sequence[str]) -> Pi
 
 
 def _places(x: float, n: int, rows: int) -> list[tuple[float, float]]:
-    """Places one below the other, spread over the height."""
+    """List places one below the other, spread over the height."""
     return [(x, rows * (place + 0.5) / n - 0.5) for place in range(n)]
 
 
 def _branches(ends: Sequence[tuple[float, float]], middle: tuple[float, float]) -> go.Scatter:
-    """Lines from each end to the middle, in one trace with gaps."""
+    """Draw lines from each end to the middle, in one trace with gaps."""
     x: list[float | None] = []
     y: list[float | None] = []
     for end in ends:

@@ -11,7 +11,7 @@ MOST_CLOCKS = 16
 
 
 def clocks(before: np.ndarray, after: np.ndarray, turns: np.ndarray, *, position: int) -> Picture:
-    """The pairs of a query as hands: where the model has put them, and where they are turned to.
+    """Draw the pairs of a query as hands: as the model has put them, and as they are turned.
 
     All hands are drawn equally long, whatever the lengths of the pairs.
 
@@ -77,7 +77,7 @@ def clocks(before: np.ndarray, after: np.ndarray, turns: np.ndarray, *, position
 
 
 def spectrum(lengths: np.ndarray, *, context: int, title: str) -> Picture:
-    """The wavelength of each pair, and where the context falls.
+    """Draw the wavelength of each pair, and where the context falls.
 
     Args:
         lengths: in positions, `e/2`.
@@ -121,7 +121,7 @@ def spectrum(lengths: np.ndarray, *, context: int, title: str) -> Picture:
 
 
 def layouts(order: np.ndarray) -> Picture:
-    """The same coordinates in both layouts, each joined to where it stands in the other.
+    """Draw the same coordinates in both layouts, each joined to where it stands in the other.
 
     Args:
         order: by which rotate-half's coordinates stand in the interleaved layout, `e`.
@@ -166,7 +166,7 @@ def layouts(order: np.ndarray) -> Picture:
 
 
 def _dials(x: np.ndarray, y: np.ndarray) -> dict[str, list[float | None]]:
-    """A circle around each centre, as one line with gaps."""
+    """Draw a circle around each centre, as one line with gaps."""
     angle = np.linspace(0, 2 * np.pi, 33)
     points: dict[str, list[float | None]] = {"x": [], "y": []}
     for a, b in zip(x, y, strict=True):
@@ -176,20 +176,20 @@ def _dials(x: np.ndarray, y: np.ndarray) -> dict[str, list[float | None]]:
 
 
 def _joined(start: np.ndarray, end: np.ndarray) -> list[float | None]:
-    """Start and end of each line, with gaps between the lines."""
+    """Join start and end of each line, with gaps between the lines."""
     pairs = zip(np.round(start, 3).tolist(), np.round(end, 3).tolist(), strict=True)
     return [each for a, b in pairs for each in (a, b, None)]
 
 
 def wavelength_words(length: float) -> str:
-    """A wavelength in few characters."""
+    """Write a wavelength in few characters."""
     if length < 100:
         return f"{length:.3g}"
     return f"{length:,.0f}" if length < 1e6 else f"{length:.1e}"
 
 
 def short_wavelength(length: float) -> str:
-    """A wavelength in fewer characters still: thousands as k, millions as M."""
+    """Write a wavelength in fewer characters still: thousands as k, millions as M."""
     if length >= 1e9:
         return f"{length:.0e}"
     for unit, size in (("M", 1e6), ("k", 1e3)):

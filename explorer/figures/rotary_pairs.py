@@ -15,7 +15,7 @@ MOST_CELLS = 4_096
 def pair_bars(
     shares: np.ndarray, differences: np.ndarray, lengths: np.ndarray, *, chosen: int
 ) -> Picture:
-    """How much of a head's scores each pair carries.
+    """Draw how much of a head's scores each pair carries.
 
     Args:
         shares: of the sizes, `e/2`.
@@ -58,7 +58,7 @@ def pair_bars(
 
 
 def pair_distances(values: np.ndarray, lengths: np.ndarray, *, are_shares: bool) -> Picture:
-    """What each pair adds to scores at each distance, `e/2 d`; as shares, columns sum to 1."""
+    """Draw what each pair adds to scores at each distance, `e/2 d`; as shares, columns sum to 1."""
     values = values[:, : max(1, MOST_CELLS // len(values))]
     top = max(float(np.abs(values).max()), 1e-6)
     figure = go.Figure(
@@ -94,7 +94,7 @@ def planes(
     *,
     pair: int,
 ) -> Picture:
-    """One pair of all queries and keys of a text, before they are turned and, under it, after.
+    """Draw one pair of all queries and keys of a text, before they are turned and, under it, after.
 
     Args:
         tokens: of the text, `t`.
@@ -150,7 +150,7 @@ def _rounded(values: np.ndarray) -> list[float | None]:
 
 
 def _together(points: np.ndarray) -> float:
-    """How far points lie in one direction: 1 all in the same, 0 in all directions."""
+    """Say how far points lie in one direction: 1 all in the same, 0 in all directions."""
     total = np.hypot(*points.T).sum()
     return float(np.hypot(*points.sum(0)) / total) if total > 0 else 0.0
 

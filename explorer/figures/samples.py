@@ -11,7 +11,7 @@ _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 def sample_surprise(seeds: Sequence[int], log_probabilities: np.ndarray) -> Picture:
-    """How improbable each text becomes as it grows: a steep place is an unlikely token.
+    """Draw how improbable each text becomes as it grows: a steep place is an unlikely token.
 
     Args:
         seeds: a line each, `n`.

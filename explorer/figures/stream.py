@@ -13,7 +13,7 @@ from explorer.figures.picture import Picture, framed, log_axis, named_axis
 def stream_map(
     tokens: Sequence[str], places: Sequence[str], lengths: np.ndarray, *, first: int
 ) -> Picture:
-    """How long the residual vector of each token is at each place.
+    """Draw how long the residual vector of each token is at each place.
 
     Args:
         tokens: the stretch shown, `t`.
@@ -52,7 +52,7 @@ def stream_map(
 def parts_added(
     places: Sequence[str], lengths: np.ndarray, added: np.ndarray, shares: np.ndarray
 ) -> Picture:
-    """How long the stream is at each place, and what each part adds, on average.
+    """Draw how long the stream is at each place, and what each part adds, on average.
 
     Args:
         places: from the embedding on, `p`.
@@ -91,7 +91,7 @@ def parts_added(
 
 
 def gradients_by_layer(gradients: np.ndarray, depth: int) -> Picture:
-    """The first gradient of every layer, norm before and norm after.
+    """Draw the first gradient of every layer, norm before and norm after.
 
     Args:
         gradients: lengths, `2 l`, pre-norm first.
@@ -120,7 +120,7 @@ def gradients_by_layer(gradients: np.ndarray, depth: int) -> Picture:
 
 
 def last_gradients(depths: np.ndarray, gradients: np.ndarray) -> Picture:
-    """The first gradient of the last layer, against depth, with a line of 1 / sqrt(depth).
+    """Draw the last layer's first gradient, against depth, with a line of 1 / sqrt(depth).
 
     Args:
         depths: `n`.
@@ -168,7 +168,7 @@ def _short(place: str) -> str:
 
 
 def _log_axis(figure: go.Figure, values: np.ndarray) -> None:
-    """A logarithmic axis that spans at least a power of ten, so that a flat line looks flat."""
+    """Let a logarithmic axis span at least a power of ten, so that a flat line looks flat."""
     kept = values[np.isfinite(values) & (values > 0)]
     if kept.size:
         low, high = np.log10(kept.min()), np.log10(kept.max())

@@ -21,7 +21,7 @@ def token_losses(
     uniform: float,
     first: int = 2,
 ) -> Picture:
-    """The loss of each token of a stretch of text.
+    """Draw the loss of each token of a stretch of text.
 
     Args:
         tokens: the stretch, `t`.

@@ -14,7 +14,7 @@ MOST_POINTS = 600
 
 
 def merge_counts(pieces: Sequence[str], counts: np.ndarray, chosen: int) -> Picture:
-    """How often each merged pair stood in the training text, merge by merge.
+    """Draw how often each merged pair stood in the training text, merge by merge.
 
     Args:
         pieces: what each merge made, `n`, at least one.
@@ -56,7 +56,7 @@ def merge_counts(pieces: Sequence[str], counts: np.ndarray, chosen: int) -> Pict
 
 
 def language_bars(languages: Sequence[str], ratios: np.ndarray, title: str) -> Picture:
-    """How many times as many tokens as English each language takes for the same sentence.
+    """Draw how many times as many tokens as English each language takes for the same sentence.
 
     Args:
         languages: names.
@@ -97,7 +97,7 @@ class Priced:
 
 
 def vocabulary_trade(learned: Sequence[Priced], fixed: Sequence[Priced]) -> Picture:
-    """Characters in a token against the parameters that the vocabulary takes.
+    """Draw characters in a token against the parameters that the vocabulary takes.
 
     Args:
         learned: SentencePiece's vocabularies from small to large.
@@ -157,7 +157,7 @@ class Equal:
 
 
 def equal_quality(equals: Sequence[Equal], bits: float) -> Picture:
-    """The same quality in two units: losses per token, which differ, and bits per byte.
+    """Draw the same quality in two units: losses per token, which differ, and bits per byte.
 
     Args:
         equals: a pair of bars each.

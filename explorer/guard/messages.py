@@ -53,12 +53,12 @@ def fits(asks: ClientState) -> bool:
 
 
 def long_states(asks: ClientState) -> list[WidgetState]:
-    """The widgets of a question that show more than a box can."""
+    """List the widgets of a question that show more than a box can."""
     return [each for each in asks.widget_states.widgets if each.ByteSize() > MOST_STATE_BYTES]
 
 
 def key_of(widget: WidgetState) -> str:
-    """The name by which the app knows a widget; empty: it has none."""
+    """Give the name by which the app knows a widget; empty: it has none."""
     return user_key_from_element_id(widget.id) or ""
 
 

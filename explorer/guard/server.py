@@ -91,7 +91,7 @@ class Guard:
                 )
 
     def note(self, session: str) -> str:
-        """What is to be said to a session now, once; empty: nothing."""
+        """Give what is to be said to a session now, once; empty: nothing."""
         said = self._notes.pop(session, "")
         return said or (PRESSED_TOO_FAST if self._turns.left_out(session) else "")
 
@@ -157,7 +157,7 @@ def _guard_of(server: Runtime) -> Guard:
 
 
 def guard() -> Guard | None:
-    """The guard of this server, put up by the first page; None where pages run without a server."""
+    """Give the server's guard, put up by the first page; None where pages run without a server."""
     if not runtime.exists() or not isinstance(server := runtime.get_instance(), Runtime):
         return None
     return _guard_of(server)

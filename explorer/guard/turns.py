@@ -172,7 +172,7 @@ class Turns:
         return _Asker(now, spent=EAGER if is_crowd else 0.0)
 
     def _eager(self) -> float:
-        """How much may have been asked for by who does not wait now."""
+        """Say how much may have been asked for by who does not wait now."""
         is_full = len(self._passed) == CROWD
         is_crowd = is_full and self._clock() - self._passed[0] < CROWD_SECONDS
         return EAGER_IN_A_CROWD if is_crowd else EAGER
@@ -209,7 +209,7 @@ class Turns:
         self._take_next()
 
     def _has_others(self) -> bool:
-        """Whether anybody is present who does not stand in the line."""
+        """Tell whether anybody is present who does not stand in the line."""
         now = self._clock()
         return any(
             now - asker.seen_at < PRESENT and asker.spent < EAGER for asker in self._askers.values()

@@ -45,7 +45,7 @@ def head_grid(
 
 
 def grid_data(maps: np.ndarray, roles: np.ndarray) -> dict[str, Any]:
-    """What the browser is sent."""
+    """Write down what the browser is sent."""
     layers = [
         [
             {
@@ -64,7 +64,7 @@ def grid_data(maps: np.ndarray, roles: np.ndarray) -> dict[str, Any]:
 
 
 def page(maps: np.ndarray, roles: np.ndarray, title: str) -> str:
-    """The grid as an HTML file of its own, which opens without this app and without a network."""
+    """Pack the grid as an HTML file of its own, which opens without this app and a network."""
     return stand_alone(HERE, "head_grid", "headGrid", title, grid_data(maps, roles))
 
 
@@ -77,6 +77,6 @@ def grid_words(roles: np.ndarray) -> str:
 
 
 def role_title(scores: np.ndarray) -> str:
-    """What a head is called."""
+    """Say what a head is called."""
     role = best_role(scores)
     return ROLES[role] if role else "Mixed"

@@ -102,7 +102,7 @@ def live_chart(
 
 
 def updates(lines: Sequence[Line], sent: Sent, x_title: str = "") -> list[dict[str, Any]]:
-    """What the browser still needs of each line; `sent` is brought up to date."""
+    """Give what the browser still needs of each line; `sent` is brought up to date."""
     shown = {(x_title, line.run, line.name, _first(line)): line for line in lines}
     for gone in sent.keys() - shown.keys():
         del sent[gone]
@@ -127,12 +127,12 @@ def moving_average(values: np.ndarray) -> np.ndarray:
 
 
 def _first(line: Line) -> float:
-    """Where a line begins; before everything, while it has no point."""
+    """Say where a line begins; before everything, while it has no point."""
     return float(np.asarray(line.x[:1])[0]) if len(line.x) else -math.inf
 
 
 def _update(line: Line, sent: deque[int]) -> dict[str, Any]:
-    """Points `start` to `end` of a line, or, where `start` is 0, the whole line in place of any."""
+    """Give points `start` to `end` of a line; where `start` is 0, the whole line replaces any."""
     end = min(len(line.x), len(line.values))  # another thread may be adding the next point
     start = sent[0] if sent and sent[-1] <= end <= sent[0] + MOST_POINTS else 0
     if start == 0:
@@ -166,7 +166,7 @@ def _points(line: Line, start: int, end: int) -> dict[str, Any]:
 
 
 def _places(x: np.ndarray) -> dict[str, Any]:
-    """Distances to the one before for whole numbers, as they are shorter to write; or `x` itself.
+    """Give whole numbers as distances to the one before, which are shorter to write; or `x` itself.
 
     Seven digits show a tenth of a second after ten days.
     """
@@ -176,7 +176,7 @@ def _places(x: np.ndarray) -> dict[str, Any]:
 
 
 def _worth_drawing(values: np.ndarray) -> np.ndarray:
-    """Both ends, and the lowest and highest value of many equal stretches: no spike is lost."""
+    """Find both ends, and the lowest and highest of many equal stretches: no spike is lost."""
     finite = np.flatnonzero(np.isfinite(values))
     if len(finite) <= MOST_POINTS:
         return finite

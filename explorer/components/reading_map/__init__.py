@@ -46,7 +46,7 @@ def reading_map(reading: Reading, *, key: str) -> None:
 
 
 def map_data(reading: Reading) -> dict[str, Any]:
-    """What the browser is sent; weights in 65,535ths."""
+    """Write down what the browser is sent; weights in 65,535ths."""
     weights = np.rint(65_535 * np.clip(np.nan_to_num(reading.patterns), 0, 1)).astype("<u2")
     return {
         "tokens": list(reading.tokens),
@@ -78,5 +78,5 @@ def map_words(reading: Reading) -> str:
 
 
 def page(reading: Reading, title: str) -> str:
-    """The view as an HTML file of its own, which opens without this app and without a network."""
+    """Pack the view as an HTML file of its own, which opens without this app and a network."""
     return stand_alone(HERE, "reading_map", "readingMap", title, map_data(reading))

@@ -53,7 +53,7 @@ class Admission:
             )
 
     def fits(self, run: Run) -> bool:
-        """Whether a run fits into memory beside those that are there, and into its owner's share.
+        """Tell whether a run fits into memory beside the others, and into its owner's share.
 
         What runs hold adds up; of what a step takes besides, only the largest counts, since they
         take turns.
@@ -67,7 +67,7 @@ class Admission:
             )
 
     def line(self) -> list[Run]:
-        """The runs that wait for room, in the order in which they are let in.
+        """List the runs that wait for room, in the order in which they are let in.
 
         Whoever holds least comes first, then whoever has waited longest, so that nobody's many or
         large runs stand before the first one of somebody else.
@@ -98,7 +98,7 @@ _COMING = (RunState.STARTING, RunState.RUNNING)
 
 
 def _bytes(runs: Iterable[Run], most: int) -> int:
-    """What runs hold together, and the largest step of any of them.
+    """Add up what runs hold together, and the largest step of any of them.
 
     None counts with more than `most`: of a vocabulary that is still to be learned only a bound is
     known, and a run that takes more is refused as soon as it has one.
@@ -111,7 +111,7 @@ def _bytes(runs: Iterable[Run], most: int) -> int:
 
 
 def _text_bytes(run: Run) -> int:
-    """Of the student's own text; built-in ones are counted with the worker."""
+    """Count the bytes of the student's own text; built-in ones are counted with the worker."""
     if run.setup.corpus == OWN_TEXT:
         with suppress(OSError):
             return (run.folder / TEXT).stat().st_size

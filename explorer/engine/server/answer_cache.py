@@ -37,7 +37,7 @@ Key = tuple[str, int, str, bytes]
 
 
 def key_of(run_id: str, step: int, view: str, values: Mapping[str, Any]) -> Key:
-    """What tells one question from another; short, though a value may be a text of megabytes."""
+    """Give what tells one question from another; short, though a value may be megabytes."""
     asked = json.dumps(values, sort_keys=True).encode()
     return run_id, step, view, hashlib.sha256(asked).digest()
 
@@ -57,7 +57,7 @@ class AnswerCache:
         self._lock = threading.Lock()
 
     def find(self, key: Key) -> Answer | None:
-        """The answer to a question, if it is still there."""
+        """Find the answer to a question, if it is still there."""
         with self._lock:
             return self._kept.get(key)
 

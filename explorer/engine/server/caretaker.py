@@ -141,6 +141,6 @@ class Caretaker:
             self._registry.forget(run, unseen_since=now - unwatched)
 
     def _may_be_unloaded(self, unseen: float) -> bool:
-        """Whether a paused run may leave the memory: at once, where others wait for it."""
+        """Tell whether a paused run may leave the memory: at once, where others wait for it."""
         waiting = any(run.status is RunState.WAITING for run in self._registry.all())
         return waiting or unseen > self.limits.unloaded_seconds

@@ -180,7 +180,7 @@ class Dispatch:
                     self._registry.move(run, RunState.INTERRUPTED, why)
 
     def _why_not_again(self, run: Run, worker: WorkerProcess) -> str:
-        """Why a run is not taken up again by itself; empty: it is."""
+        """Say why a run is not taken up again by itself; empty: it is."""
         now = time.monotonic()
         if is_suspect := run.id == worker.turn.run:
             run.died_at.append(now)

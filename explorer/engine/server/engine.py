@@ -151,13 +151,13 @@ class Engine:
         return run
 
     def runs_of(self, owner: str) -> list[Run]:
-        """The runs of a student, newest first; without series and samples for which to `poll`."""
+        """List a student's runs, newest first; without series and samples for which to `poll`."""
         mark = store.fingerprint(owner)
         own = [run for run in self.registry.all() if run.owner == mark]
         return sorted(own, key=lambda run: run.created, reverse=True)
 
     def text_of(self, run_id: str, *, owner: str) -> str:
-        """The student's own text that a run learns from, be it somebody's copy of theirs.
+        """Give the student's own text that a run learns from, be it somebody's copy of theirs.
 
         Raises:
             EngineError: if the text is another student's, or is missing.
@@ -173,15 +173,15 @@ class Engine:
             raise EngineError("The text of this run is missing; paste it again.") from None
 
     def is_owner(self, run: Run, owner: str) -> bool:
-        """Whether a student may steer a run."""
+        """Tell whether a student may steer a run."""
         return store.is_owner(run, owner)
 
     def is_text_owner(self, run: Run, owner: str) -> bool:
-        """Whether the own text that a run learns from is this student's."""
+        """Tell whether the own text that a run learns from is this student's."""
         return store.is_text_owner(run, owner)
 
     def share(self, run: Run) -> Share:
-        """How many runs take turns where this one does."""
+        """Say how many runs take turns where this one does."""
         return self.registry.share(run)
 
     def control(self, run_id: str, action: Action, *, owner: str) -> None:
@@ -247,7 +247,7 @@ class Engine:
         return self._questions.analyse(run, analysis, values, step)
 
     def snapshot_steps(self, run: Run) -> list[int]:
-        """The steps at which a run's model can be looked at again, in order."""
+        """List the steps at which a run's model can be looked at again, in order."""
         return snapshot_steps(run.folder)
 
     def export(self, run_id: str, form: Export, *, owner: str = "") -> bytes:

@@ -56,21 +56,21 @@ class Exports:
             return self._forms[form](run)
 
     def _as_folder(self, run: Run, *, with_text: bool) -> bytes:
-        """A zip file of the run folder, without snapshots where they would make it too large."""
+        """Zip the run folder, without snapshots where they would make it too large."""
         self._bring_up_to_date(run)
         but = () if with_text else (TEXT,)
         about = readme.of_folder(run, with_text=with_text)
         return store.zip_folder(run.folder, most_bytes=MOST_PACKED_BYTES, but=but, readme=about)
 
     def _for_hugging_face(self, run: Run) -> bytes:
-        """A zip file of a folder that `transformers` opens."""
+        """Zip a folder that `transformers` opens."""
         with TemporaryDirectory(dir=self._folder) as target:
             self._pool.ask(WriteHuggingFace(**place_of(run), target=target), run.worker)
             about = readme.of_hugging_face(run)
             return store.zip_folder(Path(target), most_bytes=MOST_PACKED_BYTES, readme=about)
 
     def _as_table(self, run: Run) -> bytes:
-        """Every step as comma-separated values, a column for each name that occurs.
+        """Write every step as comma-separated values, a column for each name that occurs.
 
         A text that a spreadsheet would take for a formula has an apostrophe before it.
         """

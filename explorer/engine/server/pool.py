@@ -77,7 +77,7 @@ class Pool:
             worker.close()
 
     def _started(self) -> WorkerProcess | None:
-        """One more worker; None where the system has no room for it."""
+        """Start one more worker; None where the system has no room for it."""
         try:
             self._workers.append(WorkerProcess(self._on_news, self._on_death))
         except OSError as error:

@@ -17,7 +17,7 @@ PRETRAINED = tuple(sorted(path.parent.name for path in FOLDER.glob("*/setup.json
 
 @cache
 def pretrained_run(name: str = DEFAULT) -> Run:
-    """The recorded run of a pretrained model; nobody owns it, so nobody can steer it.
+    """Give the recorded run of a pretrained model; nobody owns it, so nobody can steer it.
 
     Raises:
         UserError: if there is no such model.

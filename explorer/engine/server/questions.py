@@ -39,7 +39,7 @@ class Questions:
     def analyse(
         self, run: Run | None, analysis: str, values: Mapping[str, Any], step: int | None = None
     ) -> Answer:
-        """The answer of a worker, or the same one as before.
+        """Give the answer of a worker, or the same one as before.
 
         Args:
             run: whose model it is about; None: of none.
@@ -66,7 +66,7 @@ class Questions:
 
 
 def place_of(run: Run, step: int | None = None) -> dict[str, Any]:
-    """Where a worker finds the model of a run, after a step or as it stands."""
+    """Say where a worker finds the model of a run, after a step or as it stands."""
     if step is None and not run.is_moving:
         step = run.step
     return {"run": run.id, "folder": str(run.folder), "step": step}

@@ -56,16 +56,16 @@ class Registry:
     # Which runs there are.
 
     def find(self, run_id: str) -> Run | None:
-        """A run by its name; None if there is none."""
+        """Find a run by its name; None if there is none."""
         return self._runs.get(run_id)
 
     def all(self) -> list[Run]:
-        """Every run there is now."""
+        """List every run there is now."""
         with self.lock:
             return list(self._runs.values())
 
     def find_begun(self, setup: Setup, *, owner: str, text_mark: str) -> Run | None:
-        """A run of this student's that begins with the same setup and text; None if there is none.
+        """Find a student's run that begins with the same setup and text; None if there is none.
 
         Args:
             setup: of the run.
@@ -85,11 +85,11 @@ class Registry:
                 run.text_mark = text_mark
 
     def moving(self) -> list[Run]:
-        """The runs that take turns, or soon will."""
+        """List the runs that take turns, or soon will."""
         return [run for run in self.all() if run.is_moving]
 
     def share(self, run: Run) -> Share:
-        """How many runs take turns where this one does."""
+        """Say how many runs take turns where this one does."""
         moving = [each for each in self.moving() if each.status is not RunState.WAITING]
         return Share(
             n_runs=sum(other.worker is run.worker for other in moving),

@@ -60,7 +60,7 @@ Handler = AtOnce | InSlices | Beside
 
 
 def handlers(runs: LiveRuns, questions: Questions) -> Mapping[type[Request[Any]], Handler]:
-    """The handler of each request."""
+    """Give the handler of each request."""
     return {
         Start: Beside(runs.start, holds_up=True),
         Control: AtOnce(runs.control),

@@ -120,7 +120,7 @@ class LiveRun:
         return report is not None and trainer is self.trainer
 
     def _next_trainer(self, look_share: float) -> Trainer:
-        """Whose turn it is: the training's, or the look's at the untrained model."""
+        """Say whose turn it is: the training's, or the look's at the untrained model."""
         if self.untrained is None or self.is_new:
             return self.trainer
         spent = self.trained_seconds + self.looked_seconds
@@ -136,7 +136,7 @@ class LiveRun:
                 self.untrained = None
 
     def take_news(self) -> News:
-        """What the server has not been told yet."""
+        """Hand over what the server has not been told yet."""
         news = News(run=self.id, state=self.state, message=self.message, rows=self.rows)
         self.rows, self.told_at = [], time.monotonic()
         return news
@@ -165,7 +165,7 @@ class LiveRuns:
         return bool(self._moving())
 
     def trainer_of(self, run_id: str) -> Trainer | None:
-        """What trains a run; None where it is not in this process."""
+        """Give what trains a run; None where it is not in this process."""
         run = self._runs.get(run_id)
         return run.trainer if run else None
 
@@ -354,7 +354,7 @@ def _released_unless_done(lock: BaseFileLock) -> Iterator[None]:
 
 
 def _untrained(folder: Path, trainer: Trainer) -> Trainer | None:
-    """What looks at a run's model as it was before training; None where that has been done.
+    """Give what looks at a run's model as it was before training; None where that has been done.
 
     The seed gives that model again. So the run's own steps need not wait for the look, and
     nothing of it need be kept between one process and the next.

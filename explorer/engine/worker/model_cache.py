@@ -31,7 +31,7 @@ class ModelCache:
     def find(
         self, run_id: str, folder: Path, step: int | None, trainer: Trainer | None = None
     ) -> Subject:
-        """The model of a run after a step, or as it stands where that step cannot be had any more.
+        """Find the model of a run after a step, or as it stands where that step is gone.
 
         Args:
             run_id: the run.
@@ -65,7 +65,7 @@ def _step(trainer: Trainer) -> int:
 
 
 def _frozen(trainer: Trainer, folder: Path) -> Subject:
-    """A copy of a model that goes on training."""
+    """Copy a model that goes on training."""
     return Subject(
         model=deepcopy(trainer.model).eval().requires_grad_(False),
         tokenizer=trainer.corpus.tokenizer,

@@ -79,12 +79,12 @@ class Library:
         return Prepared(setup=setup, corpus=corpus, tokens=tokens, is_new=is_new)
 
     def tokens_of(self, setup: Setup, tokenizer: Tokenizer) -> TokenizedCorpus | None:
-        """A built-in text as cut by a tokenizer, where it is kept."""
+        """Find a built-in text as cut by a tokenizer, where it is kept."""
         kept = self._find(setup)
         return kept if kept is not None and _are_alike(kept.tokenizer, tokenizer) else None
 
     def _fresh(self, setup: Setup, corpus: Corpus) -> TokenizedCorpus:
-        """The text with a tokenizer trained on it."""
+        """Give the text with a tokenizer trained on it."""
         if (kept := self._find(setup)) is not None:
             return kept
         if setup.tokenizer not in _LEARNED or not isinstance(corpus, TextCorpus):
@@ -93,7 +93,7 @@ class Library:
         return self._cut(setup, corpus, tokenizer)
 
     def _again(self, setup: Setup, corpus: Corpus, tokenizer: Tokenizer) -> TokenizedCorpus:
-        """The text with the tokenizer that a run was started with."""
+        """Give the text with the tokenizer that a run was started with."""
         if (kept := self.tokens_of(setup, tokenizer)) is not None:
             return kept
         return self._cut(setup, corpus, tokenizer)
@@ -123,7 +123,7 @@ class Library:
 
 
 def _setup_of(folder: Path) -> Setup:
-    """The setup that a checkpoint was trained with, also where it lies no more beside it."""
+    """Find the setup that a checkpoint was trained with, also where it lies no more beside it."""
     try:
         return read_setup(folder)[0]
     except UserError:
@@ -137,7 +137,7 @@ def _key(setup: Setup) -> Key:
 
 
 def _are_alike(one: Tokenizer, other: Tokenizer) -> bool:
-    """Whether two tokenizers of one text and size have the same tokens under the same ids."""
+    """Tell whether two tokenizers of one text and size have the same tokens under the same ids."""
     return one.vocab_size == other.vocab_size and all(
         one.token_text(token) == other.token_text(token) for token in range(one.vocab_size)
     )

@@ -85,7 +85,7 @@ class Questions:
 
 
 def _found(piece: dict[str, Any], step: int) -> Found:
-    """What an analysis found, arrays apart from plain values."""
+    """Give what an analysis found, arrays apart from plain values."""
     arrays = {name: value for name, value in piece.items() if isinstance(value, np.ndarray)}
     rest = {name: value for name, value in piece.items() if name not in arrays}
     return Found(step=step, values=rest, arrays=arrays)

@@ -19,7 +19,7 @@ def tried(work: Callable[[], T]) -> T | Refused:
 
 
 def sentence(error: Exception) -> str:
-    """What a page may show of an error; what a user cannot mend goes to the log as well."""
+    """Say what a page may show of an error; what a user cannot mend goes to the log as well."""
     if isinstance(error, UserError):
         return str(error)
     sys.stderr.write(f"worker: {error!r}\n")
