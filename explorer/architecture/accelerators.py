@@ -33,7 +33,7 @@ class Accelerator:
     unverified_fields: tuple[str, ...]
 
     def peak(self, products: str) -> int:
-        """Operations a second at best; where there is no figure, the one for fp32."""
+        """Give the operations a second at best; where there is no figure, the one for fp32."""
         return self.peak_flops.get(products, self.peak_flops["fp32"])
 
     @property
@@ -45,7 +45,7 @@ class Accelerator:
 
 @cache
 def accelerators() -> Mapping[str, Accelerator]:
-    """All of them by id."""
+    """Give all of them by id."""
     rows = content.facts("accelerators")["accelerators"]
     return {
         row["id"]: Accelerator(**row | {"unverified_fields": tuple(row["unverified_fields"])})

@@ -102,12 +102,12 @@ def choose_budget(setup: Setup, name: str) -> Budget:
 
 
 def published(name: str) -> Mapping[str, Any] | None:
-    """The row of facts about a real model, by the name of its preset; None: it is none."""
+    """Find the row of facts about a real model, by the name of its preset; None: it is none."""
     return content.configs().get(name)
 
 
 def tokens_source(name: str) -> str:
-    """Who says on how many tokens a real model was trained, in Markdown."""
+    """Say who tells on how many tokens a real model was trained, in Markdown."""
     nodes = content.facts("family_tree")["nodes"]
     node = next((node for node in nodes if name in (node.get("config_ids") or ())), None)
     row = published(name)

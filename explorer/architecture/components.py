@@ -46,7 +46,7 @@ def show(stage: Stage, setup: Setup, preset: str) -> None:
 
 
 def titles(slot: str) -> dict[str, str]:
-    """The options of a slot by name."""
+    """Give the title of each option of a slot, by name."""
     if slot in NUMBERS:
         return {name: option.title for name, option in NUMBERS[slot].items()}
     if slot in MENU:
@@ -55,12 +55,12 @@ def titles(slot: str) -> dict[str, str]:
 
 
 def value_of(config: ModelConfig, slot: str, name: str) -> Any:
-    """What the setting of a slot is where an option is taken."""
+    """Say what the setting of a slot is where an option is taken."""
     return NUMBERS[slot][name].value(config) if slot in NUMBERS else name
 
 
 def is_taken(config: ModelConfig, slot: str, name: str) -> bool:
-    """Whether a model has an option."""
+    """Tell whether a model has an option."""
     if slot in NUMBERS:
         return NUMBERS[slot][name].holds(config)
     return bool(getattr(config, slot) == name)
@@ -91,7 +91,7 @@ def _option(config: ModelConfig, slot: str, name: str, title: str) -> None:
 
 
 def _effect(config: ModelConfig, slot: str, name: str) -> tuple[str, str]:
-    """Why this model cannot have an option, or else what it would change."""
+    """Say why this model cannot have an option, or else what it would change."""
     if slot in NUMBERS and (why_not := NUMBERS[slot][name].why_not(config)):
         return why_not, ""
     taken = is_taken(config, slot, name)

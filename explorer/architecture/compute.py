@@ -58,7 +58,7 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
 
 
 def forward_by_part(config: ModelConfig, n_tokens: int) -> dict[str, int]:
-    """Operations to read a text at once, attention parted into its matrices and the rest."""
+    """Count operations to read a text at once, attention parted into its matrices and the rest."""
     found, first = forward_flops(config, n_tokens), next_token_flops(config, 0)
     projections = n_tokens * first["attention"]
     return {
@@ -70,13 +70,13 @@ def forward_by_part(config: ModelConfig, n_tokens: int) -> dict[str, int]:
 
 
 def lengths_of(context: int) -> list[int]:
-    """Lengths of texts to draw, in even steps of their logarithm, the context among them."""
+    """List lengths of texts to draw, in even steps of their logarithm, the context among them."""
     spread = np.geomspace(max(1, context // LONGEST), LONGEST * context, 25)
     return sorted({*(round(length) for length in spread), context})
 
 
 def forward_table(config: ModelConfig) -> str:
-    """Operations by part: alone, in a full text, and for one more token, in Markdown."""
+    """Count operations by part: alone, in a full text, and for one more token, in Markdown."""
     n = config.context
     text, alone = forward_by_part(config, n), forward_by_part(config, 1)
     more = _next_by_part(config, n)
@@ -98,7 +98,7 @@ def forward_table(config: ModelConfig) -> str:
 
 
 def training_table(config: ModelConfig, n_tokens: int) -> str:
-    """The exact sum beside 6ND with either count of parameters, in Markdown."""
+    """Give the exact sum beside 6ND with either count of parameters, in Markdown."""
     exact = exact_training_flops(config, n_tokens)
     sums = {
         "Exact: 3 × forward, texts as long as the context": exact,
@@ -113,7 +113,7 @@ def training_table(config: ModelConfig, n_tokens: int) -> str:
 
 
 def why_they_differ(config: ModelConfig) -> str:
-    """What 6ND leaves out and what it counts that multiplies nothing, in Markdown."""
+    """Say what 6ND leaves out and what it counts that multiplies nothing, in Markdown."""
     parts = differences(config)
     exact = exact_training_flops(config, 1)
     rows = [["For each training token", "Operations", "Of the exact sum"]]
@@ -126,7 +126,7 @@ def why_they_differ(config: ModelConfig) -> str:
 
 
 def differences(config: ModelConfig) -> Mapping[str, float]:
-    """From 6ND with all parameters to the exact sum, for one training token."""
+    """Give the steps from 6ND with all parameters to the exact sum, for one training token."""
     everything, kaplan = 6 * count_parameters(config), six_n_d(config, 1)
     n = config.context
     text = forward_by_part(config, n)

@@ -53,12 +53,12 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
 
 
 def cache_bytes(config: ModelConfig, serving: Serving, n_tokens: int, n_texts: int) -> int:
-    """Bytes of the keys and values of several texts, nothing dropped."""
+    """Count the bytes of the keys and values of several texts, nothing dropped."""
     return n_texts * kv_cache_bytes(config, n_tokens, bytes_per_number=serving.cache_bytes)
 
 
 def bars_of(setup: Setup, serving: Serving) -> dict[str, dict[str, float]]:
-    """Bytes to serve in each precision and to train by each recipe, by what they are for."""
+    """Count bytes to serve in each precision and to train by each recipe, by what they are for."""
     config = setup.model
     cache = cache_bytes(config, serving, serving.n_tokens, serving.n_texts)
     bars: dict[str, dict[str, float]] = {
@@ -115,7 +115,7 @@ def _serving(config: ModelConfig, serving: Serving, accelerator: Accelerator, we
 
 
 def other_caches(config: ModelConfig, serving: Serving, lengths: list[int]) -> dict[str, list[int]]:
-    """The cache of one text with other key/value heads, or with no more than its window kept."""
+    """Size the cache of a text with other key/value heads, or with no more than its window kept."""
     heads = {"1 text, if multi-head": config.n_heads, "1 text, if multi-query": 1}
     others = {
         title: [cache_bytes(replace(config, n_kv_heads=n), serving, s, 1) for s in lengths]
@@ -131,12 +131,12 @@ def other_caches(config: ModelConfig, serving: Serving, lengths: list[int]) -> d
 
 
 def has_window(config: ModelConfig) -> bool:
-    """Whether some layer reads no further back than its window."""
+    """Tell whether some layer reads no further back than its window."""
     return config.n_windowed_layers > 0
 
 
 def weights_table(config: ModelConfig, serving: Serving) -> str:
-    """Weights in each precision, with the scales of quantised ones, in Markdown."""
+    """Size the weights in each precision, with the scales of quantised ones, in Markdown."""
     n = count_parameters(config)
     rows = [["Weights in", "Bytes", "Bits a parameter"]]
     for key, precision in PRECISIONS.items():
@@ -146,7 +146,7 @@ def weights_table(config: ModelConfig, serving: Serving) -> str:
 
 
 def cache_table(config: ModelConfig, serving: Serving) -> str:
-    """The cache by length of the text and by batch, in Markdown."""
+    """Size the cache by length of the text and by batch, in Markdown."""
     lengths = [n for n in sorted({*LENGTHS, config.context}) if n <= 8 * config.context][-5:]
     rows = [["Cache of", *(f"{n:,} tokens" for n in lengths)]]
     for batch in sorted({*BATCHES, serving.n_texts}):
@@ -156,7 +156,7 @@ def cache_table(config: ModelConfig, serving: Serving) -> str:
 
 
 def fits_table(config: ModelConfig, serving: Serving) -> str:
-    """Each accelerator: whether weights fit, how many texts, and how long they can be."""
+    """Say of each accelerator whether weights fit, how many texts, and how long they can be."""
     weights = weight_bytes(config, serving.precision, group_size=serving.group_size)
     a_text = cache_bytes(config, serving, serving.n_tokens, 1)
     rows = [
@@ -218,7 +218,7 @@ def _training(setup: Setup, serving: Serving) -> None:
 
 
 def training_table(setup: Setup, serving: Serving) -> str:
-    """What training holds by each recipe, in Markdown."""
+    """Say what training holds by each recipe, in Markdown."""
     config, n = setup.model, count_parameters(setup.model)
     held = {key: recipe_memory(config, key, optimizer=setup.training.optimizer) for key in RECIPES}
     rows = [["", *(recipe.title for recipe in RECIPES.values())]]

@@ -30,14 +30,14 @@ class NumberOption:
 
 
 def most_even_groups(config: ModelConfig) -> int | None:
-    """Key/value heads for groups of some four query heads; None: no number divides the heads."""
+    """Choose key/value heads for groups of some four query heads; None: no number divides them."""
     n = config.n_heads
     inside = [each for each in range(2, n) if n % each == 0]
     return min(inside, key=lambda each: (abs(n / each - 4), each), default=None)
 
 
 def users(slot: str, name: str) -> str:
-    """The real presets that have an option, each family once with its sizes, in plain text."""
+    """Name the real presets that have an option, each family once with its sizes, in plain text."""
     holds = NUMBERS[slot][name].holds
     titles = [
         preset.title for preset in PRESETS.values() if not preset.is_tiny and holds(preset.config)
@@ -50,13 +50,13 @@ def users(slot: str, name: str) -> str:
 
 
 def cache_in_words(config: ModelConfig) -> str:
-    """What generation keeps of each token."""
+    """Say what generation keeps of each token."""
     n_bytes = kv_cache_bytes_per_token(config, bytes_per_number=2)
     return f"{in_bytes(n_bytes)} of cache a token, in 16 bits"
 
 
 def slowest_turn(config: ModelConfig) -> str:
-    """How many tokens RoPE's slowest pair needs for a full turn."""
+    """Say how many tokens RoPE's slowest pair needs for a full turn."""
     width = config.turned_width
     tokens = 2 * pi * config.rope_theta ** ((width - 2) / width)
     return f"the slowest pair turns once in {tokens:,.0f} tokens"

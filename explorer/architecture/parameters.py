@@ -75,7 +75,7 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
 
 
 def parts_of(config: ModelConfig, *, few_layers: int = FEW_LAYERS) -> Iterator[Part]:
-    """Every learned tensor; a joined projection as the queries, keys and values that it holds.
+    """Yield every learned tensor; a joined projection as the queries, keys and values it holds.
 
     Args:
         config: the model.
@@ -94,7 +94,7 @@ def parts_of(config: ModelConfig, *, few_layers: int = FEW_LAYERS) -> Iterator[P
 
 
 def by_component(parts: list[Part]) -> dict[str, int]:
-    """Parameters of each component, in reading order."""
+    """Count the parameters of each component, in reading order."""
     counts = dict.fromkeys(COMPONENTS, 0)
     for part in parts:
         counts[part.component] += part.n_parameters
@@ -102,7 +102,7 @@ def by_component(parts: list[Part]) -> dict[str, int]:
 
 
 def boxes_of(parts: list[Part], order: str) -> Iterator[Box]:
-    """The boxes of a tree map: the whole, and in it by component, or by place, each matrix."""
+    """Yield a tree map's boxes: the whole, and in it by component, or by place, each matrix."""
     sums: Counter[tuple[str, ...]] = Counter()
     kinds: dict[tuple[str, ...], set[int]] = {}
     for part in sorted(parts, key=lambda part: COMPONENTS.index(part.component)):
@@ -121,7 +121,7 @@ def boxes_of(parts: list[Part], order: str) -> Iterator[Box]:
 
 
 def component_table(parts: list[Part]) -> str:
-    """Each component's parameters with the sum written out, in Markdown."""
+    """Count each component's parameters with the sum written out, in Markdown."""
     counts = by_component(parts)
     whole = sum(counts.values())
     rows = [["Component", "Parameters", "Share", "Sum"]]
@@ -136,7 +136,7 @@ def component_table(parts: list[Part]) -> str:
 
 
 def written_out(parts: list[Part], component: str) -> str:
-    """A component's sum with the numbers plugged in, such as `80 × (8,192 × 8,192 + …)`."""
+    """Write a component's sum with the numbers in it, such as `80 × (8,192 × 8,192 + …)`."""
     by_times: dict[int, Counter[Shape]] = {}
     for part in parts:
         if part.component == component:
@@ -151,7 +151,7 @@ def written_out(parts: list[Part], component: str) -> str:
 
 
 def matrix_table(parts: list[Part]) -> str:
-    """Every matrix with its shape and how often it stands in the model, in Markdown."""
+    """List every matrix with its shape and how often it stands in the model, in Markdown."""
     rows = [["What", "Shape", "Times", "Parameters"]]
     for part in parts:
         shape = " × ".join(f"{side:,}" for side in part.shape)
@@ -176,7 +176,7 @@ def _numbers(config: ModelConfig, counts: Mapping[str, int]) -> dict[str, str]:
 
 
 def _choose_box(boxes: list[Box]) -> str:
-    """Walk the map without a mouse: the box that is opened, in the link by its name."""
+    """Let the student walk the map without a mouse; the opened box is in the link by its name."""
     holding = {box.inside for box in boxes}
     titles = {
         box.id: " › ".join(box.id.split("/")[1:]) or box.label for box in boxes if box.id in holding
@@ -191,7 +191,7 @@ def _outside(path: str, shape: Shape) -> Part:
 
 
 def _pieces(config: ModelConfig, name: str, shape: Shape) -> list[tuple[str, Shape]]:
-    """A tensor by its name, or the three that a joined projection holds."""
+    """Give a tensor by its name, or the three that a joined projection holds."""
     if "to_qkv" not in name:
         return [(name, shape)]
     kept = config.kv_heads * config.head_width
@@ -200,7 +200,7 @@ def _pieces(config: ModelConfig, name: str, shape: Shape) -> list[tuple[str, Sha
 
 
 def _places(n_layers: int, few_layers: int) -> Iterator[tuple[str, int]]:
-    """Layers by title, and how many of them: one by one if they are few, else all together.
+    """Yield layers by title, and how many of them: one by one if they are few, else all together.
 
     What layers learn is alike in all of them, whatever they read.
     """

@@ -48,7 +48,7 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
 
 
 def _tables(shown: Sequence[str], name: str) -> None:
-    """Counts, shapes, what is printed otherwise, and where it all comes from."""
+    """Show counts, shapes, what is printed otherwise, and where it all comes from."""
     known = content.configs()
     unknown = [known[each]["name"] for each in shown if not known[each]["train_tokens"]]
     if unknown:
@@ -67,19 +67,19 @@ def _tables(shown: Sequence[str], name: str) -> None:
 
 
 def n_parameters(name: str) -> int:
-    """Parameters computed from the shape; where no setup can express it, as they were measured."""
+    """Count parameters from the shape; where no setup can express it, as they were measured."""
     if name in PRESETS and not count_differs(name):
         return count_parameters(PRESETS[name].config)
     return int(content.configs()[name]["params_measured"])
 
 
 def count_differs(name: str) -> bool:
-    """Whether a real model has numbers that its setup here cannot express; its note says which."""
+    """Tell whether a real model has numbers that its setup cannot express; its note says which."""
     return name in PRESETS and bool(PRESETS[name].note)
 
 
 def sizes_of(names: Sequence[str]) -> list[Size]:
-    """Models with a published number of training tokens."""
+    """Give the models with a published number of training tokens."""
     known = content.configs()
     return [
         Size(
@@ -94,7 +94,7 @@ def sizes_of(names: Sequence[str]) -> list[Size]:
 
 
 def counts_table(names: Sequence[str], *, chosen: str = "") -> str:
-    """Parameters, exact and printed, and training tokens, in Markdown."""
+    """Give parameters, exact and printed, and training tokens, in Markdown."""
     known = content.configs()
     table = [["Model", "Parameters", "In print", "Training tokens", "Tokens a parameter"]]
     for name in names:
@@ -112,12 +112,12 @@ def counts_table(names: Sequence[str], *, chosen: str = "") -> str:
 
 
 def a_parameter(ratio: float) -> str:
-    """Tokens a parameter, three digits of them."""
+    """Write tokens a parameter, three digits of them."""
     return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
 
 
 def shapes_table(names: Sequence[str], *, chosen: str = "") -> str:
-    """Widths and numbers of layers and heads; printed ones that cannot be are in brackets."""
+    """Give widths, layers and heads; printed ones that cannot be are in brackets."""
     known, printed = content.configs(), printed_otherwise()
     table = [["Model", "d_model", "Layers", "Heads", "d_hidden", "Context"]]
     for name in names:
@@ -133,7 +133,7 @@ def shapes_table(names: Sequence[str], *, chosen: str = "") -> str:
 
 
 def printed_otherwise() -> dict[str, dict[str, int]]:
-    """What GPT-3's Table 2.1 prints where only another number gives the model's size."""
+    """Find what GPT-3's Table 2.1 prints where only another number gives the model's size."""
     fields = {"dim": "d_model", "n_heads": "n_heads"}
     found: dict[str, dict[str, int]] = {}
     for name, row in zip(GPT3, content.facts("gpt3_paper")["table2_1_sizes"], strict=True):
@@ -144,7 +144,7 @@ def printed_otherwise() -> dict[str, dict[str, int]]:
 
 
 def oddities() -> str:
-    """What the papers print that the counts do not bear out, each with its source, in Markdown."""
+    """List what the papers print that the counts do not bear out, with sources, in Markdown."""
     lines = [
         f"- {row['model']}: {content.escaped(row['printed_quirk'])}. "
         f"{content.cited(row['source'], row['confidence'])}"
@@ -160,7 +160,7 @@ def oddities() -> str:
 
 
 def sources(names: Sequence[str]) -> str:
-    """Where shape and tokens of each model come from, in Markdown."""
+    """Say where shape and tokens of each model come from, in Markdown."""
     known = content.configs()
     lines = []
     for name in names:

@@ -66,7 +66,7 @@ class Machine:
         )
 
     def bound(self, work: Work) -> Bound:
-        """The least time that it takes for some work."""
+        """Compute the least time that it takes for some work."""
         return bound(work, peak_flops=self.peak, bandwidth=self.bandwidth)
 
 
@@ -106,24 +106,24 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
 
 
 def cards_needed(config: ModelConfig, serving: Serving, accelerator: Accelerator) -> int:
-    """How many accelerators hold the weights and the caches of the chosen texts."""
+    """Count the accelerators that hold the weights and the caches of the chosen texts."""
     weights = weight_bytes(config, serving.precision, group_size=serving.group_size)
     caches = serving.n_texts * _a_cache(config, serving)
     return -(-(weights + caches) // accelerator.memory_bytes)
 
 
 def decode(config: ModelConfig, serving: Serving, n_texts: int) -> Work:
-    """The work of one more token in each text."""
+    """Give the work of one more token in each text."""
     return decode_work(config, batch_size=n_texts, **_how(serving))
 
 
 def prefill(config: ModelConfig, serving: Serving) -> Work:
-    """The work of reading one text."""
+    """Give the work of reading one text."""
     return prefill_work(config, batch_size=1, **_how(serving))
 
 
 def numbers_of(config: ModelConfig, serving: Serving, machine: Machine) -> dict[str, str]:
-    """The bounds in short."""
+    """Give the bounds in short."""
     one, reading = decode(config, serving, 1), prefill(config, serving)
     return {
         "One text, at best": f"{in_words(1 / machine.bound(one).seconds)} tokens/s",
@@ -161,7 +161,7 @@ def _roofline(config: ModelConfig, serving: Serving, machine: Machine) -> None:
 
 
 def batch_table(config: ModelConfig, serving: Serving, machine: Machine) -> str:
-    """The bounds by texts at once, in Markdown."""
+    """Give the bounds by texts at once, in Markdown."""
     most = _most_texts(config, serving, machine)
     rows = [["Texts at once", "Tokens/s in sum", "Tokens/s each", "FLOP a byte", "Waits for"]]
     for batch in sorted({*TEXTS[::2], serving.n_texts}):
@@ -180,7 +180,7 @@ def batch_table(config: ModelConfig, serving: Serving, machine: Machine) -> str:
 
 
 def accelerators_table(config: ModelConfig, serving: Serving) -> str:
-    """The bounds on each accelerator, as many of them as it takes, in Markdown."""
+    """Give the bounds on each accelerator, as many of them as it takes, in Markdown."""
     rows = [["Accelerator", "How many", "One text, tokens/s", "Reading it", "Peak", "Ridge"]]
     for each in accelerators().values():
         machine = Machine(

@@ -66,7 +66,7 @@ def _show_script(stage: Stage, setup: Setup, name: str, script: str) -> None:
 
 
 def as_published(name: str) -> str:
-    """How a preset's model was trained, of LLaMA and GPT-3, in Markdown; of others empty."""
+    """Say how a preset's model was trained, of LLaMA and GPT-3, in Markdown; of others empty."""
     rows = [
         *content.facts("llama_paper")["table2_sizes"],
         *content.facts("gpt3_paper")["table2_1_sizes"],
@@ -84,7 +84,7 @@ def as_published(name: str) -> str:
 
 
 def corpus_text(name: str) -> str:
-    """A built-in corpus as one text; of a task, exercises that are for training.
+    """Give a built-in corpus as one text; of a task, exercises that are for training.
 
     Raises:
         TextError: if the text cannot be had on this machine.
@@ -120,7 +120,7 @@ def _offer_text(setup: Setup) -> None:
 
 
 def _remark(setup: Setup, script: str) -> str:
-    """How long the script is, how it is run, what it takes, and how it differs from the setup."""
+    """Say how long the script is, how to run it, what it takes, how it differs from the setup."""
     n_tokens = 256 if reads_bytes(setup) else ModelConfig.vocab_size
     model = replace(setup.model, vocab_size=n_tokens)
     held = training_memory(model, optimizer=setup.training.optimizer).total

@@ -64,7 +64,7 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
 
 
 def _title(setup: Setup, name: str) -> str:
-    """What the model that was chosen is called."""
+    """Say what the model that was chosen is called."""
     preset = PRESETS.get(name)
     if preset is None:
         return "Your model"
@@ -72,7 +72,7 @@ def _title(setup: Setup, name: str) -> str:
 
 
 def _sources() -> None:
-    """Where the printed figures are from, and what else the paper's hours mean."""
+    """Show where the printed figures are from, and what else the paper's hours mean."""
     efficiency, carbon = _facts("efficiency"), _facts("carbon_method")
     st.caption(
         f"Computed: {efficiency['tokens_per_sec_per_gpu_65B']} tokens/s on each of "
@@ -89,7 +89,7 @@ def _sources() -> None:
 
 
 def a100_peak() -> float:
-    """Operations a second in bf16 of what LLaMA was trained on."""
+    """Give the operations a second in bf16 of what LLaMA was trained on."""
     return accelerators()[USUAL].peak("fp16")
 
 
@@ -104,7 +104,7 @@ class Check:
 
 
 def checks() -> list[Check]:
-    """What follows from the figures about LLaMA 65B, beside what the paper prints."""
+    """Compute what follows from the figures about LLaMA 65B, beside what the paper prints."""
     config = PRESETS[LLAMA_65B].config
     said, size, row = _facts("efficiency"), _size("LLaMA-65B"), _carbon("LLaMA-65B")
     method = _facts("carbon_method")
@@ -192,7 +192,7 @@ def agreement(computed: float, printed: float) -> str:
 
 
 def checks_table(found: list[Check], title: str, others: Sequence[str]) -> str:
-    """The checks, and beside each the same of another model, in Markdown."""
+    """List the checks, and beside each the same of another model, in Markdown."""
     rows = [["LLaMA 65B", "Computed", "Printed", "", content.escaped(title)]]
     rows += [
         [each.what, each.computed, each.printed, each.verdict, other]
@@ -202,7 +202,7 @@ def checks_table(found: list[Check], title: str, others: Sequence[str]) -> str:
 
 
 def hours_table() -> str:
-    """What the printed hours of each size say about speed, utilisation, energy and carbon."""
+    """Say what each size's printed hours mean for speed, utilisation, energy and carbon."""
     rows = [
         ["Model", "GPU-hours", "Tokens/s on each", "MFU, 6N", "MWh (printed)", "t CO₂ (printed)"]
     ]
@@ -251,7 +251,7 @@ class Plan:
 
 
 def plan_numbers(plan: Plan) -> dict[str, str]:
-    """What a training takes, in short."""
+    """Say what a training takes, in short."""
     speed = plan.n_tokens / (3600 * plan.hours)
     numbers = {
         "Time": in_time(plan.seconds),
@@ -271,7 +271,7 @@ def plan_numbers(plan: Plan) -> dict[str, str]:
 
 
 def operations(config: ModelConfig, n_tokens: int, count: str) -> float:
-    """Operations of a training, counted in one of the ways of `COUNTS`."""
+    """Count the operations of a training, in one of the ways of `COUNTS`."""
     counted = {
         "6nd": 6 * active_parameters(config) * n_tokens,
         "exact": exact_training_flops(config, n_tokens),
@@ -314,7 +314,7 @@ def _choose_plan(setup: Setup, name: str, n_tokens: int) -> Plan:
 
 
 def beside(plan: Plan, config: ModelConfig) -> list[str]:
-    """What a training takes, in the order of `checks`."""
+    """Say what a training takes, in the order of `checks`."""
     numbers = plan_numbers(plan)
     by_count = {count: operations(config, plan.n_tokens, count) for count in COUNTS}
     used = {count: plan.utilisation * each / plan.flops for count, each in by_count.items()}
@@ -333,7 +333,7 @@ def beside(plan: Plan, config: ModelConfig) -> list[str]:
 
 
 def plan_words(plan: Plan) -> str:
-    """The time with its numbers plugged in, in Markdown."""
+    """Write the time with its numbers plugged in, in Markdown."""
     return (
         f"{in_flops(plan.flops)} ÷ ({plan.n_accelerators:,} × {in_rate(plan.peak)} × "
         f"{plan.utilisation:.1%}) = **{in_time(plan.seconds)}**."
@@ -341,7 +341,7 @@ def plan_words(plan: Plan) -> str:
 
 
 def _speed_and_use(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Tokens a second and utilisation that a row's hours mean; the others' tokens are not here."""
+    """Give tokens a second and utilisation of a row's hours; the others' tokens are not here."""
     if row["model"] not in SIZES:
         return "–", "–"
     config = PRESETS[SIZES[row["model"]]].config

@@ -60,7 +60,7 @@ def choose(stage: Stage) -> tuple[Setup, str]:
 
 
 def differences(config: ModelConfig) -> str:
-    """What sets a model apart from LLaMA, its size aside, in one line of plain text."""
+    """Say what sets a model apart from LLaMA, its size aside, in one line of plain text."""
     llama = find_preset("llama-1-7b").config
     pairs = {
         name: (_value(llama, name), _value(config, name))
@@ -71,7 +71,7 @@ def differences(config: ModelConfig) -> str:
 
 
 def _value(config: ModelConfig, name: str) -> object:
-    """A field's value, or what is the same as it: one key/value head a query head is all."""
+    """Give a field's value, or what is the same as it: one key/value head a query head is all."""
     if name == "n_kv_heads" and config.kv_heads == config.n_heads:
         return None
     return getattr(config, name)
@@ -107,7 +107,7 @@ def _train_it(setup: Setup, place: DeltaGenerator, below: DeltaGenerator) -> Non
 
 
 def _dial(config: ModelConfig) -> None:
-    """One slider that sets depth, width, heads and hidden layer at once."""
+    """Offer one slider that sets depth, width, heads and hidden layer at once."""
     depths = sorted({*DEPTHS, max(1, config.n_layers)})
     link.show(_DIAL, max(1, config.n_layers))
 

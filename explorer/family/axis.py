@@ -25,7 +25,7 @@ class Axis:
         return [(self.first + number, start) for number, start in enumerate(self.starts)]
 
     def at(self, place: float) -> float:
-        """Where a moment stands, from 0 to 1.
+        """Say where a moment stands, from 0 to 1.
 
         Args:
             place: a year and how much of it is over, as 2023.15.
@@ -36,7 +36,7 @@ class Axis:
 
 
 def axis_of(nodes: Iterable[Node]) -> Axis:
-    """The line of the years from the first of these nodes to the last."""
+    """Build the line of the years from the first of these nodes to the last."""
     counts = Counter(node.year for node in nodes)
     first, last = min(counts), max(counts)
     ends = list(accumulate(1 + counts[year] for year in range(first, last + 1)))
@@ -44,7 +44,7 @@ def axis_of(nodes: Iterable[Node]) -> Axis:
 
 
 def places_of(tree: Tree) -> Mapping[str, float]:
-    """Where on a line of years each node stands, in time order.
+    """Find where on a line of years each node stands, in time order.
 
     A node that came out on the day of a parent, or in its month where only that is known, stands
     right after it: so a line never leads back in time, unless it holds for a later version alone.

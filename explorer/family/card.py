@@ -79,7 +79,7 @@ def _show_edge(edge: Edge, tree: Tree, *, to_parents: bool) -> None:
 
 
 def edge_words(edge: Edge, tree: Tree) -> str:
-    """An edge in words, from the later to the earlier, with its evidence, in Markdown."""
+    """Say an edge in words, from the later to the earlier, with its evidence, in Markdown."""
     child, parent = tree.nodes[edge.child].name, tree.nodes[edge.parent].name
     later = " (a later version of it)" if edge.later_version else ""
     said = content.escaped(f"{child}{later} {RELATIONS[edge.relation].of_child} {parent}.")
@@ -92,7 +92,7 @@ def edge_words(edge: Edge, tree: Tree) -> str:
 
 
 def _show_difference(tree: Tree, node: Node) -> None:
-    """In a sentence; the table is among the details."""
+    """Say the difference in a sentence; the table is among the details."""
     rows = diff.compare(tree, node)
     if not rows:
         kind = KINDS[node.kind].lower()
@@ -122,7 +122,7 @@ def _root_row(row: diff.Row) -> list[str]:
 
 
 def _diff_row(row: diff.Row) -> list[str]:
-    """The verdict stands before the value: a fourth column would leave a phone a word a line."""
+    """Put the verdict before the value: a fourth column would leave a phone a word a line."""
     is_odd = row.verdict in (diff.IN_PART, diff.DIFFERS)
     value = content.escaped(row.node)
     shown = [f"{diff.VERDICTS[row.verdict]}: {f'**{value}**' if is_odd else value}"]
@@ -181,7 +181,7 @@ def _offer_miniature(node: Node) -> None:
 
 
 def miniature_words(miniature: Miniature) -> str:
-    """What a miniature has, what it leaves out, and what it is held equal to, in Markdown.
+    """Say what a miniature has, leaves out, and is held equal to, in Markdown.
 
     Empty where there is none.
     """

@@ -79,13 +79,13 @@ def in_one_line(rows: Sequence[Row]) -> str:
 
 
 def choices_of(feature: str, tree: Tree, node: Node) -> Choices:
-    """What a node has for a feature, as choices in plain words; empty where it is not disclosed."""
+    """Give what a node has for a feature, as choices in plain words; empty where not disclosed."""
     words, numbers = _in_words(feature, node), numbers_of(feature, tree, node)
     return words.union(*(number.choices for number in numbers.values()))
 
 
 def shown_value(feature: str, node: Node) -> str:
-    """A feature's value as the table words it."""
+    """Word a feature's value as the table does."""
     value = _value(feature, node)
     if value is None:
         return "not disclosed"
@@ -124,12 +124,12 @@ def _verdict(usual: Choices, own: Choices, *, is_open: bool) -> str:
 
 
 def _sizes_with(choice: str, numbers: Mapping[str, Number]) -> str:
-    """The sizes that a choice belongs to, where they are not all."""
+    """Name the sizes that a choice belongs to, where they are not all."""
     return _unless_all([size for size, each in numbers.items() if choice in each.choices], numbers)
 
 
 def _where(number: Number, numbers: Mapping[str, Number]) -> str:
-    """The sizes that have this number from this origin, where they are not all."""
+    """Name the sizes that have this number from this origin, where they are not all."""
     return _unless_all([size for size, each in numbers.items() if each == number], numbers)
 
 
@@ -138,7 +138,7 @@ def _unless_all(sizes: Sequence[str], numbers: Mapping[str, Number]) -> str:
 
 
 def _origins(numbers: Mapping[str, Number]) -> list[str]:
-    """The numbers that the table's own words do not tell, and where they are from."""
+    """List the numbers that the table's own words do not tell, and where they are from."""
     known = [number for number in numbers.values() if number.origin]
     return [
         f"{listed(sorted(number.choices))}{_where(number, numbers)}, {number.origin}"
@@ -147,7 +147,7 @@ def _origins(numbers: Mapping[str, Number]) -> list[str]:
 
 
 def _missing(feature: str, numbers: Mapping[str, Number]) -> str:
-    """Which sizes' number is not stated."""
+    """Say which sizes' number is not stated."""
     stated = [size for size, number in numbers.items() if number.choices]
     others = [size for size in numbers if size not in stated]
     if not others:
@@ -159,8 +159,10 @@ def _missing(feature: str, numbers: Mapping[str, Number]) -> str:
 
 
 def _beside(feature: str, tree: Tree, node: Node) -> list[str]:
-    """What a parent that was tuned has besides, in a feature of which layers or sizes may differ
-    and the node's own words may be short."""
+    """Say what a tuned parent has besides, in a feature where the node's own words may be short.
+
+    The layers or sizes of such a feature may differ.
+    """
     if feature != "attention":
         return []
     own = _in_words(feature, node)
@@ -172,7 +174,7 @@ def _beside(feature: str, tree: Tree, node: Node) -> list[str]:
 
 
 def _for_sizes(value: str, node: Node) -> str:
-    """The parts of a value that are not told of other sizes alone: "MHA (7B); GQA (70B)"."""
+    """Keep the parts of a value that are not told of other sizes alone: "MHA (7B); GQA (70B)"."""
     own = {size.split()[0] for size in node.sizes}
     parts = [(part, re.findall(r"\b\d[\d.]*B\b", part)) for part in value.split(";")]
     return ";".join(part for part, sizes in parts if not sizes or own & set(sizes))

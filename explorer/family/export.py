@@ -14,7 +14,7 @@ _SAME_MOMENT = (2023, 2, 24, 0, 0, 0)
 
 
 def as_zip() -> bytes:
-    """`nodes.csv`, with a column for each part of an architecture, and `edges.csv`, in UTF-8."""
+    """Pack `nodes.csv`, with columns for an architecture's parts, and `edges.csv`, in UTF-8."""
     facts, packed = content.facts("family_tree"), io.BytesIO()
     tables = {"nodes.csv": [_flat(row) for row in facts["nodes"]], "edges.csv": facts["edges"]}
     with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
@@ -24,12 +24,12 @@ def as_zip() -> bytes:
 
 
 def as_json() -> str:
-    """Nodes, edges and what their words mean, as the facts of this app have them."""
+    """Write nodes, edges and what their words mean, as the facts of this app have them."""
     return json.dumps(content.facts("family_tree"), ensure_ascii=False, indent=1)
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A table of rows; its columns are all their keys, in the order in which they appear."""
+    """Write a table of rows; its columns are all their keys, in the order in which they appear."""
     text = io.StringIO()
     columns = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -39,14 +39,14 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A node with its architecture in columns of their own: `architecture.norm` and so on."""
+    """Give a node its architecture in columns of their own: `architecture.norm` and so on."""
     parts = row["architecture"] or {}
     others = {name: value for name, value in row.items() if name != "architecture"}
     return others | {f"architecture.{name}": value for name, value in parts.items()}
 
 
 def _cell(value: Any) -> Any:
-    """A value as a cell: lists with semicolons, counts as name=number, nothing where unknown."""
+    """Write a value as a cell: lists with semicolons, counts as name=number, nothing if unknown."""
     if isinstance(value, Mapping):
         return _joined(f"{name}={number}" for name, number in value.items())
     if isinstance(value, list):

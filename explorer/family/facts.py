@@ -27,7 +27,7 @@ class Fact:
 
 
 def facts_of(node: Node) -> list[Fact]:
-    """Every fact of a node that the table has; of a model, also those that are not known."""
+    """List every fact of a node that the table has; of a model, also those that are not known."""
     doubtful = unverified(node)
     found = []
     for field, (title, tell) in _FACTS.items():
@@ -50,7 +50,7 @@ def _mark(field: str, doubtful: Mapping[str, str]) -> str:
 
 
 def _with_note(value: str | None, note: str | None) -> str | None:
-    """A value and its note; a note alone may say all that there is to say."""
+    """Join a value and its note; a note alone may say all that there is to say."""
     return ". ".join(part for part in (value, note) if part) or None
 
 

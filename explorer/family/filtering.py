@@ -54,7 +54,7 @@ class Filter:
         return cls(**plain)  # type: ignore[arg-type]
 
     def apply(self, tree: Tree) -> Tree:
-        """The nodes that fit, and the edges of the chosen relations between them."""
+        """Keep the nodes that fit, and the edges of the chosen relations between them."""
         nodes = {node.id: node for node in tree.nodes.values() if self._fits(node)}
         edges = [edge for edge in tree.edges if self._keeps(edge) and _joins(edge, nodes)]
         if self.relations:
@@ -80,7 +80,7 @@ def _joins(edge: Edge, nodes: Mapping[str, Node]) -> bool:
 
 
 def counted(shown: Tree, whole: Tree) -> str:
-    """How much is shown, in one line."""
+    """Say how much is shown, in one line."""
     return (
         f"{len(shown.nodes)} of {len(whole.nodes)} entries, "
         f"{len(shown.edges)} of {len(whole.edges)} links"

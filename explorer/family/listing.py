@@ -28,7 +28,7 @@ def show_list(shown: Tree) -> None:
 
 
 def entry_words(tree: Tree, node: Node) -> str:
-    """An entry's facts, parents and children in words."""
+    """Say an entry's facts, parents and children in words."""
     what = ", ".join([node.date, node.organisation, node.openness or node.kind])
     ups, downs = defaultdict(list), defaultdict(list)
     for edge in tree.parents_of(node.id):
@@ -39,7 +39,7 @@ def entry_words(tree: Tree, node: Node) -> str:
 
 
 def _sentence(kin: Mapping[str, Sequence[str]]) -> list[str]:
-    """What a node does to others, each relation once; nothing where there is nobody."""
+    """Say what a node does to others, each relation once; nothing where there is nobody."""
     parts = [f"{words} {', '.join(names)}" for words, names in kin.items()]
     return ["It " + "; ".join(parts)] if parts else []
 

@@ -31,7 +31,7 @@ class Number:
 
 
 def numbers_of(feature: str, tree: Tree, node: Node) -> Mapping[str, Number]:
-    """The number of each size of a node; empty where a feature has none to compare."""
+    """Find the number of each size of a node; empty where a feature has none to compare."""
     if feature not in NUMBERS or not _PATTERNS[feature].match(str(_words(feature, node))):
         return {}
     if said := _IN_WORDS[feature](str(_words(feature, node))):
@@ -43,12 +43,12 @@ def numbers_of(feature: str, tree: Tree, node: Node) -> Mapping[str, Number]:
 
 
 def exact_rows(node: Node) -> list[Mapping[str, Any]]:
-    """The exact configurations that are known of a node, out of the table `configs`."""
+    """Find the exact configurations that are known of a node, out of the table `configs`."""
     return [content.configs()[name] for name in node.config_ids]
 
 
 def size_name(node: Node, row_id: str) -> str:
-    """The name of a size, as the node has it: 7B for llama-1-7b.
+    """Name a size as the node has it: 7B for llama-1-7b.
 
     Where another model's configuration counts it, which has the same shape, that model's name.
     """
@@ -62,7 +62,7 @@ def size_name(node: Node, row_id: str) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in a sentence: 8B, 70B and 405B."""
+    """List names in a sentence: 8B, 70B and 405B."""
     *others, last = names
     return f"{', '.join(others)} and {last}" if others else last
 
@@ -97,7 +97,7 @@ def _times(ratio: float) -> str:
 
 
 def _counted(feature: str, node: Node) -> Mapping[str, Number]:
-    """What rows of the table `configs` tell, by the size that each belongs to."""
+    """Find what rows of the table `configs` tell, by the size that each belongs to."""
     # A model that was counted with another one's row has its shape; of theta that says nothing.
     others = [] if feature == "position" else list(node.params_measured)
     names = dict.fromkeys([*node.config_ids, *others])
@@ -124,7 +124,7 @@ def _width_of(row: Mapping[str, Any]) -> str | None:
 
 
 def _size_in(name: str, node: Node) -> str | None:
-    """The size of a node that another name tells, as 13B in "LLaMA 13B"."""
+    """Find the size of a node that another name tells, as 13B in "LLaMA 13B"."""
     for size in node.sizes:
         words = re.escape(size).replace(r"\ ", " ").split(" ")
         if any(re.search(rf"(?<![\d.]){word}\b", name, re.IGNORECASE) for word in words[:2]):
@@ -141,13 +141,13 @@ def _is_own(row: Mapping[str, Any], node: Node) -> bool:
 
 
 def parents_tuned(tree: Tree, node: Node) -> list[Node]:
-    """The nodes of which the weights were tuned into this one."""
+    """Find the nodes of which the weights were tuned into this one."""
     edges = tree.parents_of(node.id)
     return [tree.nodes[edge.parent] for edge in edges if edge.relation == "fine-tuned-from"]
 
 
 def _from_parents(feature: str, tree: Tree, node: Node, size: str) -> Number:
-    """What the parent's size of the same name has; else what all sizes of a parent have."""
+    """Find what the parent's size of the same name has; else what all sizes of a parent have."""
     if size in _OTHER_BASES.get(node.id, ()):
         return Number()
     known = {each.name: numbers_of(feature, tree, each) for each in parents_tuned(tree, node)}

@@ -32,7 +32,7 @@ def show() -> None:
 
 
 def _choose_shown(tree: Tree) -> Tree:
-    """What the filters leave of the tree, and in a line how much that is."""
+    """Give what the filters leave of the tree, and show in a line how much that is."""
     filters, count = st.columns(2, vertical_alignment="center", gap="small")
     with filters:
         wanted = widgets.choose_filter()

@@ -13,7 +13,7 @@ _TITLES: Mapping[str, Mapping[str, str]] = {"kind": KINDS, "organisation": MAKER
 
 
 def time_line_of(shown: Tree, *, lanes: str, chosen: str) -> Drawing:
-    """What to draw of a tree.
+    """Say what to draw of a tree.
 
     Args:
         shown: at least one node, and the edges between them.
@@ -47,12 +47,12 @@ def time_line_of(shown: Tree, *, lanes: str, chosen: str) -> Drawing:
 
 
 def lane_of(node: Node, lanes: str) -> str:
-    """The short name of the lane that a node is in."""
+    """Give the short name of the lane that a node is in."""
     return node.makers[0] if lanes == "organisation" else node.kind
 
 
 def node_words(tree: Tree, node: Node) -> str:
-    """A node in one line, for who does not see it."""
+    """Describe a node in one line, for who does not see it."""
     ends = [
         _count(len(tree.parents_of(node.id)), "parent", "parents"),
         _count(len(tree.children_of(node.id)), "child", "children"),
@@ -63,7 +63,7 @@ def node_words(tree: Tree, node: Node) -> str:
 
 
 def tree_words(tree: Tree) -> str:
-    """What the drawing shows, in a sentence."""
+    """Say what the drawing shows, in a sentence."""
     nodes = list(tree.nodes.values())
     first, last = nodes[0], nodes[-1]
     return (

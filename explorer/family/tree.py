@@ -176,7 +176,7 @@ class Node:
         return self.openness or NOT_SAID
 
     def has(self, word: str) -> bool:
-        """Whether a name, an organisation or an id has this word, small and large letters alike."""
+        """Tell whether name, organisation or id has this word, small and large letters alike."""
         return word.casefold().strip() in f"{self.name}\n{self.organisation}\n{self.id}".casefold()
 
 
@@ -205,21 +205,21 @@ class Tree:
     edges: Sequence[Edge]
 
     def parents_of(self, node_id: str) -> list[Edge]:
-        """The edges that lead to a node, from what it comes from."""
+        """List the edges that lead to a node, from what it comes from."""
         return [edge for edge in self.edges if edge.child == node_id]
 
     def children_of(self, node_id: str) -> list[Edge]:
-        """The edges that lead away from a node, to what came of it."""
+        """List the edges that lead away from a node, to what came of it."""
         return [edge for edge in self.edges if edge.parent == node_id]
 
     def search(self, word: str) -> list[Node]:
-        """The nodes of which the name, the organisation or the id has this word, in time order."""
+        """Find the nodes whose name, organisation or id has this word, in time order."""
         return [node for node in self.nodes.values() if node.has(word)]
 
 
 @cache
 def family_tree() -> Tree:
-    """The whole tree: 92 nodes and 146 edges, each with where it is from."""
+    """Build the whole tree: 92 nodes and 146 edges, each with where it is from."""
     facts = content.facts("family_tree")
     nodes = sorted((_node(row) for row in facts["nodes"]), key=lambda node: (node.place, node.id))
     return Tree(nodes={node.id: node for node in nodes}, edges=[_edge(e) for e in facts["edges"]])

@@ -47,7 +47,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 
 
 def unverified(node: Node) -> Mapping[str, str]:
-    """The fields that were not read in the source, each with what the table says of it.
+    """Name the fields that were not read in the source, each with what the table says of it.
 
     Raises:
         KeyError: if the table names something that no field is known for.

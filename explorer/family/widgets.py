@@ -88,7 +88,7 @@ def _years() -> tuple[int, int]:
 
 
 def _several(key: str, label: str, titles: Mapping[str, str]) -> Sequence[str]:
-    """Any number of choices; none is no restriction."""
+    """Let the student choose any number; none is no restriction."""
     chosen: list[str] = link.widget(
         st.pills,
         key,

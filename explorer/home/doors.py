@@ -22,6 +22,6 @@ def show() -> None:
 
 
 def doors() -> Mapping[str, Entry]:
-    """All pages but this one, by name."""
+    """List all pages but this one, by name."""
     pages = {name: entry for entries in SECTIONS.values() for name, entry in entries.items()}
     return {name: entry for name, entry in pages.items() if name != HOME}

@@ -11,7 +11,7 @@ from explorer.stage import Stage
 
 
 def show(stage: Stage) -> None:
-    """A recorded training, where to begin, the model card; below, pages, headline and family."""
+    """Show a recorded training, where to begin, the model card, pages, headline and family."""
     replay(recording(), key="replay")
     with stage.controls:
         st.markdown(content.home("welcome"))
@@ -25,7 +25,7 @@ def show(stage: Stage) -> None:
 
 
 def recording() -> Recording:
-    """How the model that comes with the app was trained, as it was logged then."""
+    """Give the recorded training of the model that comes with the app, as it was logged then."""
     run = pretrained_run()
     losses = run.series["loss"]
     return Recording(

@@ -39,24 +39,24 @@ def show() -> None:
 
 
 def times_smaller() -> float:
-    """How many times as many parameters GPT-3 has."""
+    """Compute how many times as many parameters GPT-3 has."""
     return sizes()["GPT-3 175B"] / sizes()["LLaMA-13B"]
 
 
 def ahead() -> tuple[int, int]:
-    """On how many scores LLaMA-13B is ahead, and of how many."""
+    """Count the scores on which LLaMA-13B is ahead, and all scores."""
     return sum(duel.gap > 0 for duel in duels()), len(duels())
 
 
 def headline() -> str:
-    """The finding in one line."""
+    """Say the finding in one line."""
     wins, n = ahead()
     times = f"{times_smaller():.0f} times smaller"
     return f"LLaMA-13B against GPT-3: {times}, ahead on {wins} of {n} scores"
 
 
 def in_words() -> str:
-    """Sizes, and where GPT-3 is ahead, in Markdown."""
+    """Say the sizes, and where GPT-3 is ahead, in Markdown."""
     lost = sorted((duel for duel in duels() if duel.gap < 0), key=lambda duel: duel.gap)
     told = " and ".join(f"{duel.test} ({duel.gpt3:.1f} to {duel.llama:.1f})" for duel in lost)
     ours, theirs = sizes()["LLaMA-13B"], sizes()["GPT-3 175B"]

@@ -34,7 +34,7 @@ def show(stage: Stage) -> None:
 
 
 def _others() -> None:
-    """The other claims, folded until wanted, and where all of them come from."""
+    """Show the other claims, folded until wanted, and where all of them come from."""
     with st.expander("Milestones and key innovations", icon=":material/flag:", key="milestones"):
         for (title, rows), place in zip(folded().items(), st.columns(2, gap="large"), strict=True):
             with place:
@@ -45,7 +45,7 @@ def _others() -> None:
 
 
 def _openness() -> None:
-    """What of it is open, and its four sizes."""
+    """Show what of it is open, and its four sizes."""
     left, right = st.columns(2, gap="large")
     with left:
         model_card.show_open()
@@ -54,12 +54,12 @@ def _openness() -> None:
 
 
 def aloud() -> Sequence[Fact]:
-    """What LLaMA is, and the first reasons why it matters."""
+    """Say what LLaMA is, and the first reasons why it matters."""
     return [*facts("description"), *facts("why")][:N_ALOUD]
 
 
 def folded() -> dict[str, Sequence[Fact]]:
-    """The other claims, by the title above them."""
+    """Give the other claims, by the title above them."""
     others = [*facts("description"), *facts("why")][N_ALOUD:]
     return {
         "Milestones": [*others, *facts("milestones")],
@@ -68,7 +68,7 @@ def folded() -> dict[str, Sequence[Fact]]:
 
 
 def by_score() -> list[Entry]:
-    """LLaMA and its rivals, from the best average on MMLU down."""
+    """List LLaMA and its rivals, from the best average on MMLU down."""
     return in_order(tables()["mmlu"].entries, SCORE, "score", "higher")
 
 
@@ -76,7 +76,7 @@ _SIZE = "Billions of parameters"
 
 
 def _size_and_score() -> list[Bar]:
-    """A bar for each model, as long as it is large."""
+    """Give a bar for each model, as long as it is large."""
     return [
         Bar(
             label=entry.label,

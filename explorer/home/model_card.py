@@ -30,7 +30,7 @@ def show() -> None:
 
 
 def show_sizes() -> None:
-    """The four sizes, with their exact numbers of parameters."""
+    """Show the four sizes, with their exact numbers of parameters."""
     st.header("Four sizes", anchor=False)
     st.markdown(showing.markdown_table(size_rows(), "lrrr"))
     st.caption(content.home("sizes"))
@@ -41,7 +41,7 @@ def show_sizes() -> None:
 
 
 def size_rows() -> list[list[str]]:
-    """Name, exact count, count as printed and tokens of each size, the heads first."""
+    """Give name, exact count, count as printed and tokens of each size, the heads first."""
     rows = [["Model", "Parameters, counted", "as printed", "Tokens read"]]
     for row in content.facts("llama_paper")["table2_sizes"]:
         tokens = f"{row['train_tokens'] / 1e12:.1f} trillion"
@@ -51,7 +51,7 @@ def size_rows() -> list[list[str]]:
 
 
 def show_open() -> None:
-    """What is public, and what is not."""
+    """Show what is public, and what is not."""
     st.header("How open it is", anchor=False)
     rows = [
         [f"**{row['what']}**", f"{row['state']}: {content.escaped(row['detail'])}"]

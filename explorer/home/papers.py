@@ -90,7 +90,7 @@ HEIGHT = 560
 
 
 def paper(name: str) -> Mapping[str, Any]:
-    """A paper's row in the facts.
+    """Find a paper's row in the facts.
 
     Raises:
         KeyError: if there is none of that name.
@@ -100,7 +100,7 @@ def paper(name: str) -> Mapping[str, Any]:
 
 
 def opened() -> str:
-    """The paper that is open, by its id; on every view, so that no nonsense stays in the link."""
+    """Name the open paper by its id; on every view, so that no nonsense stays in the link."""
     return str(link.value("paper", among=["", *CARDS]))
 
 
@@ -136,7 +136,7 @@ def _card(name: str, card: Card, row: Mapping[str, Any]) -> None:
 
 
 def on_card(equation: str) -> str:
-    """An equation so small, and on so many lines, that it fits a card on a phone."""
+    """Write an equation so small, and on so many lines, that it fits a card on a phone."""
     lines = equation.replace(r",\qquad", r"\\").replace(r"\right)=", r"\right)\\ =")
     return rf"\footnotesize\begin{{gathered}}{lines}\end{{gathered}}"
 

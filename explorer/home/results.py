@@ -44,7 +44,7 @@ def show(stage: Stage) -> None:
 
 
 def _choose() -> tuple[str, str, str]:
-    """Table, measure and order, each from a list."""
+    """Let the student choose table, measure and order, each from a list."""
     titles = {name: f"{table.title} (Table {table.number})" for name, table in tables().items()}
     name = choose_named("Table", titles, key="table")
     with st.grid(2, min_column_width=90, gap="xsmall"):
@@ -54,7 +54,7 @@ def _choose() -> tuple[str, str, str]:
 
 
 def _filter(table: Table) -> list[Entry]:
-    """The table's rows of the families that the student wants to see; of all, if none is named."""
+    """Keep the rows of the families that the student wants to see; all, if none is named."""
     chosen = link.widget(
         st.pills,
         "families",
@@ -99,7 +99,7 @@ def _bar(entry: Entry, measure: str, decimals: int) -> Bar:
 
 
 def _say(table: Table, rows: Sequence[Entry], measure: str) -> None:
-    """Which end is the better one, and how gaps and stripes are to be read."""
+    """Say which end is the better one, and how gaps and stripes are to be read."""
     words = [BETTER.get(table.better, "")]
     if any(row.scores[measure] is None for row in rows):
         words.append("Where the paper prints nothing, the row stays empty.")
@@ -109,7 +109,7 @@ def _say(table: Table, rows: Sequence[Entry], measure: str) -> None:
 
 
 def _numbers(table: Table, rows: Sequence[Entry]) -> None:
-    """All numbers of the table; a press on a head sorts by it."""
+    """Show all numbers of the table; a press on a head sorts by it."""
     frame = pd.DataFrame(
         [
             {"Model": row.label}

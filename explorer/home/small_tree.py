@@ -40,7 +40,7 @@ def show() -> None:
 
 
 def _show_links(title: str, nodes: Sequence[Node]) -> None:
-    """A labelled row of links, in time order, to the cards of nodes."""
+    """Show a labelled row of links, in time order, to the cards of nodes."""
     st.markdown(f"**{title}**")
     with st.container(horizontal=True, gap="small"):
         for node in nodes:
@@ -53,12 +53,12 @@ def _show_links(title: str, nodes: Sequence[Node]) -> None:
 
 
 def ancestors(tree: Tree) -> Sequence[Node]:
-    """All direct parents, in time order."""
+    """List all direct parents, in time order."""
     ids = {edge.parent for edge in tree.parents_of(ROOT)}
     return [node for node in tree.nodes.values() if node.id in ids]
 
 
 def descendants(tree: Tree) -> Sequence[Node]:
-    """The direct children on which something else stands in turn, in time order."""
+    """List the direct children on which something else stands in turn, in time order."""
     ids = {edge.child for edge in tree.children_of(ROOT)}
     return [node for node in tree.nodes.values() if node.id in ids and tree.children_of(node.id)]

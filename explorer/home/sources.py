@@ -12,7 +12,7 @@ Fact = Mapping[str, Any]
 
 
 def facts(section: str) -> Sequence[Fact]:
-    """A section of the model card's table."""
+    """Give a section of the model card's table."""
     rows: Sequence[Fact] = content.facts("model_card")[section]
     return rows
 

@@ -65,7 +65,7 @@ class Table:
 
 
 def by_rows(name: str, measures: Sequence[str]) -> list[Entry]:
-    """Entries of a table that has a row for each model."""
+    """List the entries of a table that has a row for each model."""
     return [
         Entry(
             model=row["model"],
@@ -80,7 +80,7 @@ def by_rows(name: str, measures: Sequence[str]) -> list[Entry]:
 
 
 def by_columns(name: str, measure: str, models: Mapping[str, tuple[str, str]]) -> list[Entry]:
-    """Entries of a table that has a column for each model, and a row for each measure.
+    """List the entries of a table that has a column for each model, and a row for each measure.
 
     Args:
         name: of the table.
@@ -102,7 +102,7 @@ def by_columns(name: str, measure: str, models: Mapping[str, tuple[str, str]]) -
 
 @cache
 def tables() -> Mapping[str, Table]:
-    """Every table of results, by the word that the link has for it."""
+    """Give every table of results, by the word that the link has for it."""
     built = {}
     for name, (number, fact, title, unit, measures) in _BY_ROWS.items():
         built[name] = Table(
@@ -281,7 +281,7 @@ their columns count."""
 
 @cache
 def duels(size: str = "13B") -> Sequence[Duel]:
-    """Every test of Tables 3 to 9 for which the paper prints GPT-3's score and one LLaMA's.
+    """List every test of Tables 3 to 9 for which the paper prints GPT-3's score and one LLaMA's.
 
     Args:
         size: of that LLaMA, as printed.
@@ -304,7 +304,7 @@ def _entry(table: Table, label: str) -> Entry:
 
 
 def sizes() -> Mapping[str, int]:
-    """Exact parameters of the two, by counting: LLaMA-13B and GPT-3 175B."""
+    """Give the exact parameters of the two, by counting: LLaMA-13B and GPT-3 175B."""
     llama: Any = content.facts("llama_paper")["table2_sizes"]
     gpt3: Any = content.facts("gpt3_paper")["table2_1_sizes"]
     counted = {row["model"]: row["params_exact_measured"] for row in llama}

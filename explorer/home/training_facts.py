@@ -94,12 +94,12 @@ def _mix(rows: Sequence[Row], column: str, title: str, x: str, *, is_ours: bool 
 
 
 def _written(row: Row, column: str) -> str:
-    """A number as the paper prints it; sizes in the unit that it prints."""
+    """Write a number as the paper prints it; sizes in the unit that it prints."""
     return str(row["disk_printed"]) if column == "disk_gb" else f"{row[column]:g}"
 
 
 def data_rows(rows: Sequence[Row]) -> list[list[str]]:
-    """LLaMA's sources, a row each, the heads first."""
+    """List LLaMA's sources, a row each, the heads first."""
     cells = [
         [
             f"**{row['dataset']}**",
@@ -114,7 +114,7 @@ def data_rows(rows: Sequence[Row]) -> list[list[str]]:
 
 
 def their_rows(rows: Sequence[Row]) -> list[list[str]]:
-    """GPT-3's sources, a row each, the heads first."""
+    """List GPT-3's sources, a row each, the heads first."""
     cells = [
         [
             f"**{content.escaped(row['dataset'])}**",
@@ -209,7 +209,7 @@ def _choices() -> None:
 
 
 def trained_models() -> Mapping[str, Sequence[Row]]:
-    """LLaMA's four sizes and GPT-3's eight, as their papers have them."""
+    """Give LLaMA's four sizes and GPT-3's eight, as their papers have them."""
     return {
         "LLaMA": content.facts("llama_paper")["table2_sizes"],
         "GPT-3": content.facts("gpt3_paper")["table2_1_sizes"],
@@ -217,7 +217,7 @@ def trained_models() -> Mapping[str, Sequence[Row]]:
 
 
 def choice_rows(rows: Sequence[Row]) -> list[list[str]]:
-    """Every model with all that was chosen for it, the heads first."""
+    """List every model with all that was chosen for it, the heads first."""
     cells = [
         [
             f"**{row['model']}**",
@@ -232,7 +232,7 @@ def choice_rows(rows: Sequence[Row]) -> list[list[str]]:
 
 
 def oddities() -> list[str]:
-    """What the two papers print that does not fit, in the words of the facts."""
+    """List what the two papers print that does not fit, in the words of the facts."""
     llama, gpt3 = content.facts("llama_paper"), content.facts("gpt3_paper")
     printed = [f"LLaMA: {row['note']}." for row in llama["table2_notes"][:2]]
     quirks = [
@@ -296,7 +296,7 @@ def _energy() -> None:
 
 
 def energy_rows(rows: Sequence[Row]) -> list[list[str]]:
-    """Hours, energy and carbon as printed, and as computed again, the heads first."""
+    """Give hours, energy and carbon as printed, and as computed again, the heads first."""
     cells = [
         [
             f"**{row['model']}**",
@@ -310,7 +310,7 @@ def energy_rows(rows: Sequence[Row]) -> list[list[str]]:
 
 
 def doubt() -> str:
-    """Two numbers of the paper that do not agree, with our own sum, in Markdown."""
+    """Say which two numbers of the paper do not agree, with our own sum, in Markdown."""
     method = content.facts("llama_paper")["carbon_method"]
     whole = method["whole_project"]
     watts = content.facts("llama_paper")["table15_carbon"][0]["gpu_watts"]

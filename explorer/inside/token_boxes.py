@@ -41,7 +41,7 @@ STYLE = (
 
 
 def fitting(*rows: Sequence[str], share: float = 1.0, least: float = _LEAST) -> str:
-    """The style in which rows of tokens fill a share of the stage's picture together.
+    """Give the style in which rows of tokens fill a share of the stage's picture together.
 
     Args:
         rows: tokens, each row of them in a place of its own.
@@ -68,7 +68,7 @@ def token_row(
     title: str = "",
     style: str = "",
 ) -> str:
-    """Tokens in HTML, each over its id, neighbours in different colours.
+    """Draw tokens in HTML, each over its id, neighbours in different colours.
 
     Args:
         tokens: what they read as.
@@ -90,7 +90,7 @@ def token_row(
 
 
 def boxed(cells: Iterable[str], *, label: str, style: str = "") -> str:
-    """Boxes in HTML, each a `b` with an `i` for its number, side by side; they can be scrolled.
+    """Draw boxes in HTML, each a `b` with an `i` for its number, side by side, to be scrolled.
 
     Args:
         cells: in HTML.
@@ -104,7 +104,7 @@ def boxed(cells: Iterable[str], *, label: str, style: str = "") -> str:
 
 
 def table(rows: Iterable[tuple[str, str]], *, head: str) -> str:
-    """Rows of tokens in HTML, each beside what it is; together they fill the stage's picture.
+    """Draw rows of tokens in HTML, each beside what it is, that fill the stage's picture together.
 
     Args:
         rows: what it is, and the tokens, both in HTML.

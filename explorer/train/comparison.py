@@ -23,7 +23,7 @@ def choose() -> bool:
 
 
 def list_runs(run: Run) -> None:
-    """A tick for each run that can be laid under the current one."""
+    """Show a tick for each run that can be laid under the current one."""
     others = session.comparable_runs(run)
     for each in others:
         drawn = session.is_overlaid(each, run)
@@ -45,7 +45,7 @@ def list_runs(run: Run) -> None:
 
 
 def colours(runs: Sequence[Run]) -> Mapping[str, int]:
-    """A colour for each run, the same one as long as none of the others has it."""
+    """Give each run a colour, the same one as long as none of the others has it."""
     taken: dict[str, int] = {}
     numbers = list(reversed(session.own_names()))
     for run in runs:
@@ -75,14 +75,14 @@ def result(run: Run, others: Sequence[Run]) -> None:
 
 
 def _run_before(run: Run, others: Sequence[Run]) -> Run:
-    """The run that this one is a change of, else the last one older than it, else the newest."""
+    """Find the run that this is a change of, else the last one older than it, else the newest."""
     parents = [each for each in others if each.id == run.parent]
     older = [each for each in others if each.created < run.created]
     return (*parents, *older, *others)[0]
 
 
 def _in_numbers(run: Run, before: Run) -> str:
-    """The held-out loss of both after the last step that both have done; empty without one."""
+    """Give the held-out loss of both after the last step that both have done; empty without one."""
     ours, theirs = run.series["held_out_loss"], before.series["held_out_loss"]
     name, form = "held-out loss", "{:.3f}"
     if session.started(run).text_id != session.started(before).text_id:
@@ -100,7 +100,7 @@ def _in_numbers(run: Run, before: Run) -> str:
 
 
 def table(run: Run) -> None:
-    """What came of the student's runs, and of those laid under the current one."""
+    """Show what came of the student's runs, and of those laid under the current one."""
     runs = list({each.id: each for each in (run, *session.comparable_runs(run))}.values())
     if len(runs) < 2:
         return

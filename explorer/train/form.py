@@ -69,13 +69,13 @@ def _wanted(
 
 
 def _readings(wanted: Wanted) -> int:
-    """How often training will read a text, by its characters: larger tokens read it more often."""
+    """Say how often training reads a text, by its characters: larger tokens read it more often."""
     n_tokens = wanted.setup.training.steps * wanted.setup.tokens_a_step
     return n_tokens // max(1, len(wanted.text or ""))
 
 
 def _real_name(model: ModelConfig) -> str:
-    """Of which real models this is the miniature; empty for Tiny LLaMA itself, and for none."""
+    """Name the real models of which this is the miniature; empty for Tiny LLaMA itself and none."""
     real = real_models(model)
     if not real or ROOT in real:
         return ""
@@ -84,7 +84,7 @@ def _real_name(model: ModelConfig) -> str:
 
 
 def _parts(chosen: controls.Basics, setup: Setup) -> str:
-    """How the model differs from the preset that it is named after; empty where it does not."""
+    """Say how the model differs from the preset it is named after; empty where it does not."""
     usual = replace(setup, model=find_preset(chosen.preset).config)
     if not (changed := changes(usual, setup)):
         return ""
@@ -104,7 +104,7 @@ def _start(wanted: Wanted, notes: DeltaGenerator) -> None:
 
 
 def _say_what_changed(wanted: Wanted) -> str:
-    """How the widgets differ from the student's run on the screen; empty where there is none."""
+    """Say how the widgets differ from the student's run on the screen; empty if there is none."""
     run = session.current_run()
     if run is None or not session.is_mine(run):
         return ""

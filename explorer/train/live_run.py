@@ -70,12 +70,12 @@ class CurveOptions:
 
 
 def panel() -> DeltaGenerator:
-    """Where all of a run stands, close together."""
+    """Make the place where all of a run stands, close together."""
     return st.container(key="run", gap="xsmall")
 
 
 def row_of_play() -> DeltaGenerator:
-    """The line above the chart: what can be done with the run, and how its curves are drawn."""
+    """Make the line above the chart: what to do with the run, and how its curves are drawn."""
     return st.container(
         horizontal=True, gap="xsmall", vertical_alignment="center", key="row_of_play"
     )
@@ -94,7 +94,7 @@ def show(run: Run, stage: Stage, options: CurveOptions) -> None:
 
 
 def stage_of(run: Run) -> Stage:
-    """What decides how the page around the live part looks.
+    """Give what decides how the page around the live part looks.
 
     To be taken before that is drawn: a run may move on meanwhile, and the live part then has the
     page drawn anew.
@@ -138,8 +138,10 @@ def _live(
 
 
 def _refresh_seconds(run: Run) -> float:
-    """How often to ask for news: twice as often for the few moments before the first step, rarely
-    of a run that stands still, which its owner may move from another tab.
+    """Say how often to ask for news.
+
+    It is twice as often for the few moments before the first step, and rarely of a run that
+    stands still, which its owner may move from another tab.
     """
     if not run.is_moving:
         return session.SLOWEST_SECONDS
@@ -147,7 +149,7 @@ def _refresh_seconds(run: Run) -> float:
 
 
 def _is_out_of_pace(run: Run, seconds: float | None) -> bool:
-    """Whether so many more or fewer look by now that this page should ask less or more often."""
+    """Tell whether so many more or fewer look that this page should ask less or more often."""
     return seconds is not None and not 0.6 < _refresh_seconds(run) / seconds < 1.6
 
 
@@ -195,7 +197,7 @@ def _chart(run: Run, others: Sequence[Run], options: CurveOptions) -> None:
 def _lines(
     run: Run, curve: Curve, axis: str, is_current: bool, colour: int | None
 ) -> Iterator[Line]:
-    """The lines of a run; among several runs it has a colour, and its name at its first line."""
+    """Yield a run's lines; among several runs it has a colour, and its name at its first line."""
     name, is_named = session.run_name(run), False
     for series, title in curve.lines:
         if not (is_current or run.series[series].steps):
@@ -214,7 +216,7 @@ def _lines(
 
 
 def _places(run: Run, series: Series, axis: str) -> Sequence[float]:
-    """Where the points of a series stand on the x axis."""
+    """Say where the points of a series stand on the x axis."""
     if axis == "Seconds":
         return series.seconds
     return series.steps if axis == "Steps" else Scaled(series.steps, run.setup.tokens_a_step)
@@ -234,7 +236,7 @@ class Scaled(Sequence[float]):
 
 
 def _numbers(run: Run) -> list[tuple[str, str, str]]:
-    """The tiles above the chart: label, value, and what it says exactly."""
+    """Give the tiles above the chart: label, value, and what it says exactly."""
     third = (
         ("Accuracy", _last(run, "accuracy", "{:.0%}"), "Share of held-out answers that are right")
         if run.series["accuracy"].steps

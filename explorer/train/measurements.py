@@ -65,5 +65,5 @@ def _shown(value: float | None, form: str) -> str:
 
 
 def _flops_a_second(run: Run, flops: int) -> float | None:
-    """Over all of the run's own turns, waiting for others left out."""
+    """Count operations a second over all of the run's own turns, waiting for others left out."""
     return flops * run.step / run.seconds if run.seconds and run.measured else None

@@ -11,7 +11,7 @@ from explorer.stage import Stage
 
 
 def choose_window(inspection: Inspection) -> int:
-    """Where the part of a long text that is shown begins."""
+    """Let the student choose where the shown part of a long text begins."""
     n_tokens, most = len(inspection.reading["tokens"]), reading_map.MOST_TOKENS
     if n_tokens <= most:
         return 0

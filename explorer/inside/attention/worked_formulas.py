@@ -14,7 +14,7 @@ MOST_TERMS = 3
 
 
 def stages(answer: Answer, source: int, position: str) -> str:
-    """How much the reader takes from one source, number by number.
+    """Write out how much the reader takes from one source, number by number.
 
     Args:
         answer: see `tiny_llama.analyses.stages`.
@@ -37,12 +37,12 @@ def stages(answer: Answer, source: int, position: str) -> str:
 
 
 def number(value: float) -> str:
-    """A number in a formula, three decimals."""
+    """Write a number in a formula, with three decimals."""
     return f"{value:.3f}" if np.isfinite(value) else ("-\\infty" if value < 0 else "\\infty")
 
 
 def in_brackets(value: float) -> str:
-    """A number as a factor: a negative one in brackets."""
+    """Write a number as a factor: a negative one in brackets."""
     return f"({number(value)})" if value < 0 else number(value)
 
 

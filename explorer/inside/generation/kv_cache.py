@@ -78,7 +78,7 @@ def _this_model(stage: Stage, inspection: Inspection, config: ModelConfig) -> No
 
 
 def _stored(answer: Answer, config: ModelConfig) -> str:
-    """What the cache holds after the text, measured, beside the formula."""
+    """Say what the cache holds after the text, measured, beside the formula."""
     n, (g, s, e) = answer["n_tokens"], answer["keys"].shape
     a_token = kv_cache_bytes_per_token(config)
     turned = ", turned by their positions," if POSITION[config.position].turns else ""
@@ -96,7 +96,7 @@ def _stored(answer: Answer, config: ModelConfig) -> str:
 
 
 def head_counts(n_heads: int) -> list[int]:
-    """Numbers of key/value heads that this many query heads can share, from all down to one."""
+    """List numbers of key/value heads that these query heads can share, from all down to one."""
     return [number for number in range(n_heads, 0, -1) if n_heads % number == 0]
 
 
@@ -122,7 +122,7 @@ def _real_models(stage: Stage) -> None:
 
 
 def real_sizes(name: str, length: int) -> CacheSizes:
-    """What the cache of a preset takes with its own, with all and with one key/value head."""
+    """Compute a preset's cache with its own, with all and with one key/value head."""
     preset = PRESETS[name]
     config = preset.config
     multi_head, own, multi_query = (
@@ -140,7 +140,7 @@ def real_sizes(name: str, length: int) -> CacheSizes:
 
 
 def real_table(length: int) -> str:
-    """The numbers of the real models, in Markdown."""
+    """Give the numbers of the real models, in Markdown."""
     rows = [
         "| Model | Heads | KV heads | A token | Cache | As multi-head | As multi-query "
         "| Of its weights | Made for, tokens |",

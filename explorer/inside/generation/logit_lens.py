@@ -40,7 +40,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
 
 
 def _place(answer: Answer) -> int:
-    """The token to look at more closely, counted from 0."""
+    """Let the student choose the token to look at more closely, counted from 0."""
     n = len(answer["tokens"])
     if n == 1:
         return 0
@@ -48,7 +48,7 @@ def _place(answer: Answer) -> int:
 
 
 def _stretch(answer: Answer) -> range:
-    """The part of the text that the map has room for."""
+    """Let the student choose the part of the text that the map has room for."""
     guesses = (top[0] for row in answer["tops"] for top in row)
     tokens = answer["tokens"]
     return choose_stretch(len(tokens), room_for([*tokens, *guesses]), key="lens_from", is_last=True)
@@ -96,7 +96,7 @@ def _one_place(answer: Answer, place: int) -> None:
 
 
 def _quoted(answer: Answer, place: int) -> str:
-    """The few tokens before a place and the one there, in Markdown."""
+    """Quote the few tokens before a place and the one there, in Markdown."""
     words = "".join(visible(token) for token in answer["tokens"][max(0, place - 11) : place + 1])
     return f"…**{content.escaped(words)}**" if place > 11 else f"**{content.escaped(words)}**"
 
@@ -111,7 +111,7 @@ def _what_follows(answer: Answer, place: int) -> str:
 
 
 def guesses_table(answer: Answer, place: int) -> str:
-    """The likeliest tokens of each layer after one token, last layer on top, in Markdown."""
+    """List each layer's likeliest tokens after one token, last layer on top, in Markdown."""
     n_top = len(answer["tops"][0][place])
     has_next = place < answer["true_ranks"].shape[1]
     heads = ["Layer", *(f"Guess {number + 1}" for number in range(n_top))]

@@ -80,7 +80,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
 
 
 def read_word(word: str, n_vocab: int) -> list[Added]:
-    """The tokens that a word of the link names, as far as this model has them."""
+    """Read the tokens that a word of the link names, as far as this model has them."""
     added = []
     for part in word.split(".")[:MOST_ADDED]:
         is_sound = part[:1] in WHO and part[1:].isascii() and part[1:].isdigit()
@@ -91,12 +91,12 @@ def read_word(word: str, n_vocab: int) -> list[Added]:
 
 
 def as_word(added: Sequence[Added]) -> str:
-    """The word of the link for these tokens."""
+    """Write these tokens as a word of the link."""
     return ".".join(f"{each.who}{each.token}" for each in added)
 
 
 def _text_so_far(answer: Answer, added: Sequence[Added]) -> None:
-    """The given text on a ground of its own, and after it what was added, by whom."""
+    """Show the given text on a ground of its own, and after it what was added, by whom."""
     before, after, n_tokens = answer["before"], answer["after"], answer["n_tokens"]
     n_hidden = n_tokens - len(before) - len(after)
     hidden = f"({n_hidden:,} tokens before) … " if n_hidden else ""
@@ -114,7 +114,7 @@ def _text_so_far(answer: Answer, added: Sequence[Added]) -> None:
 
 
 def _counted(answer: Answer, n_added: int) -> str:
-    """How long the text is, and how much of it the model reads."""
+    """Say how long the text is, and how much of it the model reads."""
     n_tokens, n_read = answer["n_tokens"], answer["n_read"]
     words = f"{n_tokens:,} tokens so far, {n_added:,} of them put after the given text"
     if n_read < n_tokens:
@@ -135,7 +135,7 @@ _GIVEN = "background: rgba(128, 128, 128, 0.2)"
 
 
 def _ways_on(answer: Answer, added: Sequence[Added], seed: int) -> bool:
-    """Buttons that let the model put a token after the text, or take some back.
+    """Offer to let the model put a token after the text, or to take some back.
 
     Returns:
         Whether to draw on until the model has a choice again.
@@ -165,7 +165,7 @@ def _ways_on(answer: Answer, added: Sequence[Added], seed: int) -> bool:
 
 
 def _by_hand(answer: Answer, added: Sequence[Added]) -> None:
-    """A button for each of the likeliest tokens, one press away."""
+    """Offer each of the likeliest tokens as a button, one press away."""
     with st.popover("By hand", key="by_hand"), st.container(horizontal=True, gap="xsmall"):
         st.markdown("The next token:", width="content")
         for number, (token, label) in enumerate(
@@ -200,12 +200,12 @@ def _start_again(seed: int, *, disabled: bool) -> None:
 
 
 def shown(token: str) -> str:
-    """A token in Markdown, word for word."""
+    """Write a token in Markdown, word for word."""
     return content.escaped(visible(token))
 
 
 def stages_table(answer: Answer, settings: dict[str, float]) -> str:
-    """What each stage leaves of the likeliest tokens, and what it does to all, in Markdown."""
+    """Say what each stage leaves of the likeliest tokens, and does to all, in Markdown."""
     names = answer["stages"]
     heads = [STAGES[name] + (f" {settings[name]:g}" if name in settings else "") for name in names]
     rows = [["Token", "Logit", *heads]]

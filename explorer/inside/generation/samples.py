@@ -52,7 +52,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
 
 
 def _sizes() -> tuple[list[int], int]:
-    """The seeds, and how many tokens each text has."""
+    """Let the student choose the seeds, and how many tokens each text has."""
     again, first = st.columns(2, vertical_alignment="bottom")
     number, length = st.columns(2)
     n_samples = link.widget(
@@ -80,7 +80,7 @@ def _sizes() -> tuple[list[int], int]:
 
 
 def _texts(answer: Answer, seeds: Sequence[int], given: str) -> None:
-    """The texts side by side, and over each what it goes on from; long ones can be scrolled."""
+    """Show the texts side by side, and over each what it goes on from; long ones scroll."""
     columns = st.columns(min(_COLUMNS, len(seeds)), gap="small")
     end = content.escaped(" ".join(given.split())[-_END:])
     for number, (seed, tokens) in enumerate(zip(seeds, answer["tokens"], strict=True)):
@@ -92,7 +92,7 @@ def _texts(answer: Answer, seeds: Sequence[int], given: str) -> None:
 
 
 def numbers_table(answer: Answer, seeds: Sequence[int]) -> str:
-    """How likely each text was, in Markdown."""
+    """Say how likely each text was, in Markdown."""
     rows = [
         "| Seed | −ln probability, nats | A token | Perplexity | A token, as drawn "
         "| Same as the first for |",
@@ -110,6 +110,6 @@ def numbers_table(answer: Answer, seeds: Sequence[int]) -> str:
 
 
 def _n_same(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many tokens two texts share before they part."""
+    """Count the tokens that two texts share before they part."""
     pairs = zip(one, other, strict=True)
     return next((place for place, (a, b) in enumerate(pairs) if a != b), len(one))

@@ -76,5 +76,5 @@ def seed(label: str = "Seed of the draws") -> int:
 
 
 def following(seed: int, by: int = 1) -> int:
-    """The seed that comes some places after another; after the last comes the first again."""
+    """Give the seed some places after another; after the last comes the first again."""
     return (seed + by) % _SEEDS

@@ -59,20 +59,20 @@ def _numbers(answer: Answer) -> dict[str, str]:
 
 
 def judged_tokens(answer: Answer) -> np.ndarray:
-    """Which tokens but the first count: in a task those of answers, where there are any."""
+    """Tell which tokens but the first count: in a task those of answers, where there are any."""
     counts = np.asarray(answer["counts"], bool)
     return counts if counts.any() else np.ones_like(counts)
 
 
 def bits_per_byte(answer: Answer) -> float:
-    """The loss of the tokens that count, by byte of their text."""
+    """Compute the loss of the tokens that count, by byte of their text."""
     judged = judged_tokens(answer)
     n_bytes = max(1, answer["n_bytes"][judged].sum())
     return float(answer["losses"][judged].sum(dtype=np.float64) / log(2) / n_bytes)
 
 
 def coloured(answer: Answer, uniform: float) -> str:
-    """The text in HTML, each token on a ground by its loss and over its number."""
+    """Write the text in HTML, each token on a ground by its loss and over its number."""
     losses = [None, *answer["losses"][: MOST_COLOURED - 1]]
     judged = [True, *judged_tokens(answer)[: MOST_COLOURED - 1]]
     tokens = answer["tokens"][:MOST_COLOURED]
@@ -135,7 +135,7 @@ def _bars(answer: Answer, uniform: float) -> None:
 
 
 def worst_table(answer: Answer) -> str:
-    """The tokens that surprised most, in Markdown."""
+    """List the tokens that surprised most, in Markdown."""
     rows = [
         "| Place | After | Came | Loss, nats | Probability | Rank | The model's first guess |",
         "| ---: | ---: | --- | ---: | ---: | ---: | --- |",

@@ -61,7 +61,7 @@ def _row(answer: Answer, name: str, what: str) -> np.ndarray:
 
 
 def activation_table(answer: Answer, chosen: int) -> str:
-    """Value and derivative of every activation at one place, in Markdown."""
+    """Give value and derivative of every activation at one place, in Markdown."""
     z = answer["z"][chosen]
     rows = [
         f"| Activation | at z = {z:.2f} | derivative | lowest value | at z |",

@@ -41,7 +41,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
 
 
 def cost_table(config: ModelConfig) -> str:
-    """What all norms of a model cost with either kind, in Markdown."""
+    """Say what all norms of a model cost with either kind, in Markdown."""
     n, counts = n_norms(config), parameters_by_component(config)
     others = count_parameters(config) - counts["norm"]
     products = sum(forward_flops(config, config.context).values()) / config.context

@@ -7,7 +7,7 @@ from tiny_llama.menu import FEED_FORWARD
 
 
 def config_with_hidden_layer(inspection: Inspection) -> ModelConfig:
-    """The model's configuration; ends the page where it has no hidden layer."""
+    """Give the model's configuration; end the page where it has no hidden layer."""
     config = inspection.run.setup.model
     if not (config.has_feed_forward and config.n_layers):
         showing.stop(
@@ -19,5 +19,5 @@ def config_with_hidden_layer(inspection: Inspection) -> ModelConfig:
 
 
 def forward_code(config: ModelConfig) -> str:
-    """Where the code of the feed-forward network is; see `explorer.source`."""
+    """Say where the code of the feed-forward network is; see `explorer.source`."""
     return f"{FEED_FORWARD[config.feed_forward].where}.forward"

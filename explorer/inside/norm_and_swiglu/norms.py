@@ -77,7 +77,7 @@ def _choose_factor(place: DeltaGenerator) -> float:
 
 
 def _choose_shift(place: DeltaGenerator) -> float:
-    """What is added to all numbers, in units of their root mean square."""
+    """Let the student choose what is added to all numbers, in units of their root mean square."""
     with place:
         st.markdown("**c times the rms added to all numbers**")
         shift = link.widget(
@@ -145,6 +145,6 @@ def _draw_shifts(answer: Answer, shift: float) -> None:
 
 
 def _measured(changes: np.ndarray, what: str) -> str:
-    """The change of each norm's result, to the last digit of float32."""
+    """Say how much each norm's result changes, to the last digit of float32."""
     said = ", ".join(f"{name} {change:.1e}" for name, change in zip(NORMS, changes, strict=True))
     return f"Measured at {what}: {said}."

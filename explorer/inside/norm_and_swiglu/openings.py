@@ -61,7 +61,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
 
 
 def _other(inspection: Inspection) -> str:
-    """A pretrained model of the other kind: without a gate, or with one."""
+    """Name a pretrained model of the other kind: without a gate, or with one."""
     usual = "tales-llama" if not inspection.run.setup.model.has_gate else "tales-gpt3"
     return (
         usual
@@ -89,7 +89,7 @@ def _density(answer: Answer, config: ModelConfig, layer: int) -> None:
 
 
 def openings_table(answer: Answer, threshold: float) -> str:
-    """What share of each layer's values is near zero, in Markdown."""
+    """Say what share of each layer's values is near zero, in Markdown."""
     at = int(np.abs(THRESHOLDS - threshold).argmin())
     rows = [
         f"| Layer | hidden below {threshold:g} of its rms | exactly 0 | activation reads below 0 |",

@@ -57,7 +57,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
 
 
 def _choose_start(config: ModelConfig) -> tuple[float, bool]:
-    """How large the starting weights are, and whether smaller the deeper the model is."""
+    """Let the student choose how large weights start, and if smaller the deeper the model is."""
     std = link.widget(
         st.select_slider,
         "start_std",

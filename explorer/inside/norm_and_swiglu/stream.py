@@ -51,7 +51,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
 
 
 def stream_table(answer: Answer) -> str:
-    """What each part adds, in Markdown."""
+    """Say what each part adds, in Markdown."""
     rows = [
         "| Part | Stream before | Adds | Share of it | Cosine with it | Stream after |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",

@@ -67,7 +67,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
 
 
 def _unit(config: ModelConfig) -> int | None:
-    """One hidden unit; none chosen: the busiest."""
+    """Let the student choose one hidden unit; none chosen: the busiest."""
     last = config.hidden_width - 1
     unit = link.widget(
         st.number_input,
@@ -107,7 +107,7 @@ def _map(answer: Answer, stretch: range, what: str) -> None:
 
 
 def tokens_table(answer: Answer, *, has_gate: bool) -> str:
-    """The tokens on which a unit does most, each in its context, in Markdown."""
+    """List the tokens on which a unit does most, each in its context, in Markdown."""
     before, gate, up, hidden = answer["unit_values"]
     head = ["Place", "Token in its context", "hidden"]
     head += ["gate", "up"] if has_gate else ["up"]
@@ -120,7 +120,7 @@ def tokens_table(answer: Answer, *, has_gate: bool) -> str:
 
 
 def in_context(tokens: Sequence[str], place: int) -> str:
-    """A token, in brackets, with what stands around it, in Markdown."""
+    """Write a token, in brackets, with what stands around it, in Markdown."""
     before = "".join(visible(token) for token in tokens[max(0, place - N_BEFORE) : place])
     after = "".join(visible(token) for token in tokens[place + 1 : place + 1 + N_AFTER])
     start = "…" if place > N_BEFORE else ""

@@ -69,13 +69,13 @@ def show(stage: Stage, inspection: Inspection) -> None:
 
 
 def feed_forward_parameters(config: ModelConfig, kind: str, d_hidden: int) -> int:
-    """Parameters of one layer's feed-forward network in this width, without biases."""
+    """Count the parameters of a layer's feed-forward network in this width, without biases."""
     single = replace(config, n_layers=1, feed_forward=kind, d_hidden=d_hidden, bias="none")
     return parameters_by_component(single)["feed_forward"]
 
 
 def width_words(config: ModelConfig, rule: ModelConfig) -> str:
-    """The rule with a model's own numbers."""
+    """Say the rule with a model's own numbers."""
     d, multiple = config.d_model, rule.hidden_multiple
     plain = feed_forward_parameters(config, "gelu", 4 * d)
     gated = feed_forward_parameters(config, "swiglu", rule.hidden_width)
@@ -96,7 +96,7 @@ def width_words(config: ModelConfig, rule: ModelConfig) -> str:
 
 
 def width_table() -> str:
-    """Real models beside the rule, in Markdown."""
+    """List real models beside the rule, in Markdown."""
     rows = [
         "| Model | Feed-forward | d | 4 d | d_hidden | of d | Parameters against 8 d² |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",

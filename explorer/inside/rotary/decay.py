@@ -48,7 +48,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
 
 
 def random_picture(config: ModelConfig) -> Picture:
-    """Scores of random queries with keys like them, and with others."""
+    """Compute scores of random queries with keys like them, and with others."""
     turns = frequencies(config.head_width, config.rope_theta)
     distances = np.arange(min(4 * config.context, MOST_DISTANCE))
     draw = np.random.default_rng(SEED)

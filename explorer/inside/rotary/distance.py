@@ -78,7 +78,7 @@ def _pictures(answers: dict[str, Answer], scheme: str, m: int, n: int, by: int) 
 
 
 def deviations(answers: dict[str, Answer]) -> str:
-    """How far each scheme is from scores that depend on the distance only, as Markdown."""
+    """Say how far each scheme's scores are from depending on the distance only, as Markdown."""
     rows = [
         "| scheme | largest difference at one distance | largest difference of all "
         "| only the distance? |",
@@ -100,7 +100,7 @@ def _verdict(along: float, overall: float) -> str:
 
 
 def _runs(inspection: Inspection) -> dict[str, Run]:
-    """The pretrained models by scheme, and the current one if it is another."""
+    """Give the pretrained models by scheme, and the current one if it is another."""
     runs = {scheme: pretrained_run(name) for scheme, name in SCHEMES.items()}
     model = inspection.run.setup.model
     if inspection.run.id not in SCHEMES.values() and model.has_attention and model.n_layers:
@@ -116,7 +116,7 @@ def _ask(run: Run, inspection: Inspection, query: str, key: str, head: int) -> A
 
 
 def _choose_tokens(inspection: Inspection) -> tuple[str, str, int]:
-    """The text of two tokens, and a head of the first layer."""
+    """Let the student choose two tokens of the text, and a head of the first layer."""
     tokens = inspection.reading["tokens"]
     last = len(tokens) - 1
     left, right = st.columns(2)
@@ -135,7 +135,7 @@ def _choose_tokens(inspection: Inspection) -> tuple[str, str, int]:
 
 
 def _choose_places(n_places: int) -> tuple[int, int, int]:
-    """Where query and key stand, and how far both are moved."""
+    """Let the student choose where query and key stand, and how far both are moved."""
     half = max(1, n_places // 2 - 1)
     move = st.container()
     left, right = st.columns(2)
@@ -150,6 +150,6 @@ def _choose_places(n_places: int) -> tuple[int, int, int]:
 
 
 def _along(scores: np.ndarray, m: int, n: int) -> np.ndarray:
-    """The scores of two tokens as both move on."""
+    """Give the scores of two tokens as both move on."""
     at = np.arange(len(scores) - max(m, n))
     return scores[m + at, n + at]

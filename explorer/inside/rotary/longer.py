@@ -68,7 +68,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
 
 
 def table(answers: Sequence[tuple[Reader, Answer]]) -> str:
-    """The mean loss within the context and within each further one, as Markdown."""
+    """Give the mean loss within the context and within each further one, as Markdown."""
     rows = [
         "| model | within the context | 1 to 2 contexts | 2 to 3 | 3 to 4 | what was changed |",
         "| --- | ---: | ---: | ---: | ---: | --- |",
@@ -89,7 +89,7 @@ def table(answers: Sequence[tuple[Reader, Answer]]) -> str:
 
 
 def _choose(inspection: Inspection) -> list[Reader]:
-    """The models to read, by choice: pretrained, stretched, and the current one if it is new."""
+    """Let the student choose models: pretrained, stretched, and the current one if it is new."""
     schemes = link.widget(
         st.pills,
         "schemes",
@@ -134,7 +134,7 @@ def _choose(inspection: Inspection) -> list[Reader]:
 
 
 def _stretchable(inspection: Inspection) -> Reader:
-    """The current model if it turns and has learned a text, else the pretrained one."""
+    """Give the current model if it turns and has learned a text, else the pretrained one."""
     model = inspection.run.setup.model
     is_text = not isinstance(CORPORA.get(inspection.run.setup.corpus), Task)
     if POSITION[model.position].turns and is_text:
@@ -143,7 +143,7 @@ def _stretchable(inspection: Inspection) -> Reader:
 
 
 def _ask(readers: Sequence[Reader]) -> tuple[list[tuple[Reader, Answer]], list[str]]:
-    """What each reader found, one after the other, and why some found nothing."""
+    """Ask each reader, one after the other; say what each found, and why some found nothing."""
     answers, refused = [], []
     bar = st.empty()
     for at, reader in enumerate(readers):

@@ -83,7 +83,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
 
 
 def _query(inspection: Inspection, head_at: DeltaGenerator, token_at: DeltaGenerator) -> Query:
-    """A query of the head that the student chooses, or one that stands for any.
+    """Give a query of the head that the student chooses, or one that stands for any.
 
     Args:
         inspection: model and text.
@@ -117,7 +117,7 @@ def _query(inspection: Inspection, head_at: DeltaGenerator, token_at: DeltaGener
 
 
 def _choose_theta(inspection: Inspection, query: Query, of: str) -> float:
-    """The base of all turns, usually that of the model whose wavelengths are shown."""
+    """Let the student choose the base of all turns, usually the shown wavelengths' own."""
     own = float(query.theta if of == THIS else PRESETS[of].config.rope_theta)
     return float(
         link.widget(

@@ -9,7 +9,7 @@ from tiny_llama.menu import POSITION
 
 
 def turns(inspection: Inspection) -> bool:
-    """Whether the model has queries and keys, and turns them."""
+    """Tell whether the model has queries and keys, and turns them."""
     model = inspection.run.setup.model
     return POSITION[model.position].turns and model.has_attention and model.n_layers > 0
 

@@ -56,12 +56,12 @@ def show(stage: Stage, setup: TokenizerSetup) -> None:
 
 
 def bits_per_byte(losses: np.ndarray, n_bytes: int) -> float:
-    """Losses of tokens, in nats, by byte of their text, in bits."""
+    """Turn losses of tokens, in nats, into bits by byte of their text."""
     return float(losses.sum()) / log(2) / max(1, n_bytes)
 
 
 def equal_loss(bits: float, n_bytes: int, n_tokens: int) -> float:
-    """The loss per token, in nats, that is as many bits per byte."""
+    """Compute the loss per token, in nats, that is as many bits per byte."""
     return bits * log(2) * n_bytes / n_tokens
 
 
@@ -74,7 +74,7 @@ def _numbers(losses: np.ndarray, n_bytes: int, bits: float) -> dict[str, str]:
 
 
 def _equals(setup: TokenizerSetup, bits: float) -> list[Equal]:
-    """What a model as good would lose per token with each tokenizer."""
+    """Compute what a model as good would lose per token with each tokenizer."""
     answer = setup.cuts([setup.text])
     n_bytes = len(setup.text.encode())
     return [
@@ -89,7 +89,7 @@ def _equals(setup: TokenizerSetup, bits: float) -> list[Equal]:
 
 
 def equal_table(equals: Sequence[Equal]) -> str:
-    """Losses of the same quality, as a table in Markdown."""
+    """List losses of the same quality, as a table in Markdown."""
     rows = [
         "| tokenizer | loss per token, if as good | tokens of the text | vocabulary "
         "| loss of guessing at random |",
@@ -104,14 +104,14 @@ def equal_table(equals: Sequence[Equal]) -> str:
 
 
 def _runs(current: Run) -> Iterator[Run]:
-    """The current run, the student's own, newest first, and the pretrained ones; each once."""
+    """Yield the current run, the student's own, newest first, and the pretrained; each once."""
     own = [session.engine().poll(run.id) for run in session.own_runs()[:MOST_OWN]]
     every = [current, *own, *map(pretrained_run, PRETRAINED)]
     yield from {run.id: run for run in every if run is not None}.values()
 
 
 def run_table(runs: list[Run]) -> str:
-    """Held-out losses in both units, as a table in Markdown."""
+    """Give held-out losses in both units, as a table in Markdown."""
     rows = [
         "| run | bits per byte | held-out loss (nats per token) | tokenizer | vocabulary "
         "| learned from |",

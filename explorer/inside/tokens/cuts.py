@@ -38,7 +38,7 @@ def show(stage: Stage, setup: TokenizerSetup) -> None:
 
 
 def _head(setup: TokenizerSetup, kind: str, cut: Cut, size: int) -> str:
-    """What cut the text, and into how much, in HTML."""
+    """Say what cut the text, and into how much, in HTML."""
     title = escape(TOKENIZERS[kind].title)
     vocabulary = f"vocabulary of {size:,}{_shortfall(setup, kind, size)}"
     return (

@@ -97,7 +97,7 @@ def _row(rule: Rule, cut: Cut, style: str) -> str:
 
 
 def _in_the_text(pieces: Cut, characters: Cut) -> None:
-    """How often each rule acts in the student's text."""
+    """Show how often each rule acts in the student's text."""
     numbers = {
         "Your text: fallback bytes": sum(pieces["is_byte"]),
         "unknown characters": sum(characters["is_unknown"]),

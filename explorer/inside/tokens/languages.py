@@ -29,7 +29,7 @@ TITLES = {
 
 @cache
 def sentences() -> dict[str, str]:
-    """The sentence by language, English first, and a line of emoji at the end."""
+    """Give the sentence by language, English first, and a line of emoji at the end."""
     return {each["language"]: each["text"] for each in content.facts("declaration")["sentences"]}
 
 
@@ -61,7 +61,7 @@ def show(stage: Stage, setup: TokenizerSetup) -> None:
 
 
 def _cuts(setup: TokenizerSetup) -> dict[str, dict[str, Cut]]:
-    """Every line by every tokenizer."""
+    """Cut every line by every tokenizer."""
     lines = list(sentences().values())
     usual = setup.cuts(lines)
     own = "\n".join(lines)
@@ -80,7 +80,7 @@ def _cuts(setup: TokenizerSetup) -> dict[str, dict[str, Cut]]:
 
 
 def ratios(cuts: Sequence[Cut]) -> np.ndarray:
-    """How many times as many tokens as the first each has."""
+    """Compute how many times as many tokens as the first each has."""
     counts = np.array([len(cut["ids"]) for cut in cuts])
     return np.asarray(counts / counts[0])
 
@@ -116,7 +116,7 @@ def _one(cuts: dict[str, dict[str, Cut]], kind: str) -> None:
 
 
 def language_table(cuts: dict[str, dict[str, Cut]], kind: str) -> str:
-    """Tokens of each line by one tokenizer, as a table in Markdown."""
+    """Count the tokens of each line by one tokenizer, as a table in Markdown."""
     rows = [
         "| | tokens | relative to English | per character | per byte | characters | bytes |",
         f"| --- | {'---: | ' * 6}",

@@ -50,7 +50,7 @@ def show(stage: Stage, setup: TokenizerSetup) -> None:
 
 
 def _choose(n: int) -> int:
-    """How many merges; a link or a larger vocabulary may say more than there are."""
+    """Let the student choose how many merges; a link or a larger vocabulary may say too many."""
     return int(
         link.widget(
             st.slider,
@@ -79,7 +79,7 @@ def _sentence(answer: Answer, chosen: int) -> str:
 
 
 def merge_table(answer: Answer, chosen: int) -> str:
-    """The merges around the chosen one, as a table in Markdown."""
+    """List the merges around the chosen one, as a table in Markdown."""
     rows = [["merge", "pair", "piece", "count"]]
     first = max(1, min(chosen - BEFORE, len(answer["pairs"]) - BEFORE - AFTER))
     for place in range(first, min(len(answer["pairs"]), first + BEFORE + AFTER) + 1):
@@ -97,7 +97,7 @@ def merge_table(answer: Answer, chosen: int) -> str:
 
 
 def _shown(piece: str) -> str:
-    """A piece within Markdown's code marks; the table's and the code's own marks are replaced."""
+    """Write a piece for Markdown's code marks, with the table's and the code's own replaced."""
     return visible(piece.replace("▁", " ")).replace("`", "ˋ").replace("|", "¦")
 
 

@@ -48,7 +48,7 @@ def show(stage: Stage, setup: TokenizerSetup) -> None:
 
 
 def vocabulary_parameters(config: ModelConfig, size: int) -> tuple[int, int]:
-    """Parameters of embedding and unembedding at a vocabulary, and of the whole model.
+    """Count parameters of embedding and unembedding at a vocabulary, and of the whole model.
 
     A tied matrix serves as both and counts once.
     """
@@ -57,7 +57,7 @@ def vocabulary_parameters(config: ModelConfig, size: int) -> tuple[int, int]:
 
 
 def priced(answer: Answer, config: ModelConfig) -> tuple[list[Priced], list[Priced]]:
-    """SentencePiece's vocabularies, each size once, and the other kinds."""
+    """Give SentencePiece's vocabularies, each size once, and the other kinds."""
     learned: dict[int, Priced] = {}
     fixed = []
     rows = zip(answer["kinds"], answer["sizes"], answer["n_tokens"].tolist(), strict=True)
@@ -76,7 +76,7 @@ def priced(answer: Answer, config: ModelConfig) -> tuple[list[Priced], list[Pric
 
 
 def cost_table(vocabularies: list[Priced], config: ModelConfig, chosen: int) -> str:
-    """What each vocabulary costs the model, as a table in Markdown; the chosen one is marked."""
+    """Say what each vocabulary costs the model, in a Markdown table; the chosen one is marked."""
     rows = [
         "| tokenizer | vocabulary | characters per token | share of the model "
         "| embedding + unembedding |",
@@ -93,7 +93,7 @@ def cost_table(vocabularies: list[Priced], config: ModelConfig, chosen: int) -> 
 
 
 def real_table() -> str:
-    """What the vocabularies of real models cost, as a table in Markdown."""
+    """Say what the vocabularies of real models cost, as a table in Markdown."""
     rows = [
         "| model | vocabulary | share of the model | embedding + unembedding | width |",
         "| --- | ---: | ---: | ---: | ---: |",
