@@ -56,7 +56,7 @@ class AppServer:
         return descendants(self.pid)
 
     def printed(self) -> str:
-        """What the server and its workers have printed so far."""
+        """Give what the server and its workers have printed so far."""
         return self._log.read_text(errors="replace")
 
     def __enter__(self) -> Self:
@@ -115,52 +115,52 @@ class AppServer:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody uses now."""
+    """Find a port of this machine that nobody uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def descendants(process: int) -> list[int]:
-    """The processes that a process has started, and those that they have started."""
+    """List the processes that a process has started, and those that they have started."""
     lists = Path(f"/proc/{process}/task").glob("*/children")
     children = sorted({int(child) for each in lists for child in each.read_text().split()})
     return [each for child in children for each in (child, *descendants(child))]
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process still runs, which one that only waits to be reaped does not."""
+    """Tell whether a process still runs, which one that only waits to be reaped does not."""
     with suppress(OSError):
         return _after_name(process)[0] != "Z"
     return False
 
 
 def resident_megabytes(process: int) -> float:
-    """What a process holds in memory, files that it has open there included (VmRSS)."""
+    """Say what a process holds in memory, files that it has open there included (VmRSS)."""
     return _kilobytes(process, "status", "VmRSS") / 1000
 
 
 def proportional_megabytes(process: int) -> float:
-    """The same, but of what several processes share only this one's part (PSS)."""
+    """Say the same, but of what several processes share only this one's part (PSS)."""
     return _kilobytes(process, "smaps_rollup", "Pss") / 1000
 
 
 def cpu_seconds(process: int) -> float:
-    """Processor time that a process has taken since it began."""
+    """Give the processor time that a process has taken since it began."""
     _, *numbers = _after_name(process)
     user, system = numbers[10:12]
     return (int(user) + int(system)) / TICKS_A_SECOND
 
 
 def busy_seconds() -> float:
-    """Processor time that all processes of this machine together have taken since it started."""
+    """Give the processor time that all processes together have taken since the machine started."""
     with Path("/proc/stat").open() as lines:
         user, nice, system, _, _, irq, softirq, *_ = map(int, lines.readline().split()[1:])
     return (user + nice + system + irq + softirq) / TICKS_A_SECOND
 
 
 def _after_name(process: int) -> list[str]:
-    """The fields of /proc/PID/stat from the state on; the name before may hold anything."""
+    """Read the fields of /proc/PID/stat from the state on; the name before may hold anything."""
     return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
 
 

@@ -121,7 +121,7 @@ class BrowserStudent:
 
     @asynccontextmanager
     async def _timed(self) -> AsyncIterator[None]:
-        """Time from here until the answer to what the body does has been drawn."""
+        """Time what passes until the answer to what the body does has been drawn."""
         self.ledger.answered.clear()
         asked_at, n_before = time.perf_counter(), len(self.ledger.page_runs)
         yield
@@ -148,7 +148,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """What the command line says."""
+    """Read what the command line says."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -191,7 +191,7 @@ async def measure(app: AppServer, n_students: int, chosen: argparse.Namespace) -
 
 
 def new_student(browser: browsers.Browser | None, address: str, query: str) -> Student:
-    """Somebody new to the class."""
+    """Let somebody new into the class."""
     if browser:
         return BrowserStudent(browser, address, query)
     return TabStudent(address, query)
@@ -200,7 +200,7 @@ def new_student(browser: browsers.Browser | None, address: str, query: str) -> S
 async def attend(
     student: Student, over: asyncio.Event, *, arrives: float, every: float, chance: random.Random
 ) -> None:
-    """One student's lesson; what goes wrong in it is noted, and does not end anybody else's."""
+    """Attend one lesson; what goes wrong in it is noted, and does not end anybody else's."""
     try:
         await asyncio.sleep(arrives)
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -239,7 +239,7 @@ async def until_all_train(
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[browsers.Browser]:
-    """A headless Chromium."""
+    """Lend a headless Chromium."""
     async with browsers.async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]

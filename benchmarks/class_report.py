@@ -116,7 +116,7 @@ def report(
     memory: Megabytes,
     first_rows: dict[str, float],
 ) -> dict[str, Any]:
-    """Everything that was measured between the two meters, by name."""
+    """Give everything that was measured between the two meters, by name."""
     ledgers = [visit.ledger for visit in visits]
     return {
         "sessions": len(visits),
@@ -135,7 +135,7 @@ def report(
 
 
 def _times(visits: Sequence[Visit], begin: float, end: float) -> dict[str, Any]:
-    """How long pages and updates took that were asked for in the window."""
+    """Say how long pages and updates took that were asked for in the window."""
     ledgers = [visit.ledger for visit in visits]
     runs = [each for visit in visits for each in visit.page_runs if begin <= each.asked_at <= end]
     updates = [each for all_ in ledgers for each in all_.updates if begin <= each.asked_at <= end]
@@ -155,7 +155,7 @@ def _times(visits: Sequence[Visit], begin: float, end: float) -> dict[str, Any]:
 
 
 def _since_pressed(ledgers: Sequence[Ledger], moments: Sequence[float | None]) -> list[float]:
-    """Seconds from Train to a moment, where there were both."""
+    """Count the seconds from Train to a moment, where there were both."""
     return [
         moment - each.pressed_at
         for each, moment in zip(ledgers, moments, strict=True)
@@ -164,7 +164,7 @@ def _since_pressed(ledgers: Sequence[Ledger], moments: Sequence[float | None]) -
 
 
 def _speeds(ledgers: Sequence[Ledger], before: Meter, after: Meter) -> dict[str, Any]:
-    """Steps a second of everybody's own run; 0 for who has none."""
+    """Give the steps a second of everybody's own run; 0 for who has none."""
     ids = [each.run_id or "" for each in ledgers]
     seconds = after.at - before.at
     speeds = [(after.steps.get(id_, 0) - before.steps.get(id_, 0)) / seconds for id_ in ids]
@@ -172,7 +172,7 @@ def _speeds(ledgers: Sequence[Ledger], before: Meter, after: Meter) -> dict[str,
 
 
 def _cores(before: Meter, after: Meter) -> dict[str, float]:
-    """How many cores each took; Chromium's processes are among the others."""
+    """Say how many cores each took; Chromium's processes are among the others."""
     used = {
         name: getattr(after, name) - getattr(before, name) for name in ("server", "workers", "own")
     }
@@ -187,7 +187,7 @@ def _cores(before: Meter, after: Meter) -> dict[str, float]:
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Count, smallest, median, mean, 95th percentile and largest; no more than a count of none."""
+    """Give count, smallest, median, mean, 95th percentile and largest; of none only the count."""
     if not values:
         return {"n": 0}
     ordered = sorted(values)
@@ -202,7 +202,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def table_row(found: dict[str, Any]) -> str:
-    """A report as a line under `TABLE_HEAD`."""
+    """Write a report as a line under `TABLE_HEAD`."""
     memory = found["memory_mb"]
     cells = [
         f"{found['sessions']}{' (Chromium)' if found['browser'] else ''}",
@@ -228,7 +228,7 @@ def _pair(values: dict[str, float], *names: str, form: str = ".0f") -> str:
 
 
 def last_step(metrics: Path) -> int:
-    """The last step that a run has written; 0 if there is none yet."""
+    """Find the last step that a run has written; 0 if there is none yet."""
     rows: list[bytes] = []
     with suppress(FileNotFoundError), metrics.open("rb") as file:  # it may be written anew
         file.seek(max(0, file.seek(0, os.SEEK_END) - 10_000))

@@ -61,7 +61,7 @@ class Times:
     looks: list[tuple[float, float]] = field(default_factory=list)
 
     def within(self, begin: float, end: float) -> tuple[list[float], list[float]]:
-        """Those that were asked for between two moments."""
+        """Give those that were asked for between two moments."""
         return (
             [took for at, took in self.pages if begin <= at <= end],
             [took for at, took in self.looks if begin <= at <= end],
@@ -155,7 +155,7 @@ class Memory:
 
 
 def workers_of(app: AppServer) -> Iterator[int]:
-    """The processes that hold runs; others come and go, as one that trains a tokenizer."""
+    """Yield the processes that hold runs; others come and go, as one that trains a tokenizer."""
     for process in app.workers:
         with suppress(OSError):
             if b"explorer.engine.worker\0" in Path(f"/proc/{process}/cmdline").read_bytes():
@@ -163,7 +163,7 @@ def workers_of(app: AppServer) -> Iterator[int]:
 
 
 async def measure(app: AppServer, limit: MemoryLimit, attack: str, seconds: float) -> str:
-    """A line of the table: nine ordinary students before and under an attack."""
+    """Measure a line of the table: nine ordinary students before and under an attack."""
     times, memory = Times(), Memory(app)
     students = [Student(app.address, number, times) for number in range(N_ORDINARY)]
     tenth = Student(app.address, N_ORDINARY, Times())
@@ -231,7 +231,7 @@ async def until_all_move(app: AppServer, students: Sequence[Student]) -> None:
 
 
 async def speeds(app: AppServer, students: Sequence[Student], seconds: float) -> list[float]:
-    """Steps a second of each student's run, over so long; none where the server has died."""
+    """Measure each run's steps a second, over so long; there are none where the server has died."""
     before, began = steps_of(app), time.perf_counter()
     await asyncio.sleep(seconds)
     after, passed = steps_of(app), time.perf_counter() - began
@@ -239,14 +239,14 @@ async def speeds(app: AppServer, students: Sequence[Student], seconds: float) ->
 
 
 def steps_of(app: AppServer) -> dict[str, int]:
-    """The last step of each run."""
+    """Give the last step of each run."""
     with suppress(OSError, StopIteration):
         return Meter.read(app).steps
     return {}
 
 
 def processor() -> str:
-    """The kind of processor, and how many of it."""
+    """Name the kind of processor, and how many of it."""
     names = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -284,7 +284,7 @@ def main() -> None:
 
 
 def arguments() -> Any:
-    """What the command line says."""
+    """Read what the command line says."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -180,7 +180,7 @@ def main() -> None:
 
 
 def measured(browser: Browser, address: str, action: Action, n: int) -> list[float]:
-    """Milliseconds from each press until the picture has changed."""
+    """Count the milliseconds from each press until the picture has changed."""
     page = visit(browser, address + action.link)
     found = []
     for number in range(n + 1):

@@ -58,7 +58,7 @@ class Neighbours:
         self._began, self._busy, self._own = time.perf_counter(), _busy(), time.process_time()
 
     def are_quiet(self) -> bool:
-        """Whether they left enough cores for as many threads as PyTorch uses.
+        """Tell whether they left enough cores for as many threads as PyTorch uses.
 
         From one thread, whose processor time is taken, they take none.
         """
@@ -70,12 +70,12 @@ class Neighbours:
 
 
 def median_ratio(slower: Sequence[float], faster: Sequence[float]) -> float:
-    """How many times as long one takes as the other, round by round, in the middle."""
+    """Say how many times as long one takes as the other, round by round, in the middle."""
     return median(a / b for a, b in zip(slower, faster, strict=True))
 
 
 def matrix_product_peaks(sizes: Iterable[int] = (512, 1024, 2048)) -> dict[str, float]:
-    """Best GFLOP/s of large float32 matrix products, by each library inside PyTorch."""
+    """Find the best GFLOP/s of large float32 matrix products, by each library inside PyTorch."""
     best = {"MKL": 0.0, "oneDNN": 0.0}
     for size in sizes:
         a, b = torch.randn(2, size, size)
@@ -88,7 +88,7 @@ def matrix_product_peaks(sizes: Iterable[int] = (512, 1024, 2048)) -> dict[str, 
 
 
 def _busy() -> float:
-    """Seconds that all cores together have worked since the machine started."""
+    """Count the seconds that all cores together have worked since the machine started."""
     user, nice, system, _idle, _waiting, irq, softirq, steal = map(
         int, Path("/proc/stat").read_text().split()[1:9]
     )

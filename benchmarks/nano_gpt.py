@@ -64,7 +64,7 @@ class MLP(nn.Module):
         self.dropout = nn.Dropout(0.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Up, GELU, down."""
+        """Go up, through GELU, and down."""
         return self.dropout(self.c_proj(self.gelu(self.c_fc(x))))
 
 
@@ -77,7 +77,7 @@ class Block(nn.Module):
         self.attn, self.mlp = CausalSelfAttention(n_embd, n_head), MLP(n_embd)
 
     def forward(self, x: Tensor) -> Tensor:
-        """One layer up."""
+        """Go one layer up."""
         x = x + self.attn(self.ln_1(x))
         return x + self.mlp(self.ln_2(x))
 
@@ -101,7 +101,7 @@ class GPT(nn.Module):
                 nn.init.normal_(parameter, std=0.02)
 
     def forward(self, idx: Tensor) -> Tensor:
-        """Logits of every position."""
+        """Give the logits of every position."""
         pos = torch.arange(idx.shape[1], dtype=torch.long, device=idx.device)
         x = self.drop(self.wte(idx) + self.wpe(pos))
         for block in self.h:

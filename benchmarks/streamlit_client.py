@@ -317,7 +317,7 @@ class _Widgets:
     _seen: set[str] = field(default_factory=set)
 
     def start(self) -> None:
-        """A run begins."""
+        """Begin a run."""
         self._seen.clear()
 
     def take(self, message: ForwardMsg) -> None:
@@ -333,14 +333,14 @@ class _Widgets:
             self.states[widget.id] = WidgetState(id=widget.id, **_VALUES[kind](widget))
 
     def forget_gone(self, fragments: set[str]) -> None:
-        """A run has ended: forget widgets that it did not bring again; of fragments, theirs."""
+        """Forget widgets that a run that has ended did not bring again; of fragments, theirs."""
         for id_, (_, fragment) in tuple(self._elements.items()):
             if id_ not in self._seen and (not fragments or fragment in fragments):
                 del self._elements[id_]
                 self.states.pop(id_, None)
 
     def find(self, key: str) -> str:
-        """The id of the widget of this key.
+        """Find the id of the widget of this key.
 
         Raises:
             LookupError: if there is none on the page.
@@ -386,7 +386,7 @@ class _Memory:
             self._used[message.hash] = (self._n_runs, message.delta.fragment_id)
 
     def age(self, fragments: set[str]) -> None:
-        """A run has ended: forget what was not used for long; of fragments, theirs."""
+        """Forget, as a run has ended, what was not used for long; of fragments, theirs."""
         self._n_runs += 1
         for hash_, (used, fragment) in tuple(self._used.items()):
             if self._n_runs - used > self.oldest and (not fragments or fragment in fragments):
@@ -394,7 +394,7 @@ class _Memory:
 
 
 def user_key(widget_id: str) -> str:
-    """The key that the app gave to a widget, from its id: `$$ID-<hash>-<key>`."""
+    """Give the key that the app gave to a widget, from its id: `$$ID-<hash>-<key>`."""
     return widget_id.split("-", 2)[-1]
 
 

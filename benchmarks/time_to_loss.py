@@ -88,7 +88,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """What the command line says."""
+    """Read what the command line says."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -101,7 +101,7 @@ def arguments() -> argparse.Namespace:
 
 
 def everybody(corpus: TokenizedCorpus, steps: Sequence[int], seed: int) -> Iterator[Learner]:
-    """NanoGPT, and ours by its defaults and by Muon, for each number of steps."""
+    """Yield nanoGPT, and ours by its defaults and by Muon, for each number of steps."""
     yield NanoGPT(corpus, seed)
     for optimizer in dict.fromkeys((BEGUN.training.optimizer, "muon")):
         for n_steps in steps:
@@ -190,7 +190,7 @@ def learn(learners: Sequence[Learner]) -> list[float]:
 
 
 def timed(step: Callable[[], None]) -> float:
-    """Processor time of a step on this thread."""
+    """Measure the processor time of a step on this thread."""
     began = time.thread_time()
     step()
     return time.thread_time() - began
@@ -198,7 +198,7 @@ def timed(step: Callable[[], None]) -> float:
 
 @torch.no_grad()
 def held_out_loss(learner: Learner, texts: Batch) -> float:
-    """In nats a character."""
+    """Compute it in nats a character."""
     total = sum(
         float(
             F.cross_entropy(
@@ -211,7 +211,7 @@ def held_out_loss(learner: Learner, texts: Batch) -> float:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """As Markdown."""
+    """Write the outcomes as Markdown."""
     lines = [
         f"{os.cpu_count()} cores; PyTorch {torch.__version__} with "
         f"{torch.backends.cpu.get_cpu_capability()}",

@@ -96,7 +96,7 @@ def rows_of(
     times: dict[str, list[float]],
     peak: float,
 ) -> list[Row]:
-    """What the times say of each contender."""
+    """Say what the times tell of each contender."""
     return [
         Row(
             shape=shape.name,
@@ -115,7 +115,7 @@ def rows_of(
 
 
 def setting() -> dict[str, str]:
-    """When and on what."""
+    """Say when and on what."""
     return {
         "date": date.today().isoformat(),
         "machine": f"{os.cpu_count()} cores, no GPU",
@@ -127,7 +127,7 @@ def setting() -> dict[str, str]:
 
 
 def processor() -> str:
-    """Its name and generation, and the instructions that PyTorch uses of it."""
+    """Give its name and generation, and the instructions that PyTorch uses of it."""
     name = str(torch.cpu.get_capabilities().get("cpu_name", platform.processor()))
     lines = Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()
     facts = {
@@ -150,14 +150,14 @@ def write(record: dict[str, Any]) -> None:
 
 
 def sections_of(record: dict[str, Any]) -> list[str]:
-    """What the README says of one processor."""
+    """Give what the README says of one processor."""
     rows = [Row(**row) for row in record["rows"]]
     tables = [table(shape, rows) for shape in SHAPES]
     return [headline(record), *tables, *([time_table(record)] if record["parts"] else [])]
 
 
 def headline(record: dict[str, Any]) -> str:
-    """When, on what, and what the machine can do at most."""
+    """Say when, on what, and what the machine can do at most."""
     made = record["recorded"]
     peaks = "; ".join(
         f"on {threads} thread{'s' * (threads != '1')} {best['oneDNN']:.0f} by oneDNN and "
@@ -173,7 +173,7 @@ def headline(record: dict[str, Any]) -> str:
 
 
 def table(shape: Shape, rows: Sequence[Row]) -> str:
-    """One shape's contenders, on every number of threads."""
+    """Draw up one shape's contenders, on every number of threads."""
     config = shape.config
     at = {(row.name, row.threads): row for row in rows if row.shape == shape.name}
     numbers = sorted({threads for _, threads in at})
@@ -203,7 +203,7 @@ def table(shape: Shape, rows: Sequence[Row]) -> str:
 
 
 def time_table(record: dict[str, Any]) -> str:
-    """Which part of ours takes which share of a step, by shape."""
+    """Say which part of ours takes which share of a step, by shape."""
     parts = record["parts"]
     totals = {shape: sum(times.values()) for shape, times in parts.items()}
     lines = [

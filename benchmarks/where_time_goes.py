@@ -29,7 +29,7 @@ STEP = "one step"
 
 
 def where_time_goes(step: Callable[[], None], n_steps: int) -> dict[str, float]:
-    """Milliseconds of each part, forward and backward together, of the quickest of some steps."""
+    """Count each part's milliseconds, forward and backward, in the quickest of some steps."""
     for _ in range(3):
         step()
     with patch.object(Rope, "rotate", _rotate), profile(activities=[ProfilerActivity.CPU]) as seen:

@@ -113,13 +113,13 @@ class Server:
         return cast(dict[str, Any], json.loads((self.runs / run_id / "run.json").read_text()))
 
     def rows(self, run_id: str) -> list[dict[str, Any]]:
-        """What a run has logged: a row for each step, in order, from step 0."""
+        """Read what a run has logged: a row for each step, in order, from step 0."""
         rows: list[dict[str, Any]] = read_metrics(self.runs / run_id)
         assert [row["step"] for row in rows] == list(range(len(rows)))
         return rows
 
     def loss(self, run_id: str, step: int) -> str:
-        """The logged loss of a step as the page shows it, which keeps it in single precision."""
+        """Give the logged loss of a step as the page shows it, which is in single precision."""
         return f"{array('f', [self.rows(run_id)[step]['loss']])[0]:.3f}"
 
 
@@ -241,7 +241,7 @@ class Student:
         return self.page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True)
 
     def button_in_menu(self, name: str) -> Locator:
-        """A button of an open menu, which lies over the page."""
+        """Find a button of an open menu, which lies over the page."""
         return self.page.get_by_role("button", name=name, exact=True)
 
     def see(self, status: str, *, since: int = 0) -> int:
@@ -268,7 +268,7 @@ class Student:
         return self.bar.get_by_role("combobox", name="Model")
 
     def model_step(self) -> int:
-        """How far the bar says that the model is trained."""
+        """Read how far the bar says that the model is trained."""
         words = self.bar.get_by_text(re.compile(r"[Ss]tep [\d,]+")).inner_text()
         return int(found_in(words, r"[Ss]tep ([\d,]+)").replace(",", ""))
 
@@ -297,7 +297,7 @@ class Student:
         expect(self.chart).to_have_attribute("aria-valuemax", str(LONG["steps"]))
 
     def view(self) -> tuple[float, float]:
-        """From where to where the x axis goes."""
+        """Tell from where to where the x axis goes."""
         self.draw()
         low, high = (self.chart.get_attribute(f"aria-value{end}") for end in ("min", "max"))
         assert low
@@ -305,7 +305,7 @@ class Student:
         return float(low), float(high)
 
     def reading(self, key: str) -> float:
-        """The training loss that the chart reads out where a key leads to."""
+        """Give the training loss that the chart reads out where a key leads to."""
         self.chart.press(key)
         expect(self.chart).to_have_attribute("aria-valuetext", re.compile("Training: "))
         words = self.chart.get_attribute("aria-valuetext")
@@ -329,7 +329,7 @@ class Student:
         return self.query["run"]
 
     def sees(self) -> str:
-        """All words on the screen, and where it is."""
+        """Give all words on the screen, and where it is."""
         app = self.page.get_by_test_id("stApp")
         state = app.get_attribute("data-test-script-state")
         troubles = "\n".join(self.troubles)
@@ -352,7 +352,7 @@ class Student:
 
 
 def found_in(words: str, pattern: str) -> str:
-    """What the pattern's group stands for in these words."""
+    """Find what the pattern's group stands for in these words."""
     found = re.search(pattern, words)
     assert found, words
     return found[1]
@@ -360,7 +360,7 @@ def found_in(words: str, pattern: str) -> str:
 
 @contextmanager
 def students(browser: Browser, server: Server, screen: str = "usual") -> Iterator[Come]:
-    """Students who each open a link; when they have left, nothing may have gone wrong."""
+    """Let students each open a link; when they have left, nothing may have gone wrong."""
     came: list[Student] = []
     before = len(server.printed())
 
@@ -387,7 +387,7 @@ _screens: WeakKeyDictionary[BrowserContext, str] = WeakKeyDictionary()
 
 
 def free_context(browser: Browser, screen: str) -> BrowserContext:
-    """A browser of which all tabs are closed, as it has the app's scripts already, or a new one."""
+    """Give a browser with all tabs closed, as it has the app's scripts already, or a new one."""
     for context in browser.contexts:
         if not context.pages and _screens.get(context) == screen:
             return context
@@ -454,7 +454,7 @@ LEAST_SHARE = 0.45
 
 
 def frame_faults(student: Student) -> list[str]:
-    """What a view lacks of the frame: the picture first and large, its controls beside it."""
+    """Name what a view lacks of the frame: the picture first and large, its controls beside it."""
     size = student.page.viewport_size
     assert size
     is_drawn = f"({FRAME})().share > 0"  # a chart's library comes after the page
@@ -484,7 +484,7 @@ def choose(student: Student, title: str) -> None:
 
 
 def frames_sent(student: Student, ready: Locator) -> list[str | bytes]:
-    """What the page sends to the server from now on, after a reload and once it is quiet."""
+    """Collect what the page sends to the server, after a reload and once it is quiet."""
     sent: list[str | bytes] = []
 
     def note(frame: str | bytes) -> None:
@@ -503,7 +503,7 @@ def frames_sent(student: Student, ready: Locator) -> list[str | bytes]:
 
 
 def findings(student: Student) -> list[str]:
-    """What a scan for accessibility holds for serious, and still does a moment later.
+    """List what a scan for accessibility holds for serious, and still does a moment later.
 
     A line each. A bar that has its height and not its links yet, say, is not found twice.
     """

@@ -92,7 +92,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 def across(
     ones: Iterable[object], others: Iterable[object], *, mainly: object = None
 ) -> list[ParameterSet]:
-    """Each of these with each of those, as parameters.
+    """Pair each of these with each of those, as parameters.
 
     The second tier has the product. The first has the first of the ones with every other, and
     every one with the first of the others, or with the one that the tests are mainly for.
@@ -115,7 +115,7 @@ SLOW = pytest.mark.slow
 
 @pytest.fixture
 def small() -> ModelConfig:
-    """A model small enough to build and train in milliseconds."""
+    """Give a model small enough to build and train in milliseconds."""
     return ModelConfig(vocab_size=11, context=16, n_layers=2, d_model=16, n_heads=4, window=3)
 
 
@@ -129,7 +129,7 @@ def until(condition: Callable[[], object], seconds: float = 60) -> None:
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """An engine with its worker, for all pages that are tested in this process."""
+    """Lend an engine with its worker, for all pages that are tested in this process."""
     engine = Engine(tmp_path_factory.mktemp("runs"))
     yield engine
     engine.close()
@@ -144,7 +144,7 @@ def trained(engine: Engine, setups: Mapping[str, Setup]) -> dict[str, str]:
 
 @contextmanager
 def training(engine: Engine, setup: Setup, *, text: str | None = None) -> Iterator[str]:
-    """A run that goes on all the while, of an owner called "me"."""
+    """Let a run go on all the while, of an owner called "me"."""
     run_id = engine.start(setup, owner="me", text=text)
     until(lambda: found(engine, run_id).step)
     yield run_id
@@ -152,7 +152,7 @@ def training(engine: Engine, setup: Setup, *, text: str | None = None) -> Iterat
 
 
 def found(engine: Engine, run_id: str) -> Run:
-    """A run that must be there."""
+    """Find a run that must be there."""
     run = engine.poll(run_id)
     assert run is not None
     return run
@@ -172,7 +172,7 @@ def one_scan() -> Iterator[None]:
 
 @pytest.fixture
 def app_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """Pages and tests look at the same runs."""
+    """Let pages and tests look at the same runs."""
     monkeypatch.setattr(session, "engine", lambda: engine)
     return engine
 
@@ -210,7 +210,7 @@ def walk(app: AppTest, name: str) -> AppTest:
 
 
 def numbers(app: AppTest) -> dict[str, str]:
-    """The numbers in the slim line of a view, by their labels."""
+    """Read the numbers in the slim line of a view, by their labels."""
     line = next(
         each.value for each in app.markdown if re.match(r"[A-Z][^·]* \*\*[^·]*\*\* · ", each.value)
     )
@@ -222,7 +222,7 @@ def numbers(app: AppTest) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Server]":
-    """The app on a port of its own, for all that is tested in a browser in this process."""
+    """Lend the app on a port of its own, for all that is tested in a browser in this process."""
     from app_in_browser import Server  # skips where there is no browser
 
     with Server(tmp_path_factory.mktemp("app")) as server:
@@ -231,7 +231,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Server]":
 
 @pytest.fixture(scope="session")
 def browser() -> "Iterator[Browser]":
-    """A real browser, for all that is tested in it in this process."""
+    """Lend a real browser, for all that is tested in it in this process."""
     from app_in_browser import chromium
 
     with chromium() as browser:
@@ -240,7 +240,7 @@ def browser() -> "Iterator[Browser]":
 
 @pytest.fixture
 def come(browser: "Browser", server: "Server") -> "Iterator[Come]":
-    """Lets students come, each to a link."""
+    """Let students come, each to a link."""
     from app_in_browser import students
 
     with students(browser, server) as come:
@@ -251,7 +251,7 @@ def come(browser: "Browser", server: "Server") -> "Iterator[Come]":
 def pytest_runtest_makereport(
     item: pytest.Function, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where a test in the browser fails, add what its students see to what is printed of it."""
+    """Add what its students see to what is printed of a test that fails in the browser."""
     report = yield
     if report.when == "call" and report.failed and "come" in item.funcargs:
         come = cast("Come", item.funcargs["come"])

@@ -33,7 +33,7 @@ def record(folder, setup=RUN, *, reports=(9, 4), text=TEXT):
 
 
 def other_run(folder):
-    """A run of the same shape that learns otherwise, from other words in the same letters."""
+    """Train a run of the same shape that learns otherwise, from other words in the same letters."""
     training = replace(TRAINING, learning_rate=1e-3, seed=1)
     text = own_text(TEXT.text().replace("cat sat on the mat", "mat sat on the cat"))
     return record(folder, replace(RUN, training=training), text=text)

@@ -68,7 +68,7 @@ def test_its_diagram_names_it(chosen):
 
 
 def test_every_analysis_answers_or_refuses_in_a_sentence():
-    """A model may have nothing of what an analysis looks at, but none of them may break."""
+    """Let no analysis break, though a model may have nothing of what it looks at."""
     tales = Subject.load(PRETRAINED / "tales-llama")
     config = replace(tales.model.config, context=16, window=3, **ALL)
     subject = replace(tales, model=TinyLlama(config).eval(), step=0)

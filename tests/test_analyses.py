@@ -212,7 +212,7 @@ def test_every_view_of_every_choice_answers_or_refuses_in_a_sentence(tales, name
 
 @pytest.fixture
 def grouped():
-    """An untrained model with every unusual choice of attention."""
+    """Give an untrained model with every unusual choice of attention."""
     config = ModelConfig(
         vocab_size=51,
         context=32,
@@ -279,7 +279,7 @@ def test_only_a_position_that_turns_changes_the_products(tales):
 
 
 def without_columns(subject, layer, heads):
-    """The model with the columns of its output matrix that read these heads set to zero."""
+    """Copy the model with the columns of its output matrix that read these heads set to zero."""
     model = deepcopy(subject.model)
     e = model.config.head_width
     for head in heads:

@@ -67,7 +67,7 @@ def watch(attention: Attention) -> None:
 
 
 def normed(case: Case, norm: torch.nn.Module, z: Tensor) -> Tensor:
-    """Queries or keys `b h t e`, normed one head or one token at a time."""
+    """Normalise queries or keys `b h t e`, one head or one token at a time."""
     if case.qk_norm != "all":
         return norm(z)
     result = torch.empty_like(z)
@@ -77,7 +77,7 @@ def normed(case: Case, norm: torch.nn.Module, z: Tensor) -> Tensor:
 
 
 def by_the_book(case: Case, attention: Attention, order: Position, x: Tensor) -> Tensor:
-    """One reader, one head, one source at a time."""
+    """Attend for one reader, one head, one source at a time."""
     q, k, v = attention.to_qkv(x).split(
         [n * D_HEAD for n in (4, case.n_kv_heads, case.n_kv_heads)], -1
     )
@@ -111,7 +111,7 @@ def test_attention_is_what_the_book_says(case):
 
 
 def outcome(attention: Attention, order: Position, x: Tensor) -> list[Tensor]:
-    """The output, and the gradients of a number made of it."""
+    """Give the output, and the gradients of a number made of it."""
     x = x.clone().requires_grad_()
     output = attention(x, order)
     total = (output * torch.linspace(-1, 2, output.numel()).view_as(output)).sum()

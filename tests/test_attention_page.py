@@ -28,20 +28,20 @@ ODD = {
 
 
 def component(app, key):
-    """What a component of the browser was sent."""
+    """Give what a component of the browser was sent."""
     (found,) = [each for each in app.get("bidi_component") if each.key == key]
     return json.loads(found.proto.json)
 
 
 @pytest.fixture(scope="module")
 def odd_runs(engine):
-    """An id for each odd model, trained for a step."""
+    """Give an id for each odd model, trained for a step."""
     return trained(engine, {name: Setup().with_values(TINY | ODD[name]) for name in ODD})
 
 
 @pytest.fixture
 def running(engine):
-    """A model that trains all the while."""
+    """Lend a model that trains all the while."""
     with training(
         engine, Setup().with_values(TINY | {"steps": "50000", "n_snapshots": "0"})
     ) as run_id:

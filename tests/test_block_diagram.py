@@ -71,7 +71,7 @@ def test_a_shape_has_room_beside_no_box_and_no_other_shape():
 
 
 def test_words_fit_into_their_boxes():
-    """By the width of letters of these sizes, a little more than they take."""
+    """Reckon with the width of letters of these sizes, a little more than they take."""
     for panel in diagram_data(PANELS, content.formulas(), None)["panels"]:
         for box in panel["boxes"]:
             second = " · ".join(filter(None, (box["detail"], box["count"])))

@@ -29,7 +29,7 @@ PAGES = {page: import_module(f"explorer.inside.{page}").VIEWS for page in ("toke
 
 
 def largest(word: Word) -> str | None:
-    """The largest of some numbers that a word of the link takes, where it takes any."""
+    """Find the largest of some numbers that a word of the link takes, where it takes any."""
     for number in NUMBERS:
         with suppress(ValueError, KeyError):
             if not isinstance(word.kind.read(number), str | list):
@@ -38,7 +38,7 @@ def largest(word: Word) -> str | None:
 
 
 def peak_of(page: str, link: dict[str, str]) -> int:
-    """What opening a page holds at most, in bytes."""
+    """Measure what opening a page holds at most, in bytes."""
     open_page(page, **link)  # what is loaded once for all
     tracemalloc.start()
     open_page(page, **link)

@@ -372,7 +372,7 @@ def test_a_folded_choice_is_as_the_link_says_after_the_page_has_been_drawn_again
 
 
 def test_an_uploaded_text_is_used_as_long_as_the_uploader_shows_it(come):
-    """The server has taken it out of the uploader by then."""
+    """Use the text though the server has taken it out of the uploader by then."""
     student = come(link(**TINY, corpus="own-text", steps=5))
     file = {"name": "ducks.txt", "mimeType": "text/plain", "buffer": b"The duck sat. " * 100}
     student.press("Your own text")

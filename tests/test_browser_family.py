@@ -44,7 +44,7 @@ def names(student):
 
 
 def collisions(boxes):
-    """Pairs of names of which the boxes overlap, but for the blank lines above and below."""
+    """List the pairs of names whose boxes overlap, but for the blank lines above and below."""
     return [
         (one[0], other[0])
         for number, one in enumerate(boxes)

@@ -39,7 +39,7 @@ class Bench:
         )
 
     def add(self, status=RunState.RUNNING):
-        """A run that is on disk as it stands."""
+        """Add a run that is on disk as it stands."""
         name = store.new_run_id()
         run = Run(id=name, setup=SETUP, owner="me", folder=self.folder / name, status=status)
         store.write_record(run)
@@ -56,7 +56,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path):
-    """A caretaker that looks of itself only when the test is over."""
+    """Lend a caretaker that looks of itself only when the test is over."""
     bench = Bench(tmp_path, NEVER)
     yield bench
     bench.close()

@@ -34,7 +34,7 @@ def text(tmp_path):
 
 @pytest.fixture
 def run(tmp_path, text, capsys):
-    """A small trained run."""
+    """Train a small run."""
     folder = str(tmp_path / "run")
     assert main(["train", "--text", text, *SMALL, "--steps", "20", "--out", folder]) == 0
     capsys.readouterr()

@@ -30,12 +30,12 @@ def read(path: Path) -> str:
 
 
 def code(path: Path) -> str:
-    """A script without its comments."""
+    """Give a script without its comments."""
     return re.sub(r"(^|\s)//.*$", "", read(path), flags=re.M)
 
 
 def imports(path: Path) -> list[tuple[list[str], Path]]:
-    """Names that a script imports, and the file that they are of."""
+    """List the names that a script imports, and the file that they are of."""
     return [
         (re.findall(r"\w+", names), (path.parent / place).resolve())
         for names, place in IMPORTS.findall(read(path))

@@ -75,7 +75,7 @@ def text_of(names):
 
 
 def words(text):
-    """Words of the prose; displayed formulas do not count."""
+    """List the words of the prose; displayed formulas do not count."""
     return re.sub(r"\$\$.*?\$\$", " ", text, flags=re.DOTALL).split()
 
 
@@ -207,7 +207,7 @@ def test_unknown_pages_and_settings_are_key_errors(name):
 
 
 def kind(part):
-    """Which part of a card a paragraph is."""
+    """Tell which part of a card a paragraph is."""
     if part.startswith("$$"):
         return "formula"
     if part.startswith("Used by: "):

@@ -46,7 +46,7 @@ ODD = [
 
 
 def draw():
-    """A page of these widgets alone, and a button that takes over a setup."""
+    """Draw a page of these widgets alone, and a button that takes over a setup."""
     import streamlit as st
 
     from explorer import controls, link
@@ -86,7 +86,7 @@ def widgets(app):
 
 
 def odd_setups():
-    """Setups of every tiny preset in turn, each with a few settings of its own."""
+    """Give setups of every tiny preset in turn, each with a few settings of its own."""
     models = cycle(PRESETS[name].config for name in controls.TINY)
     return [
         Setup(model=model).with_values(values) for model, values in zip(models, ODD, strict=False)

@@ -110,7 +110,7 @@ def on_the_meta_device(config: ModelConfig) -> TinyLlama:
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_formulas_list_the_very_tensors_that_a_model_has(name):
-    """All layers of one are alike in what they learn, so two of them tell."""
+    """Look at two layers: all of one model are alike in what they learn."""
     config = replace(PRESETS[name].config, n_layers=2, context=64)
     model = on_the_meta_device(config)
     built = {path: tuple(p.shape) for path, p in model.named_parameters()}
@@ -307,7 +307,7 @@ def test_activation_memory_is_what_autograd_keeps(small, slot, choice):
 @pytest.mark.parametrize("qk_norm", CHOICES["qk_norm"])
 @pytest.mark.parametrize("n_kv_heads", [2, 4])
 def test_activation_memory_of_attention_is_what_autograd_keeps(small, qk_norm, n_kv_heads):
-    """Queries and keys are kept once more where they are normed, turned, or both."""
+    """Count queries and keys once more where they are normed, turned, or both."""
     for norm in NORM:
         for position in ("rope", "alibi"):
             choices = {"norm": norm, "position": position, "qk_norm": qk_norm}

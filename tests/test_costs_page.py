@@ -84,7 +84,7 @@ def said(app):
 
 
 def numbers(app):
-    """The numbers on the slim line of a view, by their labels."""
+    """Read the numbers on the slim line of a view, by their labels."""
     line = next(
         each.value for each in app.markdown if re.match(r"[^*|]+ \*\*[^*|]+\*\*( · |$)", each.value)
     )

@@ -18,7 +18,7 @@ from tiny_llama.training import memory_shapes
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory):
-    """A run with two checkpoints and snapshots, another one of the same shape, and its results."""
+    """Record a run with two checkpoints and snapshots, and another one of the same shape."""
     shelf = tmp_path_factory.mktemp("shelf")
     record(shelf / "run")
     other_run(shelf / "other")
@@ -27,14 +27,14 @@ def shelf(tmp_path_factory):
 
 @pytest.fixture
 def run(shelf, tmp_path):
-    """A copy to damage."""
+    """Give a copy to damage."""
     shutil.copytree(shelf / "run", tmp_path / "run")
     return tmp_path / "run"
 
 
 @pytest.fixture(scope="module")
 def losses(shelf, tmp_path_factory):
-    """What the undamaged run goes on to."""
+    """Compute what the undamaged run goes on to."""
     copy = tmp_path_factory.mktemp("whole") / "run"
     shutil.copytree(shelf / "run", copy)
     return goes_on(copy)
@@ -56,7 +56,7 @@ def header_end(path):
 
 
 def tensor_places(path):
-    """Where the first bytes of some tensors lie in a file, and of its header."""
+    """Find where the first bytes of some tensors lie in a file, and of its header."""
     head, size = header_end(path), path.stat().st_size
     text = path.read_bytes()[:head].decode()
     words = ("next_step", "digest", "exp_avg_sq", "embedding", "learning_rate", "F32", "data_off")

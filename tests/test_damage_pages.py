@@ -20,7 +20,7 @@ def some_pages():
 
 @pytest.fixture
 def damage(app_engine):
-    """Lets a finished run of `owner` be damaged, and found again as by a new server."""
+    """Let a finished run of `owner` be damaged, and found again as by a new server."""
 
     def damaged(change):
         run_id = app_engine.start(SETUP, owner="owner", text=TEXT)

@@ -90,7 +90,7 @@ def ask_all(folder):
 
 
 def check(found, whole, before):
-    """What was said without a word is what the undamaged run says; with one, what it once said."""
+    """Check what was said: without a word as by the undamaged run; with one, as it once said."""
     told = found.evaluated
     assert told.words or told.answer == whole.evaluated.answer
     for step, told in found.snapshots.items():
@@ -134,7 +134,7 @@ def swap(rng, path, _shelf):
 
 
 def take_another(rng, path, shelf):
-    """Of the other run; but not its log, which is whole, and nothing is computed from it."""
+    """Take the other run's; but not its log, which is whole, and nothing is computed from it."""
     copies = [each for each in (shelf / "other").rglob("*") if each.name == path.name]
     if copies and path.name != METRICS:
         shutil.copy(rng.choice(copies), path)
@@ -169,7 +169,7 @@ def files_of(folder):
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory):
-    """A run as the app keeps it, with what it says undamaged; and another one like it."""
+    """Keep a run as the app does, with what it says undamaged; and another one like it."""
     shelf = tmp_path_factory.mktemp("shelf")
     folder = shelf / "runs" / NAME
     record(folder)
@@ -198,7 +198,7 @@ def test_an_undamaged_folder_says_nothing_besides(shelf):
 
 
 def damaged_at_random(seed, shelf, tmp_path, prepare):
-    """Copies of the run, each damaged in one or two places, with what was done to it."""
+    """Yield copies of the run, each damaged in one or two places, with what was done to it."""
     rng = random.Random(seed)
     for n in range(40):
         folder = tmp_path / str(n) / NAME
@@ -225,7 +225,7 @@ def test_no_random_damage_passes_for_a_result(shelf, tmp_path, seed):
 
 @pytest.mark.parametrize("seed", range(100, 103))
 def test_random_damage_of_an_older_folder_ends_in_sentences_at_worst(shelf, tmp_path, seed):
-    """Without a digest a flipped bit of a weight cannot be seen, and is believed."""
+    """Believe a flipped bit of a weight, which cannot be seen without a digest."""
     for folder, what in damaged_at_random(seed, shelf, tmp_path, make_older):
         try:
             ask_all(folder)

@@ -34,7 +34,7 @@ def test_every_option_is_in_some_diagram():
 
 
 def recorded(config: ModelConfig, paths: set[str]) -> dict[str, tuple[int, ...]]:
-    """What a real forward pass hands on at these paths, on the device that holds no numbers."""
+    """Say what a real forward pass hands on at these paths, on the device that holds no numbers."""
     with torch.device("meta"):
         model = TinyLlama(config)
         tokens = torch.zeros(1, N_TOKENS, dtype=torch.long)

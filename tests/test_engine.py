@@ -43,13 +43,13 @@ from tiny_llama.train_config import TrainConfig
 
 @pytest.fixture(scope="module")
 def finished(engine):
-    """A run that has done all its steps."""
+    """Give a run that has done all its steps."""
     return wait_until(engine, engine.start(SETUP, owner="my-own-secret", text=TEXT), "finished")
 
 
 @pytest.fixture
 def running(engine):
-    """A long run that has done some steps; gone when the test is over."""
+    """Lend a long run that has done some steps; it is gone when the test is over."""
     run_id = train_a_while(engine)
     yield engine.poll(run_id)
     if engine.poll(run_id):

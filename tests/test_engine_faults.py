@@ -130,7 +130,7 @@ def test_on_a_full_disk_a_run_waits_and_goes_on_when_there_is_room(engine):
 
 @pytest.fixture(scope="module")
 def again(tmp_path_factory):
-    """A server that found the runs of an earlier one, and copies of them with damages."""
+    """Lend a server that found the runs of an earlier one, and copies of them with damages."""
     folder = tmp_path_factory.mktemp("again")
     first = Engine(folder)
     done = wait_until(first, first.start(SETUP, owner="me", text=TEXT), "finished")
@@ -194,7 +194,7 @@ def _without(*names):
 
 
 def _without_record(run):
-    """The record is damaged, and so is the one before; whose the run is can still be read."""
+    """Damage the record, and the one before; whose the run is can still be read."""
     for name in ("run.json", "run.before.json"):
         record = json.loads((run / name).read_text())
         (run / name).write_text(json.dumps(record | {"step": "many"}))

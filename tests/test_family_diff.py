@@ -135,7 +135,7 @@ EXPECTED = {
 
 
 def changed(**parts):
-    """LLaMA with other parts, and without the exact numbers that it has."""
+    """Give LLaMA with other parts, and without the exact numbers that it has."""
     architecture = {**LLAMA.architecture, **parts}
     return replace(LLAMA, architecture=architecture, config_ids=(), params_measured={})
 

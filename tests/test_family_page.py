@@ -32,7 +32,7 @@ def drawn(app):
 
 
 def word(app, key):
-    """What the link says; the tests' app gives a list for what it was opened with."""
+    """Read what the link says; the tests' app gives a list for what it was opened with."""
     found = app.query_params[key]
     return found if isinstance(found, str) else found[0]
 

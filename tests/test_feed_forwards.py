@@ -12,7 +12,7 @@ D_MODEL, D_HIDDEN = 6, 10
 
 
 def gelu(x):
-    """The tanh form of GPT-2."""
+    """Compute the tanh form of GPT-2."""
     return 0.5 * x * (1 + ((2 / pi) ** 0.5 * (x + 0.044715 * x**3)).tanh())
 
 
@@ -62,7 +62,7 @@ def reference(name, part, x):
 
 
 def mixed_by_the_book(part, x):
-    """One token at a time: the experts of the highest scores, weighted by their softmax."""
+    """Mix one token at a time: the experts of the highest scores, weighted by their softmax."""
     result = torch.zeros_like(x)
     for text, t in product(range(x.shape[0]), range(x.shape[1])):
         scores = (part.router.weight @ x[text, t]).tolist()

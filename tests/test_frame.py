@@ -42,7 +42,7 @@ def test_controls_that_the_link_hides_are_not_drawn_and_hold():
 
 
 def alternatives(app):
-    """The text alternatives of the components on a page."""
+    """List the text alternatives of the components on a page."""
     data = [each.proto.json for each in app.get("bidi_component") if each.proto.json]
     return re.findall(r'"alt":"([^"]*)"', "".join(data).replace('": "', '":"'))
 

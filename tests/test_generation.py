@@ -16,7 +16,7 @@ def loud(config):
 
 @pytest.mark.parametrize(("slot", "choice"), EVERY_CHOICE)
 def test_with_and_without_a_cache_the_same_text_is_written(small, slot, choice):
-    """Also past the end of the context, where the model forgets."""
+    """Go past the end of the context, too, where the model forgets."""
     model = loud(replace(small, **{slot: choice}, n_kv_heads=2))
     settings = SampleConfig(n_tokens=3 * small.context, temperature=1.0, seed=4)
     cached = list(generate(model, [1, 2, 3], settings))

@@ -45,7 +45,7 @@ VIEW_NAMES = [view.name for view in VIEWS]
 
 
 def pictures(app):
-    """The words of every picture on the page."""
+    """List the words of every picture on the page."""
     return [chart.proto.alt for chart in app.get("plotly_chart")]
 
 
@@ -63,7 +63,7 @@ def test_every_view_opens_for_the_pretrained_models(run, view):
 
 @pytest.fixture(scope="module")
 def odd_runs(engine):
-    """An id for each odd model, trained for a step."""
+    """Give an id for each odd model, trained for a step."""
     training = TrainConfig(steps=1, batch_size=2, evaluate_texts=4, sample_tokens=10)
     kinds = {name: name if name in TOKENIZERS else "characters" for name in ODD}
     setups = {

@@ -29,7 +29,7 @@ LONG = "x" * 1_000_000
 
 @pytest.fixture(scope="module")
 def server():
-    """A server for a class, on a container that it shares."""
+    """Lend a server for a class, on a container that it shares."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TINY_LLAMA_LIMITS", "shared")
         with AppServer() as app:
@@ -178,7 +178,7 @@ def test_everybodys_caches_cannot_be_cleared(server):
 
 
 async def upload(app, script, data):
-    """Send a file as the uploader does; the server's answer."""
+    """Send a file as the uploader does, and give the server's answer."""
     session = script.session_id
     edge = uuid4().hex
     head = f'--{edge}\r\nContent-Disposition: form-data; name="f"; filename="a.txt"\r\n\r\n'

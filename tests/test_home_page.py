@@ -20,17 +20,17 @@ pytestmark = pytest.mark.usefixtures("app_engine")
 
 
 def words(app):
-    """Every word of Markdown and caption on the page."""
+    """Give every word of Markdown and caption on the page."""
     return "\n".join(each.value for each in [*app.markdown, *app.caption, *app.header])
 
 
 def pictures(app):
-    """Alternative texts of the charts."""
+    """List the alternative texts of the charts."""
     return [each.proto.alt for each in app.get("plotly_chart")]
 
 
 def rows_of(app):
-    """The rows of the chart of results, from top to bottom."""
+    """List the rows of the chart of results, from top to bottom."""
     spec = json.loads(app.get("plotly_chart")[0].proto.spec)
     return spec["layout"]["yaxis"]["categoryarray"][::-1]
 

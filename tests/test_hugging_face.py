@@ -71,7 +71,7 @@ ALMOST_EXACT = 1e-5
 
 
 def build(config: ModelConfig, seed: int = 0) -> TinyLlama:
-    """A model whose weights, norms and biases are all far from where they start."""
+    """Build a model whose weights, norms and biases are all far from where they start."""
     model = TinyLlama(config)
     stir(model, seed)
     return model.eval()
@@ -95,7 +95,7 @@ def text(config: ModelConfig, n_tokens: int) -> Tensor:
 
 
 def distance(ours: Tensor, theirs: Tensor) -> float:
-    """The largest difference, relative to the largest magnitude."""
+    """Give the largest difference, relative to the largest magnitude."""
     assert ours.shape == theirs.shape
     return ((ours - theirs).abs().max() / theirs.abs().max()).item()
 

@@ -18,7 +18,7 @@ NONSENSE = ({"run": "AAAAAAAA"}, {"view": "<script>"}, {"text": "\0"})
 
 @pytest.fixture
 def live(engine):
-    """A default model that trains all the while."""
+    """Lend a default model that trains all the while."""
     setup = Setup().with_values(QUICK | {"steps": "20000", "n_snapshots": "0"})
     with training(engine, setup) as run_id:
         yield run_id

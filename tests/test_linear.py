@@ -10,7 +10,7 @@ SIZES = [(8, 24), (24, 8), (8, 8), (1, 5), (5, 1)]
 
 @pytest.fixture(params=[False, True], ids=["by PyTorch's product", "by oneDNN's"])
 def either_product(request, monkeypatch):
-    """Both products, on whatever processor the tests run."""
+    """Take both products, on whatever processor the tests run."""
     if request.param and not torch.backends.mkldnn.is_available():
         pytest.skip("this build of PyTorch carries no oneDNN")
     monkeypatch.setattr(linear, "_processor_gains_by_onednn", lambda: request.param)

@@ -16,7 +16,7 @@ from explorer.words import ALL, WORDS
 
 
 def page():
-    """Two views with a slider each, a live part, and ways to set words."""
+    """Draw two views with a slider each, a live part, and ways to set words."""
     import streamlit as st
 
     from explorer import link
@@ -86,7 +86,7 @@ def test_the_choice_of_before_counts_once_the_browser_has_the_new_link(app):
 
 
 def test_a_question_for_news_chooses_nothing_though_it_knows_the_new_link(app):
-    """A browser may ask with the new link before it has drawn what the page set with it."""
+    """Ask with the new link, as a browser may before it has drawn what the page set with it."""
     app.slider[0].set_value(3).run()
     press(app, "both")
     app.slider[0].set_value(3)
@@ -188,7 +188,7 @@ def test_a_page_is_left_and_found_again_as_it_was():
 
 
 def links(app):
-    """The query of every link in the bar, by page."""
+    """Give the query of every link in the bar, by page."""
     found = {}
     for each in app.get("page_link"):
         found.setdefault(each.proto.page or "home", each.proto.query_string)  # the bar comes first
@@ -196,7 +196,7 @@ def links(app):
 
 
 def links_to_architecture():
-    """A link with settings, and one without."""
+    """Show a link with settings, and one without."""
     import streamlit as st
 
     from explorer import link
@@ -243,7 +243,7 @@ def widgets(app):
 
 
 def plain(value):
-    """A value without the difference between a number and its digits."""
+    """Give a value without the difference between a number and its digits."""
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
     try:

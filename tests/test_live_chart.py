@@ -23,7 +23,7 @@ def line(n, name="loss", run="", smooth=False, value=float, scale=1, title=None,
 
 
 def received(update):
-    """The x and the values as the browser reads them."""
+    """Give the x and the values as the browser reads them."""
     x = np.cumsum(update["dx"]).tolist() if "dx" in update else update["x"]
     return x, update["values"]
 
@@ -365,7 +365,7 @@ class Browser:
             self.page.evaluate("data => update(window.last = data)", data)
 
     def again(self):
-        """The same message once more, as at a change of theme."""
+        """Send the same message once more, as at a change of theme."""
         self.page.evaluate("update(last)")
 
     def texts(self):
@@ -392,7 +392,7 @@ class Browser:
 
 @pytest.fixture
 def browser(browser):
-    """A page of the browser that all tests share."""
+    """Lend a page of the browser that all tests share."""
     page = browser.new_page(viewport={"width": 390, "height": 800})
     troubles = []
     page.on("pageerror", lambda error: troubles.append(str(error)))

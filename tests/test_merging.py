@@ -75,7 +75,7 @@ def test_no_pair_that_may_be_merged_stands_more_often_than_the_one_that_is(text)
 
 
 def may_be_merged(piece):
-    """SentencePiece's rules, for ASCII: no digits, letters apart from other signs, 16 at most."""
+    """Ask SentencePiece's rules (ASCII): no digits, letters apart from other signs, at most 16."""
     bare = piece.lstrip("▁")
     has_one_kind = not re.search("[A-Za-z]", bare) or bare.isalpha()
     blanks = len(piece) - len(bare)

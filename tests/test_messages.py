@@ -66,7 +66,7 @@ def sample(kind):
 
 
 def travelled(frame):
-    """What comes out at the other end of a pipe."""
+    """Give what comes out at the other end of a pipe."""
     pipe = io.BytesIO()
     write_frame(pipe, frame)
     pipe.seek(0)
@@ -124,7 +124,7 @@ def test_what_asks_for_nothing_is_no_request():
 
 
 def serve(*frames):
-    """What a worker says to these frames, until it is left alone."""
+    """Give what a worker says to these frames, until it is left alone."""
     requests, answers = io.BytesIO(), io.BytesIO()
     for frame in frames:
         write_frame(requests, frame)

@@ -175,7 +175,7 @@ class Twin:
 
 
 def translated(twin: Twin, model: TinyLlama) -> Weights:
-    """The weights of a model under a twin's names."""
+    """Give the weights of a model under a twin's names."""
     config, weights = model.config, {}
     widths = [n * config.head_width for n in (config.n_heads, config.kv_heads, config.kv_heads)]
     for path, tensor in model.state_dict().items():
@@ -307,17 +307,17 @@ NEOX_NAMES = {
 
 
 def one_less(config: ModelConfig, weights: Weights) -> Weights:
-    """Gemma multiplies by 1 + weight."""
+    """Take 1 off the norms' weights, as Gemma multiplies by 1 + weight."""
     return {name: w - 1 if "norm" in name else w for name, w in weights.items()}
 
 
 def turned_over(config: ModelConfig, weights: Weights) -> Weights:
-    """GPT-1 and GPT-2 keep matrices of blocks as inputs x outputs."""
+    """Turn the blocks' matrices over, as GPT-1 and GPT-2 keep them as inputs x outputs."""
     return {name: w.T if ".h." in name and w.dim() == 2 else w for name, w in weights.items()}
 
 
 def head_by_head(config: ModelConfig, weights: Weights) -> Weights:
-    """GPT-NeoX and BLOOM keep the query, key and value of a head together."""
+    """Put the query, key and value of a head together, as GPT-NeoX and BLOOM keep them."""
 
     def regrouped(w: Tensor) -> Tensor:
         return w.unflatten(0, (3, config.n_heads, -1)).transpose(0, 1).flatten(0, 2)
@@ -326,7 +326,7 @@ def head_by_head(config: ModelConfig, weights: Weights) -> Weights:
 
 
 def pair_by_pair(config: ModelConfig, weights: Weights) -> Weights:
-    """GPT-J turns neighbours, (2i, 2i + 1), where others turn (i, i + e/2)."""
+    """Lay out for GPT-J, which turns neighbours, (2i, 2i + 1), where others turn (i, i + e/2)."""
 
     def reordered(w: Tensor) -> Tensor:
         heads = w.unflatten(0, (config.n_heads, -1)).clone()
@@ -341,13 +341,13 @@ def pair_by_pair(config: ModelConfig, weights: Weights) -> Weights:
 
 
 def two_rows_more(config: ModelConfig, weights: Weights) -> Weights:
-    """OPT looks positions up from its third row on."""
+    """Put two rows first, as OPT looks positions up from its third row on."""
     name = "model.decoder.embed_positions.weight"
     return weights | {name: torch.cat([torch.zeros(2, config.d_model), weights[name]])}
 
 
 def fused(config: ModelConfig, weights: Weights) -> Weights:
-    """Phi-3 keeps gate and up in one matrix."""
+    """Put gate and up into one matrix, as Phi-3 keeps them."""
     for layer in range(config.n_layers):
         path = f"model.layers.{layer}.mlp."
         both = [weights.pop(f"{path}{name}_proj.weight") for name in ("gate", "up")]
@@ -356,7 +356,7 @@ def fused(config: ModelConfig, weights: Weights) -> Weights:
 
 
 def stacked(config: ModelConfig, weights: Weights) -> Weights:
-    """Mixtral keeps the matrices of all experts in one tensor, gate and up together."""
+    """Put the matrices of all experts into one tensor, gate and up together, as Mixtral does."""
     for layer in range(config.n_layers):
         of = {
             name: torch.stack(
@@ -510,7 +510,7 @@ TWINS = {
 
 
 def twin_of(name: str, model: TinyLlama) -> Any:
-    """The model of transformers with the same weights."""
+    """Build the model of transformers with the same weights."""
     class_name = MINIATURES[name].hugging_face
     twin = TWINS[class_name]
     kind = twin.config or re.sub("For.*", "Config", class_name)

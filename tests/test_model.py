@@ -16,7 +16,7 @@ TOKENS = torch.tensor([[1, 2, 3, 4, 5, 6, 7, 8], [8, 7, 6, 5, 4, 3, 2, 1]])
 
 
 def loud(config: ModelConfig) -> TinyLlama:
-    """A model whose weights are large enough for every path to show."""
+    """Build a model whose weights are large enough for every path to show."""
     return TinyLlama(
         replace(config, init_std=0.4, embedding_std=0.4, scaled_residual_init=False)
     ).eval()
@@ -77,7 +77,7 @@ def test_windows_come_in_the_layers_that_the_name_says(small, attention, windows
 
 
 def thetas(config):
-    """By which theta each layer of a built model turns; None: it turns nothing."""
+    """Say by which theta each layer of a built model turns; None: it turns nothing."""
     model = TinyLlama(config)
     positions = [model.position_of(layer) for layer in range(config.n_layers)]
     return [each.theta if isinstance(each, Rope) else None for each in positions]

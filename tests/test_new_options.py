@@ -200,7 +200,7 @@ def add_line(path: Path, slot: str, line: str) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of this project with an option more in every slot."""
+    """Copy this project, with an option more in every slot."""
     copy = tmp_path_factory.mktemp("project")
     ignored = shutil.ignore_patterns("__pycache__")
     for room in ("tiny_llama", "explorer", "pages", "tests"):

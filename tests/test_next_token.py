@@ -33,7 +33,7 @@ def ask(subject, text=TEXT, added=(), seed=0, **settings):
 
 
 def by_hand(logits, *, temperature, top_k, top_p, min_p):
-    """Each stage by a loop over the tokens, from the likeliest down: probability by token."""
+    """Do each stage by a loop over the tokens, from the likeliest down: probability by token."""
 
     def normal(weights):
         total = sum(weights.values())
@@ -132,7 +132,7 @@ def test_the_likeliest_tokens_are_shown_in_order_with_their_logits(tales):
 
 @pytest.mark.parametrize("seed", [0, 3])
 def test_drawing_one_by_one_writes_what_generate_writes(tales, seed):
-    """Also where the text outgrows the context."""
+    """Go on where the text outgrows the context, too."""
     settings = {"temperature": 3.0, "top_p": 0.95}
     config = SampleConfig(n_tokens=90, seed=seed, **settings)
     prompt = tales.tokenizer.encode(TEXT)

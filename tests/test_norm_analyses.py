@@ -32,13 +32,13 @@ def tales():
 
 
 def changed(subject, **fields):
-    """A fresh model like this one, but for some settings."""
+    """Build a fresh model like this one, but for some settings."""
     config = replace(subject.model.config, **fields)
     return replace(subject, model=TinyLlama(config, seed=3).eval())
 
 
 def by_hand(x, eps, *, centred):
-    """A norm of one vector, number by number."""
+    """Normalise one vector, number by number."""
     mean = sum(x) / len(x) if centred else 0.0
     square = sum((v - mean) ** 2 for v in x) / len(x)
     return np.array([(v - mean) / sqrt(square + eps) for v in x])
@@ -142,7 +142,7 @@ def test_what_is_read_is_the_input_of_every_norm_of_the_model(tales, norm, block
 
 
 def norm_places_by_path(config):
-    """The place of each norm by its path: even ones attention's, odd ones feed-forward's."""
+    """Place each norm by its path: even ones are attention's, odd ones the feed-forward's."""
     layers = range(config.n_layers)
     outputs = 2 * config.n_layers + 1
     return {
@@ -269,7 +269,7 @@ def test_first_gradients_are_those_of_a_model_built_by_hand(tales):
 
 
 def test_the_last_layers_gradient_shrinks_with_depth_in_pre_norm_alone(tales):
-    """Xiong et al. 2020, theorem 1, on weights that start alike at every depth."""
+    """See theorem 1 of Xiong et al. 2020 hold on weights that start alike at every depth."""
     text = TEXT * 3
     plain = ANALYSES["placement"].run(tales, text=text, std=0.08, scaled=False)
     pre, post = plain["gradients"][:, range(4), plain["depths"] - 1]

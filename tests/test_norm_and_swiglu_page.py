@@ -86,7 +86,7 @@ def test_odd_texts_are_shown_or_refused_in_a_sentence(view, name):
 
 @pytest.fixture(scope="module")
 def odd_runs(engine):
-    """An id for each odd model, trained for a step."""
+    """Give an id for each odd model, trained for a step."""
     return trained(engine, {name: Setup().with_values(TINY | ODD[name]) for name in ODD})
 
 

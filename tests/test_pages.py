@@ -47,7 +47,7 @@ def wait_until_over(app, seconds=60):
 
 
 def chart_data(app):
-    """What the live chart was sent."""
+    """Give what the live chart was sent."""
     charts = [each for each in app.get("bidi_component") if each.key == "run_chart"]
     return json.loads(charts[0].proto.json)
 
@@ -238,7 +238,7 @@ def press(app, key):
 
 
 def shown(app):
-    """Every word of Markdown and caption on the page."""
+    """Give every word of Markdown and caption on the page."""
     return "\n".join(element.value for element in [*app.markdown, *app.caption])
 
 
@@ -534,7 +534,7 @@ def test_what_was_predicted_stands_beside_what_was_measured():
 
 
 def test_a_run_that_moves_on_while_its_page_is_drawn_has_the_page_drawn_anew(monkeypatch):
-    """Else its buttons would stay as they were for a run that is still being prepared."""
+    """Keep its buttons from staying as they were for a run that is still being prepared."""
     app = train(open_as("late", steps="3", **TINY))
     run = wait_until_over(app)
     run.status = RunState.STARTING

@@ -27,7 +27,7 @@ def queries_and_keys(n_tokens=CONTEXT, n_kv_heads=2):
 
 
 def turned_by_the_book(x):
-    """Each pair (i, i + e/2) of `b h t e`, as a plane that turns by position * theta^(-2i/e)."""
+    """Turn each pair (i, i + e/2) of `b h t e` as a plane, by position * theta^(-2i/e)."""
     result, half = torch.empty_like(x), D_HEAD // 2
     for t in range(x.shape[2]):
         for i in range(half):

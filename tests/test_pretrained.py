@@ -55,7 +55,7 @@ def test_a_line_says_what_its_model_was_made_with(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_recorded_steps_happen_again(name):
-    """To the digits that other processors share; the same machine repeats all of them."""
+    """Compare the digits that other processors share; the same machine repeats all of them."""
     recorded = read_metrics(FOLDER / name)
     again = list(islice(new_trainer(load_model(FOLDER / name).setup), 4))
     for report, row in zip(again[1:], recorded[1:], strict=False):

@@ -68,7 +68,7 @@ def news(state=RunState.RUNNING, *, message="", steps=()):
 
 @pytest.fixture
 def dispatch(monkeypatch):
-    """A run that trains in a worker, which is a fake, as are all that come after it."""
+    """Let a run train in a worker, which is a fake, as are all that come after it."""
     registry, run = with_run()
     dispatch = Dispatch(registry, Admission(registry, OWN))
     workers = [FakeWorker() for _ in range(6)]
@@ -237,7 +237,7 @@ def test_where_no_worker_can_start_or_gets_ready_the_run_says_so(dispatch, monke
 
 
 def is_locked(registry):
-    """Whether no other thread could change a run now."""
+    """Tell whether no other thread could change a run now."""
 
     def take():
         if taken := registry.lock.acquire(blocking=False):
@@ -281,7 +281,7 @@ STEP = step_bytes(SETUP)
 
 
 def room_for(n_runs):
-    """A registry in whose memory so many runs of the usual size fit, and who looks after it."""
+    """Give a registry with memory for so many runs of the usual size, and who looks after it."""
     registry = Registry()
     most = n_runs * NEED + STEP
     return registry, Admission(registry, replace(OWN, training_bytes=most, live_runs_a_student=9))

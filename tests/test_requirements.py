@@ -25,7 +25,7 @@ def test_community_cloud_installs_what_everybody_does_but_for_pytorchs_build():
 
 
 def test_of_another_index_only_the_page_of_pytorch_is_looked_at():
-    """As a whole index, uv would take from it whatever else stands there, in old versions."""
+    """Keep uv from taking whatever else stands in a whole index, in old versions."""
     (found,) = [each for each in options(lines(CLOUDS)) if each != "-e ."]
     option, address = found.split()
     assert option == "--find-links"

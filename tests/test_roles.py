@@ -10,7 +10,7 @@ N = len(IDS)
 
 
 def rows(choose):
-    """A pattern in which each reader reads from one source alone."""
+    """Build a pattern in which each reader reads from one source alone."""
     pattern = np.zeros((N, N))
     for reader in range(N):
         pattern[reader, choose(reader)] = 1

@@ -75,7 +75,7 @@ def module_of(path: Path) -> str:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """The modules that a file imports: of ours, the file itself rather than its folder."""
+    """Yield the modules that a file imports: of ours, the file itself rather than its folder."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -88,7 +88,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def room_of(module: str) -> str:
-    """The room that a module of `explorer` stands in; empty for `explorer` itself."""
+    """Name the room that a module of `explorer` stands in; it is empty for `explorer` itself."""
     _, _, inside = module.partition(".")
     parts = inside.split(".")
     side = ".".join(parts[:2])

@@ -42,7 +42,7 @@ def others():
 
 
 def untrained(tales, **changes):
-    """A model of the tales' vocabulary that has learned nothing."""
+    """Build a model of the tales' vocabulary that has learned nothing."""
     config = replace(tales.model.config, n_layers=2, context=32, **changes)
     return replace(tales, model=TinyLlama(config, seed=1).eval())
 
@@ -242,7 +242,7 @@ def test_learned_positions_end_where_their_table_does(others):
 
 @pytest.fixture(scope="module")
 def unstretched(tales):
-    """The losses by position of the model as it is."""
+    """Give the losses by position of the model as it is."""
     return ANALYSES["loss_by_position"].run(tales)["losses"]
 
 

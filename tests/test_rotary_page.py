@@ -36,20 +36,20 @@ ODD = {
 
 @pytest.fixture(scope="module")
 def odd_runs(engine):
-    """An id for each odd model, trained for a step."""
+    """Give an id for each odd model, trained for a step."""
     return trained(engine, {name: Setup().with_values(TINY | ODD[name]) for name in ODD})
 
 
 @pytest.fixture
 def running(engine):
-    """A model that trains on a text of its owner's all the while."""
+    """Lend a model that trains on a text of its owner's all the while."""
     setup = Setup().with_values(TINY | {"steps": "50000", "corpus": "own-text"})
     with training(engine, setup, text="The duck sat. " * 80) as run_id:
         yield run_id
 
 
 def pictures(app):
-    """The words of every picture on the page."""
+    """List the words of every picture on the page."""
     return [chart.proto.alt for chart in app.get("plotly_chart")]
 
 
@@ -59,7 +59,7 @@ def said(app):
 
 
 def numbers(app):
-    """The numbers in the lines above the pictures, by what stands before them."""
+    """Read the numbers in the lines above the pictures, by what stands before them."""
     found = re.findall(r"([^·*;\n]+?) \*\*([-.\de]+)\*\*", said(app))
     return {label.strip(): float(number) for label, number in found}
 

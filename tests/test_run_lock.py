@@ -24,7 +24,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def holder(tmp_path):
-    """Another process that has the run."""
+    """Let another process have the run."""
     record(tmp_path / "run")
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, tmp_path / "run"],

@@ -120,7 +120,7 @@ EVERY_SETUP = [
 
 
 def of(setup: Setup) -> SimpleNamespace:
-    """What a script defines, without running its `main`."""
+    """Give what a script defines, without running its `main`."""
     names = {"__name__": "my_model"}
     exec(compile(write_script(setup), "my_model.py", "exec"), names)
     return SimpleNamespace(**names)
@@ -256,7 +256,7 @@ QUICK |= {"n_layers": "2"}
 
 
 def check_printed(printed: str, begins: str) -> None:
-    """The losses of a quick run fall, and then it writes on from the beginning of its text."""
+    """Check that a quick run's losses fall, and that it writes on from its text's beginning."""
     steps = [line for line in printed.splitlines() if line.startswith("step ")]
     assert [int(step.split()[1]) for step in steps] == [1, 10, 20, 30]
     losses = [float(step.split("loss ")[1].split()[0]) for step in steps]
@@ -420,7 +420,7 @@ def test_nothing_but_known_words_gets_into_a_script():
 
 
 def parsed(command: str) -> Setup:
-    """The setup that the command line makes of a line, by its own parser."""
+    """Give the setup that the command line makes of a line, by its own parser."""
     python, dash_m, name, *words = shlex.split(command)
     assert (python, dash_m, name) == ("python", "-m", "tiny_llama")
     options = command_line.read_words(words)

@@ -72,7 +72,7 @@ def test_one_more_token_costs_what_is_counted_elsewhere_when_it_reads_all(small,
 
 
 def pairs_read(config: ModelConfig, reader: int) -> int:
-    """How many sources a reader (from 0) reads from, over all layers, by looking at each."""
+    """Count the sources that a reader (from 0) reads from, over all layers, by looking at each."""
     windows = [config.window_of(layer) for layer in range(config.n_layers)]
     return sum(
         source > reader - (window or reader + 1)

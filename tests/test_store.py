@@ -86,7 +86,7 @@ def test_too_much_of_it_goes_from_the_oldest_on():
 
 
 def clear(uses, *, busy=(), most_bytes=10_000, student_bytes=1_000):
-    """Which folders go of those given as (owner, bytes), oldest first."""
+    """Say which folders go of those given as (owner, bytes), oldest first."""
     return to_clear(
         [FolderUse(name=f"{n}", n_bytes=size, touched=n) for n, (_, size) in enumerate(uses)],
         owners={f"{n}": owner for n, (owner, _) in enumerate(uses)},
@@ -134,7 +134,7 @@ def test_no_text_of_a_model_is_a_formula_in_a_table(tmp_path, sample):
 
 
 def a_record(folder, **changes):
-    """What a server of the first day wrote of a run, with changes; its name."""
+    """Write what a server of the first day wrote of a run, with changes; give its name."""
     name = new_run_id()
     write_record(Run(id=name, setup=SETUP, owner=fingerprint("me"), folder=folder / name))
     path = folder / name / "run.json"

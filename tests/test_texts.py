@@ -90,7 +90,7 @@ def test_a_python_without_its_manual_is_a_sentence(monkeypatch):
 
 @pytest.fixture
 def home():
-    """A web server that hands out whatever it is told to; counts how often it was asked."""
+    """Lend a web server that hands out what it is told to, and counts how often it was asked."""
 
     class Home(BaseHTTPRequestHandler):
         body, status, asked, drips = LONG.encode(), 200, 0, False

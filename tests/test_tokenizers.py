@@ -64,7 +64,7 @@ def pieces():
 
 
 def random_text(rng, extra=()):
-    """A short text of the oddest characters and of any others."""
+    """Make up a short text of the oddest characters and of any others."""
     some = [*ODD, *extra]
     ranges = [(32, 127), (32, 0xD800), (0xE000, 0x110000)]
     return "".join(
@@ -512,7 +512,7 @@ def is_one_sentence(refusal):
 
 
 def learn(lines, **settings):
-    """The content of a `.model` that SentencePiece learns with other settings than LLaMA's."""
+    """Give the content of a `.model` that SentencePiece learns with settings other than LLaMA's."""
     usual = {
         "model_type": "bpe",
         "vocab_size": 300,
@@ -534,7 +534,7 @@ def learn(lines, **settings):
 
 
 def damaged(content, rng):
-    """`content` with bytes changed, cut out or cut off, or no model at all."""
+    """Give `content` with bytes changed, cut out or cut off, or no model at all."""
     changed = bytearray(content)
     match rng.randrange(4):
         case 0:

@@ -32,7 +32,7 @@ MODULES = {
 
 
 def views_of(page):
-    """What a page can show, by the word of the link."""
+    """List what a page can show, by the word of the link."""
     views = import_module(MODULES.get(page, f"explorer.inside.{page}")).VIEWS
     return [view.name for view in views]
 
@@ -50,7 +50,7 @@ def keys(app):
 
 
 def stands_at(app, number):
-    """Whether page, box and link are those of this stop."""
+    """Tell whether page, box and link are those of this stop."""
     stop = STOPS[number - 1]
     return (
         app.title[0].value == TITLES[stop.page]

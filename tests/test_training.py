@@ -306,7 +306,7 @@ def test_held_out_numbers_agree_with_a_direct_calculation(small, corpus):
 
 @pytest.mark.parametrize("name", ["tales", "python-manual"])
 def test_bits_per_byte_of_an_untrained_model_are_those_of_pure_chance(small, name):
-    """Chance costs log2(vocabulary) bits a token, whatever the tokenizer."""
+    """Let chance cost log2(vocabulary) bits a token, whatever the tokenizer."""
     for tokenizer in ("characters", "bytes", "sentencepiece"):
         tokens = tokenize(CORPORA[name], tokenizer)
         found = trainer(replace(small, init_std=0.0), tokens).evaluate()

@@ -60,7 +60,7 @@ def test_every_activation_and_its_derivative_is_that_of_its_formula():
 
 
 def hidden_layer(subject, layer):
-    """What a layer's feed-forward computes, from its weights and its input alone."""
+    """Compute what a layer's feed-forward does, from its weights and its input alone."""
     block = subject.model.blocks[layer]
     with torch.no_grad(), record(subject.model, f"blocks.{layer}.feed_forward_norm") as seen:
         subject.model(subject.read(TEXT)[None])

@@ -46,7 +46,7 @@ def worker(clock):
 
 
 def ask(worker, clock, number, seconds, n_pieces):
-    """A question of so many pieces; what is noted is when it was answered."""
+    """Ask a question of so many pieces, and note when it was answered."""
     answered = []
 
     def pieces():
