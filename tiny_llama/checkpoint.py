@@ -152,7 +152,7 @@ def start_folder(folder: Path, setup: Setup, trainer: Trainer, corpus: Corpus | 
 
 
 def about_run(folder: Path, tokenizer: Tokenizer) -> About:
-    """With what a run is trained that its folder says already: setup, tokenizer and own text.
+    """Say what a run is trained with, as its folder says already: setup, tokenizer and own text.
 
     Asked once, when it starts or goes on and all of it is known to be whole.
 
@@ -190,7 +190,7 @@ def save_checkpoint(
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether a run folder has weights, be they whole or not."""
+    """Tell whether a run folder has weights, be they whole or not."""
     return any((folder / name).is_file() for name in (MODEL, BEFORE))
 
 
@@ -357,7 +357,7 @@ def _check_origin(name: str, about: About, setup: Setup, tokenizer: Tokenizer) -
 
 
 def _setup_in(name: str, about: About) -> Setup | None:
-    """The setup that a file of tensors was trained with; None: it is older and does not say."""
+    """Read the setup that a file of tensors was trained with; None: it is older and has none."""
     if "setup" not in about:
         return None
     try:
@@ -393,7 +393,7 @@ def _text_digest(folder: Path) -> str:
 
 
 def report_row(report: StepReport) -> dict[str, Any]:
-    """A report as a row of `metrics.jsonl`: plain values, without weights and what is empty.
+    """Turn a report into a row of `metrics.jsonl`: plain values, no weights and nothing empty.
 
     Numbers are kept to six digits: the rows of long runs would weigh more than their models.
     """
@@ -442,7 +442,7 @@ def load_snapshot(folder: Path, step: int) -> TinyLlama:
 
 
 def folder_corpus(folder: Path, setup: Setup) -> Corpus:
-    """The text of a run: of that name, or the one that lies in its folder.
+    """Give the text of a run: of that name, or the one that lies in its folder.
 
     Raises:
         TextError: if there is no text of that name.

@@ -154,16 +154,16 @@ class ModelConfig:
         return not NORM_PLACEMENT[self.norm_placement].after
 
     def has_bias(self, where: str) -> bool:
-        """Whether a block's linear layers have biases there: "qkv", "output", "feed_forward"."""
+        """Tell whether a block's linear layers have biases at "qkv", "output" or "feed_forward"."""
         return where in BIASED[self.bias]
 
     def window_of(self, layer: int) -> int | None:
-        """How many tokens a token reads in this layer (counted from 0); None: all earlier ones."""
+        """Say how many tokens a token reads in this layer (counted from 0); None: all earlier."""
         pattern = ATTENTION[self.attention].pattern
         return self.window if pattern[layer % len(pattern)] else None
 
     def theta_of(self, layer: int) -> float | None:
-        """By which theta a layer (from 0) turns its queries and keys; None: it does not."""
+        """Say by which theta a layer (from 0) turns queries and keys; None: it does not."""
         skips = self.nope_every is not None and (layer + 1) % self.nope_every == 0
         if skips or not POSITION[self.position].turns:
             return None

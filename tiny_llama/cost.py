@@ -34,14 +34,14 @@ class Tensors:
 
 
 def parameter_kinds(config: ModelConfig) -> Iterator[Tensors]:
-    """Every kind of learned tensor once, some twenty at most; a tied matrix stands once."""
+    """Yield every kind of learned tensor once, some twenty at most; a tied matrix once."""
     for path, shape in _starred_shapes(config):
         if times := prod(_counts(config)[: path.count("*")]):
             yield Tensors(path=path, shape=shape, times=times)
 
 
 def parameter_shapes(config: ModelConfig) -> dict[str, Shape]:
-    """Shape of every learned tensor by its path in `TinyLlama`; a tied matrix stands once.
+    """Give the shape of every learned tensor by its path in `TinyLlama`; a tied matrix stands once.
 
     For who has the model as well: ten thousand layers have as many entries and more. What is only
     counted, `parameter_kinds` counts.
@@ -51,12 +51,12 @@ def parameter_shapes(config: ModelConfig) -> dict[str, Shape]:
 
 
 def count_parameters(config: ModelConfig) -> int:
-    """How many numbers the model learns."""
+    """Count the numbers that the model learns."""
     return sum(parameters_by_component(config).values())
 
 
 def parameters_by_component(config: ModelConfig) -> dict[str, int]:
-    """How many numbers each component learns, over all layers.
+    """Count the numbers that each component learns, over all layers.
 
     QK-norms count as attention, a mixture's router and all its experts as feed-forward, and a norm
     behind the embedding as norm.
@@ -68,12 +68,12 @@ def parameters_by_component(config: ModelConfig) -> dict[str, int]:
 
 
 def active_parameters(config: ModelConfig) -> int:
-    """How many of a model's numbers work on a token: of a mixture, only the chosen experts."""
+    """Count a model's numbers that work on a token: of a mixture, only the chosen experts."""
     return count_parameters(config) - idle_parameters(config)
 
 
 def idle_parameters(config: ModelConfig) -> int:
-    """How many numbers lie in the experts that a token leaves out, over all layers."""
+    """Count the numbers in the experts that a token leaves out, over all layers."""
     if not config.has_experts:
         return 0
     an_expert = sum(prod(shape) for _, shape in _network_shapes(config, ""))
@@ -81,7 +81,7 @@ def idle_parameters(config: ModelConfig) -> int:
 
 
 def forward_flops(config: ModelConfig, n_tokens: int) -> dict[str, int]:
-    """Floating-point operations to read `n_tokens` at once, by component.
+    """Count the floating-point operations to read `n_tokens` at once, by component.
 
     Two for each multiply-and-add of every matrix product; attention's scores are counted over the
     whole square, future included, as dense kernels compute them. Of a mixture of experts, the
@@ -104,7 +104,7 @@ def forward_flops(config: ModelConfig, n_tokens: int) -> dict[str, int]:
 
 
 def next_token_flops(config: ModelConfig, n_tokens: int) -> dict[str, int]:
-    """Floating-point operations to read the last of `n_tokens` with a KV cache, by component.
+    """Count the operations to read the last of `n_tokens` with a KV cache, by component.
 
     Counted as in `forward_flops`: all but the scores is done for one token alone, and its query
     meets the keys of all `n_tokens`.
@@ -116,7 +116,7 @@ def next_token_flops(config: ModelConfig, n_tokens: int) -> dict[str, int]:
 
 
 def training_flops(config: ModelConfig, n_tokens: int) -> int:
-    """Floating-point operations of one training step on a text of `n_tokens`.
+    """Count the floating-point operations of one training step on a text of `n_tokens`.
 
     Each matrix product of the forward pass has two of the same size in the backward pass: one for
     the gradient of its input, one for that of its weight.
@@ -125,7 +125,7 @@ def training_flops(config: ModelConfig, n_tokens: int) -> int:
 
 
 def six_n_d(config: ModelConfig, n_tokens: int) -> int:
-    """The usual estimate of training FLOPs, 6 x parameters x tokens (Kaplan et al., 2001.08361).
+    """Estimate training FLOPs as usual, 6 x parameters x tokens (Kaplan et al., 2001.08361).
 
     N leaves out the embedding and position tables, which multiply nothing, and the experts that a
     token leaves out; it keeps the unembedding, tied or not, which multiplies.
@@ -153,7 +153,7 @@ class TrainingMemory:
 def training_memory(
     config: ModelConfig, *, optimizer: str = "adamw", bytes_per_number: int = 4
 ) -> TrainingMemory:
-    """Bytes of weights, gradients and the optimizer's state."""
+    """Count the bytes of weights, gradients and the optimizer's state."""
     weights = bytes_per_number * count_parameters(config)
     return TrainingMemory(
         weights=weights,
@@ -163,7 +163,7 @@ def training_memory(
 
 
 def activation_bytes(config: ModelConfig, *, batch_size: int, n_tokens: int) -> int:
-    """Bytes that the forward pass of a training step keeps for the backward pass, in float32.
+    """Count the bytes that a training step's forward pass keeps for the backward pass, in float32.
 
     Exact for this library's model without dropout and soft-caps, whose own copies are not
     counted, while nobody watches its activations. Each tensor counts once, however often it is
@@ -186,7 +186,7 @@ def activation_bytes(config: ModelConfig, *, batch_size: int, n_tokens: int) -> 
 
 
 def kv_cache_bytes_per_token(config: ModelConfig, *, bytes_per_number: int = 4) -> int:
-    """Bytes of keys and values that generation keeps of each token, over all layers."""
+    """Count the bytes of keys and values that generation keeps of a token, over all layers."""
     if not config.has_attention:
         return 0
     return 2 * config.n_layers * config.kv_heads * config.head_width * bytes_per_number
@@ -195,7 +195,7 @@ def kv_cache_bytes_per_token(config: ModelConfig, *, bytes_per_number: int = 4) 
 def kv_cache_bytes(
     config: ModelConfig, n_tokens: int, *, bytes_per_number: int = 4, is_rolling: bool = False
 ) -> int:
-    """Bytes of keys and values that generation keeps of a text of `n_tokens`.
+    """Count the bytes of keys and values that generation keeps of a text of `n_tokens`.
 
     Args:
         config: the model.
@@ -213,12 +213,12 @@ def kv_cache_bytes(
 
 
 def _counts(config: ModelConfig) -> tuple[int, int]:
-    """What the stars of a path count: layers, and in each the experts."""
+    """Say what the stars of a path count: layers, and in each the experts."""
     return config.n_layers, config.n_experts
 
 
 def _numbered(path: str, counts: Sequence[int]) -> Iterator[str]:
-    """Every path that a path with stars stands for."""
+    """Yield every path that a path with stars stands for."""
     before, star, after = path.partition("*")
     if not star:
         yield path
@@ -275,7 +275,7 @@ def _feed_forward_shapes(config: ModelConfig) -> Iterator[tuple[str, Shape]]:
 
 
 def _network_shapes(config: ModelConfig, path: str) -> Iterator[tuple[str, Shape]]:
-    """Shapes of one feed-forward network, which may be an expert of several."""
+    """Yield the shapes of one feed-forward network, which may be an expert of several."""
     d, f = config.d_model, config.hidden_width
     up, down = (f, d), (d, f)
     n_matrices = FEED_FORWARD[config.feed_forward].n_matrices
@@ -292,7 +292,7 @@ def _norm_shapes(config: ModelConfig, path: str, width: int) -> Iterator[tuple[s
 
 
 def _stream_kept(config: ModelConfig, n: int) -> int:
-    """Numbers of the residual stream that one block keeps of `n` tokens, normed or not.
+    """Count the numbers of the residual stream that one block keeps of `n` tokens, normed or not.
 
     A norm in front of a part keeps what it reads, and the part what the norm gives; without one,
     the part keeps the stream itself. Side by side, both parts read the same stream, and with one
@@ -309,7 +309,7 @@ def _stream_kept(config: ModelConfig, n: int) -> int:
 
 
 def _attention_kept(config: ModelConfig, n: int, n_tokens: int, *, turns: bool) -> int:
-    """Numbers that a layer's attention keeps of `n` tokens, its input aside.
+    """Count the numbers that a layer's attention keeps of `n` tokens, its input aside.
 
     A layer that turns queries and keys keeps them turned, too.
     """
@@ -328,7 +328,7 @@ def _attention_kept(config: ModelConfig, n: int, n_tokens: int, *, turns: bool) 
 
 
 def _feed_forward_kept(config: ModelConfig, n: int) -> int:
-    """Numbers that one feed-forward keeps of `n` tokens, its input aside."""
+    """Count the numbers that one feed-forward keeps of `n` tokens, its input aside."""
     hidden = FEED_FORWARD[config.feed_forward].n_kept * config.hidden_width
     if not config.has_experts:
         return n * hidden
@@ -338,19 +338,19 @@ def _feed_forward_kept(config: ModelConfig, n: int) -> int:
 
 
 def _norm_kept(config: ModelConfig, n: int) -> int:
-    """Numbers that a norm keeps of `n` tokens: its input and its statistics."""
+    """Count the numbers that a norm keeps of `n` tokens: its input and its statistics."""
     norm = NORM[config.norm]
     return n * (config.d_model + norm.n_statistics) if norm.is_present else 0
 
 
 def _component(path: str) -> str:
-    """Which component a parameter's path belongs to."""
+    """Say which component a parameter's path belongs to."""
     first = path.removeprefix("blocks.*.").partition(".")[0]
     return "norm" if first.endswith("norm") else first
 
 
 def _optimizer_bytes(config: ModelConfig, optimizer: str, bytes_per_number: int) -> int:
-    """AdamW keeps two averages and a step count a tensor, SGD one average, Muon one a matrix."""
+    """Count its bytes: AdamW two averages and a step count a tensor, SGD one, Muon one a matrix."""
     n_bytes = 0
     for kind in parameter_kinds(config):
         has_one = optimizer == "sgd" or (
@@ -362,5 +362,5 @@ def _optimizer_bytes(config: ModelConfig, optimizer: str, bytes_per_number: int)
 
 
 def is_muon_matrix(path: str, shape: Shape) -> bool:
-    """Whether Muon moves this parameter: the matrices inside the blocks (Jordan et al. 2024)."""
+    """Tell whether Muon moves this parameter, a matrix inside the blocks (Jordan et al. 2024)."""
     return path.startswith("blocks.") and len(shape) > 1

@@ -132,7 +132,7 @@ class TokenizedText(TokenizedCorpus):
         return Batch(inputs=rows[:, :-1], targets=rows[:, 1:])
 
     def _split(self, context: int) -> int:
-        """Where the held-out part begins: a tenth from the end, or one window if that is more."""
+        """Say where the held-out part begins: a tenth from the end, or one window if more."""
         held_out = max(len(self.tokens) // 10, context + 1)
         split = len(self.tokens) - held_out
         if split <= context:
@@ -195,7 +195,7 @@ class TokenizedTask(TokenizedCorpus):
 
 
 def _first_words(text: str, most: int = 8) -> str:
-    """The first word of a text with what stands before it: enough to start writing from."""
+    """Give the first word of a text with what stands before it: enough to start writing from."""
     start = text[:most]
     head = start.lstrip()
     return start if not head else start[: len(start) - len(head)] + head.split()[0]

@@ -16,7 +16,7 @@ Bounds = Mapping[str, tuple[float, float]]
 def field_problems(
     config: Any, *, bounds: Bounds, choices: Mapping[str, Iterable[str]]
 ) -> Iterator[str]:
-    """What is wrong with single fields, each as name, value and rule.
+    """Say what is wrong with single fields, each as name, value and rule.
 
     A file or a link may hold anything, so types come first: with a wrong one, nothing else is said.
     """

@@ -21,7 +21,7 @@ DIGEST = "digest"
 
 
 def digest(*parts: bytes | memoryview) -> str:
-    """The digest of some bytes, one part after another: 32 hexadecimal digits of BLAKE2b."""
+    """Compute the digest of bytes, one part after another: 32 hexadecimal digits of BLAKE2b."""
     hasher = blake2b(digest_size=16)
     for part in parts:
         hasher.update(part)
@@ -29,12 +29,12 @@ def digest(*parts: bytes | memoryview) -> str:
 
 
 def json_digest(content: dict[str, Any]) -> str:
-    """The digest of what a JSON object says, whatever its spaces and order."""
+    """Compute the digest of what a JSON object says, whatever its spaces and order."""
     return digest(json.dumps(content, sort_keys=True).encode())
 
 
 def damaged(name: str) -> CheckpointError:
-    """What is said of a file that does not fit its digest."""
+    """Give the error for a file that does not fit its digest."""
     return CheckpointError(
         f"The file {name} is damaged or was edited, since it does not fit its digest; take another "
         f"copy of it."

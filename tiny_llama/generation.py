@@ -159,7 +159,7 @@ def _keep_top_k(probabilities: Tensor, config: SampleConfig) -> Tensor:
 
 
 def _keep_top_p(probabilities: Tensor, config: SampleConfig) -> Tensor:
-    """The likeliest tokens, up to and including the one that reaches the share."""
+    """Keep the likeliest tokens, up to and including the one that reaches the share."""
     if config.top_p >= 1:  # rounded sums could reach it before the last
         return torch.ones_like(probabilities, dtype=torch.bool)
     falling, order = probabilities.sort(descending=True, stable=True)

@@ -119,7 +119,7 @@ def _read_config(path: Path) -> tuple[Layout, ModelConfig]:
 
 
 def _layout_of(values: Mapping[str, Any]) -> Layout:
-    """The class that a config.json names."""
+    """Find the class that a config.json names."""
     values = {"model_type": None, "architectures": None, **values}
     kind = one_of(values, "model_type", {each.model_type: (each.model_type,) for each in LAYOUTS})
     layout = next(each for each in LAYOUTS if each.model_type == kind)
@@ -150,7 +150,7 @@ def _read_model(layout: Layout, config: ModelConfig, folder: Path) -> TinyLlama:
 
 
 def _misfits(file: Any, layout: Layout, config: ModelConfig) -> Iterator[str]:
-    """What keeps the weights in a file from being those of this model, without loading them."""
+    """Say what keeps a file's weights from being those of this model, without loading them."""
     with torch.device("meta"):
         wanted = renamed(layout.weights, config, dict(TinyLlama(config).named_parameters()))
     names: list[str] = file.keys()

@@ -58,7 +58,7 @@ def measure(trainer: Trainer) -> Measured:
 
 
 def _kept_bytes(model: TinyLlama, batch: Batch) -> int:
-    """Bytes that autograd holds on to, each storage once, beyond what all steps share."""
+    """Count the bytes that autograd holds on to, each storage once, beyond what all steps share."""
     text = Batch(inputs=batch.inputs[:1], targets=batch.targets[:1])
     first, second = _kept_by_a_pass(model, text), _kept_by_a_pass(model, batch)
     shared = {tensor.untyped_storage().data_ptr() for tensor in first}  # weights, masks, tables
@@ -68,7 +68,7 @@ def _kept_bytes(model: TinyLlama, batch: Batch) -> int:
 
 
 def _kept_by_a_pass(model: TinyLlama, batch: Batch) -> list[Tensor]:
-    """The tensors that a forward pass on a copy of the batch keeps; alive, so none can move."""
+    """List the tensors that a forward pass on a copy of the batch keeps; alive, none can move."""
     kept: list[Tensor] = []
 
     def keep(tensor: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ def _kept_by_a_pass(model: TinyLlama, batch: Batch) -> list[Tensor]:
 
 
 def _text_flops(model: TinyLlama, text: Tensor) -> int:
-    """Operations of both passes on a text, from those on its beginning and on twice as much."""
+    """Count the operations of both passes on a text, from those on its start and on twice that."""
     short, whole = min(SHORT, len(text) // 2), len(text)
     if short < 1:
         return _counted_flops(model, text)
@@ -96,7 +96,7 @@ SHORT = 8
 
 
 def _counted_flops(model: TinyLlama, text: Tensor) -> int:
-    """Operations of both passes on a text, as they are done."""
+    """Count the operations of both passes on a text, as they are done."""
     has_attention = model.config.has_attention and model.config.n_layers
     watched = "blocks.*.attention.scores" if has_attention else "logits"
     weights = list(model.parameters())

@@ -110,7 +110,7 @@ def trim_metrics(folder: Path, next_step: int) -> str:
 
 
 def _read_lines(folder: Path) -> list[bytes]:
-    """The lines that have come to their end, and the last one if it is whole nevertheless."""
+    """Read the lines that have come to their end, and the last one if it is whole nevertheless."""
     path = folder / METRICS
     if not path.is_file():
         return []
@@ -120,7 +120,7 @@ def _read_lines(folder: Path) -> list[bytes]:
 
 
 def _row(line: bytes) -> Row | None:
-    """The row that a line says; None where it says none, or its check does not fit."""
+    """Read the row that a line says; None where it says none, or its check does not fit."""
     if checked := _CHECKED.fullmatch(line):
         line = checked[1] + b"}"
         if crc32(line) != int(checked[2], 16):
@@ -139,7 +139,7 @@ def _is_row(row: Row) -> bool:
 
 
 def _fits(name: str, value: object) -> bool:
-    """Whether a row may say this."""
+    """Tell whether a row may say this."""
     if name == SAMPLE:
         return isinstance(value, str) and value == value.encode(errors="replace").decode()
     largest = _LARGEST_PERPLEXITY if name == "perplexity" else _LARGEST
@@ -168,6 +168,6 @@ def _lines(rows: Sequence[Row]) -> bytes:
 
 
 def _line(row: Row) -> bytes:
-    """A row as a line, with its check."""
+    """Write a row as a line, with its check."""
     said = json.dumps(row, ensure_ascii=False).encode()
     return said[:-1] + b', "check": "%08x"}\n' % crc32(said)

@@ -28,7 +28,7 @@ class Miniature:
 
 
 def _like(hugging_face: str, leaves_out: str = "", **choices: Any) -> Miniature:
-    """Tiny LLaMA but for some choices."""
+    """Build a miniature that is Tiny LLaMA but for some choices."""
     config = replace(ModelConfig(), **choices)
     return Miniature(config=config, leaves_out=leaves_out, hugging_face=hugging_face)
 
@@ -286,7 +286,7 @@ MINIATURES: Mapping[str, Miniature] = {**_GPT_KIN, **_LLAMA_KIN, **_OTHERS}
 
 
 def real_models(config: ModelConfig) -> list[str]:
-    """Of which models of the family tree a config is the miniature, by their ids there.
+    """Name the models of the family tree that a config is the miniature of, by their ids there.
 
     The vocabulary does not count: a tokenizer decides it.
     """

@@ -81,13 +81,13 @@ class TinyLlama(nn.Module):
         return self._cap(self.unembedding(self.norm(x)))
 
     def position_of(self, layer: int) -> Position:
-        """Where order enters a layer: as in all of them, unless it has a scheme of its own."""
+        """Say where order enters a layer: as in all of them, unless it has a scheme of its own."""
         block = self.blocks[layer]
         assert isinstance(block, Block)
         return block.own_position or self.position
 
     def n_parameters(self) -> int:
-        """How many numbers are learned; a tied matrix counts once."""
+        """Count the numbers that are learned; a tied matrix counts once."""
         return sum(parameter.numel() for parameter in self.parameters())
 
     def _cap(self, logits: Tensor) -> Tensor:
@@ -194,7 +194,7 @@ def initialize(model: TinyLlama, seed: int) -> None:
 
 
 def _position(config: ModelConfig, theta: float | None) -> Position:
-    """Where order enters; with no theta, nowhere."""
+    """Build the scheme by which order enters; with no theta, none does."""
     name = "none" if theta is None else config.position
     position: Position = POSITION[name].load()(
         d_model=config.d_model,
@@ -208,7 +208,7 @@ def _position(config: ModelConfig, theta: float | None) -> Position:
 
 
 def _own_position(config: ModelConfig, layer: int) -> Position | None:
-    """The scheme of a layer that turns by another theta than most, or not at all."""
+    """Build the scheme of a layer that turns by another theta than most, or not at all."""
     theta = config.theta_of(layer)
     if theta == config.rope_theta or not POSITION[config.position].turns:
         return None

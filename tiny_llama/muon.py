@@ -70,7 +70,7 @@ def _shape(matrix: Tensor) -> tuple[int, ...]:
 
 
 def _number_type(matrices: Tensor) -> torch.dtype:
-    """What to multiply in: the method forgives rounding."""
+    """Choose what to multiply in: the method forgives rounding."""
     has_it = torch.cpu.get_capabilities().get("avx512_bf16", False)
     uses_it = has_it and torch.backends.cpu.get_cpu_capability() == "AVX512"
     return torch.bfloat16 if uses_it or not matrices.is_cpu else matrices.dtype

@@ -20,7 +20,7 @@ PIECE_BYTES = 600
 
 
 def lasting_bytes(setup: Setup) -> int:
-    """Bytes that a run holds between its steps, its text aside.
+    """Count the bytes that a run holds between its steps, its text aside.
 
     Weights and the optimizer's averages; the untrained weights once more, as long as they are
     looked at; keys and values of the two samples that may be under way; and the vocabulary.
@@ -33,7 +33,7 @@ def lasting_bytes(setup: Setup) -> int:
 
 
 def step_bytes(setup: Setup) -> int:
-    """Bytes that a step of training takes at its peak beside what lasts.
+    """Count the bytes that a step of training takes at its peak beside what lasts.
 
     What the forward pass keeps, patterns of attention where they are not fused away among it; the
     logits' softmax and gradient, and their soft-cap; and the gradients of all weights, of which
@@ -46,7 +46,7 @@ def step_bytes(setup: Setup) -> int:
 
 
 def pass_bytes(model: ModelConfig, n_tokens: int, *, batch_size: int = 1) -> int:
-    """Bytes that the two passes over some texts take at their peak, gradients of weights aside."""
+    """Count the bytes of both passes over some texts at their peak, gradients of weights aside."""
     kept = activation_bytes(model, batch_size=batch_size, n_tokens=n_tokens)
     kept += batch_size * _patterns_kept(model, n_tokens)
     logits = 4 * batch_size * n_tokens * model.vocab_size
@@ -54,7 +54,7 @@ def pass_bytes(model: ModelConfig, n_tokens: int, *, batch_size: int = 1) -> int
 
 
 def reading_bytes(config: ModelConfig, n_tokens: int) -> int:
-    """Bytes that a model holds at once while it reads one text without a gradient, logits aside."""
+    """Count the bytes that a model holds while it reads a text without gradient, logits aside."""
     d, queries = config.d_model, config.n_heads * config.head_width
     keys = config.kv_heads * config.head_width
     attention = config.has_attention * (2 * (queries + 2 * keys) + 2 * queries)
@@ -65,12 +65,12 @@ def reading_bytes(config: ModelConfig, n_tokens: int) -> int:
 
 
 def pattern_bytes(config: ModelConfig, n_tokens: int) -> int:
-    """Bytes of one layer's patterns of attention over a text: a number a head, reader, source."""
+    """Count the bytes of a layer's patterns over a text: a number a head, reader and source."""
     return 4 * config.has_attention * config.n_heads * n_tokens**2
 
 
 def _patterns_kept(config: ModelConfig, n_tokens: int) -> int:
-    """Bytes of patterns that all layers keep of a text; fused attention keeps none.
+    """Count the bytes of patterns that all layers keep of a text; fused attention keeps none.
 
     A soft-cap makes each layer keep scores, capped scores and probabilities, and dropout besides
     what it left and its mask.

@@ -140,7 +140,7 @@ def _llama_3() -> dict[str, Preset]:
 
 
 def _llama_kin() -> dict[str, Preset]:
-    """Models of others that follow LLaMA's architecture."""
+    """Give models of others that follow LLaMA's architecture."""
     shared = _LLAMA | {"context": 2048}
     return {
         "tinyllama-1.1b": _real(
@@ -254,7 +254,7 @@ def _gpt() -> dict[str, Preset]:
 
 
 def _gpt_kin() -> dict[str, Preset]:
-    """Models of others in the manner of GPT-3; most turn a quarter of each head."""
+    """Give models of others in the manner of GPT-3; most turn a quarter of each head."""
     shared = {"norm": "layernorm", "context": 2048}
     neox = shared | {"block": "parallel_two_norms", "rope_fraction": 0.25, "bias": "all"}
     opt = {**_GPT, "feed_forward": "relu", "context": 2048, "vocab_size": 50_272}

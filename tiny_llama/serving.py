@@ -41,7 +41,7 @@ PRECISIONS: Mapping[str, Precision] = {
 def weight_bytes(
     config: ModelConfig, precision: str = "fp16", *, group_size: int | None = 128
 ) -> int:
-    """Bytes of all weights.
+    """Count the bytes of all weights.
 
     Matrices are quantised where the precision says so, in groups along their rows with a scale of
     two bytes each (as in GPTQ, 2210.17323); vectors, as norms and biases, then stay in fp16.
@@ -88,7 +88,7 @@ def decode_work(
     cache_bytes_per_number: int = 2,
     group_size: int | None = 128,
 ) -> Work:
-    """The work of writing one more token in each text of a batch, with a KV cache.
+    """Count the work of writing one more token in each text of a batch, with a KV cache.
 
     Args:
         config: the model.
@@ -117,7 +117,7 @@ def prefill_work(
     cache_bytes_per_number: int = 2,
     group_size: int | None = 128,
 ) -> Work:
-    """The work of reading texts of `n_tokens` at once, up to the first new token of each.
+    """Count the work of reading texts of `n_tokens` at once, up to the first new token of each.
 
     Scores of the future are not counted, as a good kernel skips them; logits are those of the
     last token alone. Arguments as in `decode_work`.
@@ -153,7 +153,7 @@ class Bound:
 
 
 def bound(work: Work, *, peak_flops: float, bandwidth: float) -> Bound:
-    """The least time of a pass.
+    """Compute the least time of a pass.
 
     Args:
         work: what must be done.
@@ -164,7 +164,7 @@ def bound(work: Work, *, peak_flops: float, bandwidth: float) -> Bound:
 
 
 def share_of_experts_read(config: ModelConfig, n_tokens: int) -> float:
-    """Which share of a mixture's experts a pass over `n_tokens` is expected to need.
+    """Say which share of a mixture's experts a pass over `n_tokens` is expected to need.
 
     Each token is taken to choose its experts evenly and by itself: one token needs as many as
     work on it, and many tokens need nearly all.
@@ -176,7 +176,7 @@ def share_of_experts_read(config: ModelConfig, n_tokens: int) -> float:
 
 
 def largest_batch(free_bytes: float, bytes_per_text: float) -> int | None:
-    """How many texts' caches fit at once; None: any number, as a text keeps nothing."""
+    """Count the texts whose caches fit at once; None: any number, as a text keeps nothing."""
     if not bytes_per_text:
         return None
     return max(0, int(free_bytes // bytes_per_text))
@@ -190,7 +190,7 @@ def longest_text(
     bytes_per_number: int,
     is_rolling: bool = False,
 ) -> int | None:
-    """How many tokens each text of a batch can have before its cache no longer fits; None: any."""
+    """Say how many tokens each text of a batch can have while its cache fits; None: any number."""
 
     def fits(n_tokens: int) -> bool:
         cache = kv_cache_bytes(
@@ -225,7 +225,7 @@ def _tensor_bytes(shape: Shape, precision: Precision, group_size: int | None) ->
 def _weights_read(
     config: ModelConfig, precision: str, group_size: int | None, n_tokens: int
 ) -> float:
-    """Bytes of the weights that a pass over `n_tokens` must read, each once."""
+    """Count the bytes of the weights that a pass over `n_tokens` must read, each once."""
     experts = share_of_experts_read(config, n_tokens)
     looked_up = {LOOKED_UP[1]} if config.tied_unembedding else set(LOOKED_UP)
     chosen = PRECISIONS[precision]
@@ -239,33 +239,33 @@ def _weights_read(
 
 
 def _linear_flops(config: ModelConfig) -> int:
-    """Operations for one token apart from its scores and the sum of values."""
+    """Count the operations for one token apart from its scores and the sum of values."""
     return sum(next_token_flops(config, 0).values())
 
 
 def _score_flops(config: ModelConfig, n_tokens: int) -> int:
-    """Operations in which the last of `n_tokens` meets the keys and values that it may read."""
+    """Count the operations where the last of `n_tokens` meets the keys and values it may read."""
     return _over_layers(config, lambda window: min(n_tokens, window or n_tokens))
 
 
 def _all_score_flops(config: ModelConfig, n_tokens: int) -> int:
-    """The same for every token of a text, summed."""
+    """Count the same for every token of a text, summed."""
     return _over_layers(config, lambda window: _pairs(n_tokens, window))
 
 
 def _a_pair(config: ModelConfig) -> int:
-    """Operations for one reader and one source in all heads: a score, and its share of a value."""
+    """Count the operations of a reader and a source in all heads: a score, its share of a value."""
     return config.has_attention * 2 * 2 * config.n_heads * config.head_width
 
 
 def _over_layers(config: ModelConfig, n_pairs: Callable[[int | None], int]) -> int:
-    """Operations in all layers, where one that reads this window has so many pairs."""
+    """Count the operations in all layers, where one that reads this window has so many pairs."""
     windowed = config.n_windowed_layers
     whole = config.n_layers - windowed
     return _a_pair(config) * (windowed * n_pairs(config.window) + whole * n_pairs(None))
 
 
 def _pairs(n_tokens: int, window: int | None) -> int:
-    """How many pairs of reader and source there are in a causal text."""
+    """Count the pairs of reader and source in a causal text."""
     reach = min(n_tokens, window or n_tokens)
     return reach * (reach + 1) // 2 + (n_tokens - reach) * reach

@@ -139,18 +139,18 @@ def write_setup(folder: Path, setup: Setup) -> None:
 
 
 def snapshot_steps(folder: Path) -> list[int]:
-    """The steps of which a run folder has snapshots, in order; other files are passed over."""
+    """List the steps of which a run folder has snapshots, in order; other files are passed over."""
     names = [path.name for path in (folder / SNAPSHOTS).glob("*.safetensors")]
     return sorted(int(name[:8]) for name in names if _SNAPSHOT.fullmatch(name))
 
 
 def snapshot_path(folder: Path, step: int) -> Path:
-    """Where a run folder has the snapshot of a step."""
+    """Say where a run folder has the snapshot of a step."""
     return folder / SNAPSHOTS / f"{step:08d}.safetensors"
 
 
 def changes(before: Setup, after: Setup) -> dict[str, tuple[Any, Any]]:
-    """The settings that differ, each with its two values, in the order of `SETTINGS`.
+    """Find the settings that differ, each with its two values, in the order of `SETTINGS`.
 
     A model's vocabulary is none of them: the text and the tokenizer decide it once a run starts,
     so it says nothing that they do not, and differs between a run and the same one not yet begun.
@@ -170,14 +170,14 @@ def setup_of_preset(name: str) -> Setup:
 
 
 def from_preset(setup: Setup) -> tuple[str, dict[str, str]]:
-    """The tiny preset to begin a setup from, and what is not usual in it, as `--set` takes it."""
+    """Find the tiny preset to begin a setup from, and what is unusual in it, as `--set` has it."""
     name = nearest_preset(setup.model)
     differs = changes(setup_of_preset(name), setup)
     return name, {each: setting_word(each, new) for each, (_, new) in differs.items()}
 
 
 def nearest_preset(model: ModelConfig) -> str:
-    """The tiny preset that differs from a model in the fewest settings.
+    """Find the tiny preset that differs from a model in the fewest settings.
 
     It has no number where the model leaves one open, since an empty box means the preset's.
     """
@@ -205,7 +205,7 @@ def changes_in_words(found: Mapping[str, tuple[Any, Any]]) -> str:
 
 
 def setting_word(name: str, value: Any) -> str:
-    """A setting's value as `--set` and links take it, numbers as short as they can be."""
+    """Write a setting's value as `--set` and links take it, numbers as short as they can be."""
     if value is None:
         return "none" if name in OFF_WHEN_OPEN else "auto"
     if isinstance(value, bool):
@@ -237,7 +237,7 @@ def _count(n: int, noun: str) -> str:
 
 
 def setting_owner(name: str) -> type:
-    """The dataclass that a setting is a field of.
+    """Find the dataclass that a setting is a field of.
 
     Raises:
         ConfigError: for an unknown name.

@@ -65,7 +65,7 @@ def change(model: nn.Module, changes: Mapping[str, Callable[[Tensor], Tensor]]) 
 
 
 def tap_paths(model: nn.Module) -> list[str]:
-    """The paths of all taps, in the order in which they stand in the model."""
+    """List the paths of all taps, in the order in which they stand in the model."""
     return [path for path, module in model.named_modules() if isinstance(module, Tap)]
 
 

@@ -61,7 +61,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], About]:
 
 
 def read_about(path: Path) -> About:
-    """What a safetensors file says beside its tensors; of these nothing is read or checked.
+    """Read what a safetensors file says beside its tensors; these are neither read nor checked.
 
     Raises:
         CheckpointError: if it is missing or no such file.
@@ -104,7 +104,7 @@ def check_tensors(
 
 
 def _digest(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> str:
-    """Over names, kinds, shapes and bytes of all tensors, and what else the file says."""
+    """Compute a digest of tensors' names, kinds, shapes and bytes, and what else the file says."""
     shapes = {name: [_word(each.dtype), *each.shape] for name, each in tensors.items()}
     head = json.dumps([shapes, dict(about)], sort_keys=True).encode()
     return digest(head, *(_bytes(tensors[name]) for name in sorted(tensors)))
@@ -116,7 +116,7 @@ def _bytes(tensor: Tensor) -> memoryview:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """A file that is read; whatever is wrong with it becomes a sentence."""
+    """Open a file to read; whatever is wrong with it becomes a sentence."""
     if not path.is_file():
         raise CheckpointError(f"The file {path.name} is missing; take a whole checkpoint.")
     try:

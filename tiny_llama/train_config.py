@@ -65,15 +65,15 @@ class TrainConfig:
         return low + height * (self.learning_rate - low)
 
     def evaluates_at(self, step: int) -> bool:
-        """Whether the held-out loss is due after this step."""
+        """Tell whether the held-out loss is due after this step."""
         return _is_due(step, self.evaluate_every, self.steps)
 
     def samples_at(self, step: int) -> bool:
-        """Whether a sample text is due after this step."""
+        """Tell whether a sample text is due after this step."""
         return _is_due(step, self.sample_every, self.steps)
 
     def snapshots_at(self, step: int) -> bool:
-        """Whether a snapshot of the weights is due after this step."""
+        """Tell whether a snapshot of the weights is due after this step."""
         return step in self.snapshot_steps
 
     @cached_property

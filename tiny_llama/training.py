@@ -312,7 +312,7 @@ class _Update:
     seconds: float
 
     def as_tensor(self) -> Tensor:
-        """The three of them, NaN for what there is not."""
+        """Give the three of them, NaN for what there is not."""
         found = (self.loss, self.gradient_norm, self.seconds)
         return torch.tensor([nan if each is None else each for each in found], dtype=torch.float64)
 
@@ -364,7 +364,7 @@ def evaluation(
 
 
 def texts_at_once(config: ModelConfig) -> int:
-    """How many texts of its context a model had better read at a time, without a gradient.
+    """Say how many texts of its context a model had better read at a time, without a gradient.
 
     As many as take a blink of one core and some megabytes: what is kept grows with all of them.
     """
@@ -379,7 +379,7 @@ LOGITS_AT_ONCE = 1_000_000
 
 
 def _judged(model: TinyLlama, batch: Batch) -> tuple[float, int]:
-    """The summed loss of the tokens that count, and how many of them the model finds likeliest."""
+    """Sum the loss of the tokens that count, and count those that the model finds likeliest."""
     loss, n_right = 0.0, 0
     places = model.read(batch.inputs).flatten(0, 1)
     n_places = max(1, LOGITS_AT_ONCE // model.config.vocab_size)
@@ -416,7 +416,7 @@ def make_optimizers(model: TinyLlama, config: TrainConfig) -> list[Optimizer]:
 
 
 def memory_shapes(model: ModelConfig, config: TrainConfig) -> dict[str, Shape]:
-    """The shape of each tensor of `Trainer.state` once a step is done, by its name there."""
+    """Give the shape of each tensor of `Trainer.state` once a step is done, by its name there."""
     shapes = parameter_shapes(model)
     kinds = {path: _optimizer_of(path, shape, config) for path, shape in shapes.items()}
     numbers = {
@@ -430,13 +430,13 @@ def memory_shapes(model: ModelConfig, config: TrainConfig) -> dict[str, Shape]:
 
 
 def _optimizer_of(path: str, shape: Shape, config: TrainConfig) -> str:
-    """Which optimizer moves a parameter: with Muon, AdamW what is no matrix inside the blocks."""
+    """Say which optimizer moves a parameter: with Muon, AdamW what is no matrix in the blocks."""
     is_left = config.optimizer == "muon" and not is_muon_matrix(path, shape)
     return "adamw" if is_left else config.optimizer
 
 
 def _kept_of(shape: Shape, kind: str, config: TrainConfig) -> dict[str, Shape]:
-    """What an optimizer keeps of one parameter between steps."""
+    """Say what an optimizer keeps of one parameter between steps."""
     if kind == "adamw":
         return {"step": (), "exp_avg": shape, "exp_avg_sq": shape}
     forgets = kind == "sgd" and config.beta1 == 0

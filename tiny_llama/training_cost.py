@@ -35,7 +35,7 @@ RECIPES: Mapping[str, Recipe] = {
 
 
 def recipe_memory(config: ModelConfig, recipe: str, *, optimizer: str = "adamw") -> dict[str, int]:
-    """Bytes that training holds through every step, by what they are for.
+    """Count the bytes that training holds through every step, by what they are for.
 
     The optimizer's averages are in fp32 whatever the recipe.
     """
@@ -48,7 +48,7 @@ def recipe_memory(config: ModelConfig, recipe: str, *, optimizer: str = "adamw")
 
 @lru_cache(maxsize=64)
 def _numbers_and_averages(config: ModelConfig, optimizer: str) -> tuple[int, int]:
-    """How many numbers a model learns, and the bytes of the optimizer's averages of them."""
+    """Count the numbers that a model learns, and the bytes of the optimizer's averages of them."""
     return count_parameters(config), training_memory(config, optimizer=optimizer).optimizer
 
 
@@ -60,7 +60,7 @@ def recipe_activations(
     n_tokens: int,
     is_checkpointed: bool = False,
 ) -> int:
-    """Bytes that a step keeps from the forward pass for the backward pass.
+    """Count the bytes that a step keeps from the forward pass for the backward pass.
 
     Counted by `cost.activation_bytes`, exact for this library in fp32; with two bytes a number it
     is the same count of numbers, halved. Checkpointed (1604.06174): of each layer its input
@@ -79,12 +79,12 @@ def recipe_activations(
 
 
 def exact_training_flops(config: ModelConfig, n_tokens: float) -> float:
-    """Operations to train on `n_tokens` in texts as long as the context, by `training_flops`."""
+    """Count the operations to train on `n_tokens` in whole contexts, by `training_flops`."""
     return n_tokens / config.context * training_flops(config, config.context)
 
 
 def accelerator_hours(flops: float, *, peak_flops: float, utilisation: float) -> float:
-    """Hours of one accelerator that training takes.
+    """Compute the hours of one accelerator that training takes.
 
     Args:
         flops: of the whole training.
@@ -95,7 +95,7 @@ def accelerator_hours(flops: float, *, peak_flops: float, utilisation: float) ->
 
 
 def model_utilisation(flops_a_token: float, *, tokens_a_second: float, peak_flops: float) -> float:
-    """The share of an accelerator's peak that the model's own operations make up: MFU (2204.02311).
+    """Give the share of an accelerator's peak that a model's own operations use: MFU (2204.02311).
 
     What is computed twice, as with checkpointed activations, counts once.
     """
@@ -103,10 +103,10 @@ def model_utilisation(flops_a_token: float, *, tokens_a_second: float, peak_flop
 
 
 def energy_kwh(hours: float, *, watts: float, usage_effectiveness: float) -> float:
-    """Energy of a training, with what the data centre takes besides (power usage effectiveness)."""
+    """Compute a training's energy, with what the data centre adds (power usage effectiveness)."""
     return hours * watts * usage_effectiveness / WATTS_A_KILOWATT
 
 
 def carbon_tonnes(kwh: float, *, kg_a_kwh: float) -> float:
-    """Tonnes of CO2 equivalent."""
+    """Compute the tonnes of CO2 equivalent."""
     return kwh * kg_a_kwh / 1000

@@ -75,7 +75,7 @@ def write_without(
 
 
 def importance(subject: Subject, *, text: str, by: str) -> Iterator[Found | None]:
-    """How much the loss on a text grows when each head is taken away alone.
+    """Measure how much the loss on a text grows when each head is taken away alone.
 
     Returns:
         `loss` of the untouched model, and `growth`, `l h`, both in nats a token that counts; NaN
@@ -100,7 +100,7 @@ def importance(subject: Subject, *, text: str, by: str) -> Iterator[Found | None
 
 @torch.no_grad()
 def _stand_ins(subject: Subject, by: str, ids: Tensor) -> Tensor:
-    """What comes in place of each head's output when it is taken away, `l h e`.
+    """Compute what comes in place of each head's output when it is taken away, `l h e`.
 
     Raises:
         ConfigError: if the model has no attention, or there is no such way.
@@ -119,7 +119,7 @@ def _stand_ins(subject: Subject, by: str, ids: Tensor) -> Tensor:
 def _taking(
     subject: Subject, heads: Sequence[Sequence[int]], instead: Tensor
 ) -> Callable[[], AbstractContextManager[None]]:
-    """What puts others in place of heads for as long as a block runs.
+    """Build what puts others in place of heads for as long as a block runs.
 
     Raises:
         ConfigError: if there is no such head.
@@ -149,7 +149,7 @@ def _logits(subject: Subject, ids: Tensor) -> Tensor:
 
 
 def _losses(log_probabilities: Tensor, ids: Tensor) -> Tensor:
-    """-ln of what each token but the first was given, `... t-1`."""
+    """Compute -ln of what each token but the first was given, `... t-1`."""
     return -log_probabilities[..., :-1, :].gather(-1, _targets(log_probabilities, ids))[..., 0]
 
 

@@ -57,7 +57,7 @@ def conventions(subject: Subject, *, text: str, layer: int, head: int) -> Found:
 
 
 def with_rows_interleaved(model: TinyLlama) -> TinyLlama:
-    """A copy whose queries and keys come out in the interleaved layout: Meta's own files."""
+    """Copy a model so that queries and keys come out interleaved, as in Meta's own files."""
     model = deepcopy(model)
     config = model.config
     order = torch.from_numpy(to_interleaved(config.head_width))

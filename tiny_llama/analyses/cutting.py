@@ -66,7 +66,7 @@ def cuts(
 
 
 def cut(tokenizer: Tokenizer, text: str) -> dict[str, list[Any]]:
-    """What a tokenizer makes of a text; see `cuts`."""
+    """Show what a tokenizer makes of a text; see `cuts`."""
     ids: list[int] = tokenizer.encode(text).tolist()
     return {
         "ids": ids,
@@ -78,7 +78,7 @@ def cut(tokenizer: Tokenizer, text: str) -> dict[str, list[Any]]:
 
 
 def are_unknown(tokenizer: Tokenizer, ids: Sequence[int]) -> list[bool]:
-    """Which tokens stand for a character that the tokenizer does not know, and that is lost."""
+    """Mark the tokens that stand for a character the tokenizer does not know, and that is lost."""
     may_be = tokenizer.name == "characters"  # the other two know every byte
     return [may_be and token == 0 for token in ids]
 
@@ -90,7 +90,7 @@ def _is_byte(tokenizer: Tokenizer, token: int) -> bool:
 
 
 def tokenizer_of(kind: str, corpus: str, own: str, vocab_size: int | None) -> Tokenizer:
-    """A tokenizer trained as the Train page would, or the same one as before.
+    """Give a tokenizer trained as the Train page would, or the same one as before.
 
     A task brings its alphabet, which is all that characters need; SentencePiece, which no training
     uses on a task, learns from some of its exercises.
@@ -112,7 +112,7 @@ def tokenizer_of(kind: str, corpus: str, own: str, vocab_size: int | None) -> To
 
 
 def learning_text(corpus: str, own: str = "") -> str:
-    """What tokenizers learn from.
+    """Give what tokenizers learn from.
 
     Raises:
         TextError: if it cannot be had or used.
@@ -143,7 +143,7 @@ class Memory(Generic[Kept]):
         return len(self._kept)
 
     def find(self, key: Any, make: Callable[[], Kept]) -> Kept:
-        """The thing of this key, made where it is not there."""
+        """Give the thing of this key, made where it is not there."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)

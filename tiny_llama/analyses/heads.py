@@ -16,7 +16,7 @@ MOST_CELLS = 64
 
 
 def heads(subject: Subject, *, text: str) -> Found:
-    """All heads of all layers: a small map each, and what role it plays.
+    """Show all heads of all layers: a small map each, and what role it plays.
 
     Returns:
         `tokens`; `ids`, `t`; `maps`, `l h n n`, 0 to 255, of which cell i stands for the tokens
@@ -45,7 +45,7 @@ def heads(subject: Subject, *, text: str) -> Found:
 
 
 def layer(subject: Subject, *, text: str, layer: int, first: int, most: int) -> Found:
-    """The heads of one layer, token by token, in a window of the text.
+    """Show the heads of one layer, token by token, in a window of the text.
 
     Args:
         subject: the model.
@@ -107,7 +107,7 @@ def check_attention(subject: Subject) -> None:
 
 
 def read_pattern(subject: Subject, ids: torch.Tensor, layer: int) -> np.ndarray:
-    """How much each token reads from each, in all heads of a layer, `h t s`."""
+    """Compute how much each token reads from each, in all heads of a layer, `h t s`."""
     found: list[np.ndarray] = []
 
     def look(number: int, pattern: np.ndarray) -> None:
@@ -148,12 +148,12 @@ def look_at_patterns(
 
 
 def roles_of(subject: Subject, layer: int, pattern: np.ndarray, ids: torch.Tensor) -> np.ndarray:
-    """The role scores of a layer's heads, `h 5`, by the layer's own window."""
+    """Compute the role scores of a layer's heads, `h 5`, by the layer's own window."""
     return role_scores(pattern, ids.numpy(), subject.model.config.window_of(layer))
 
 
 def _pooled(pattern: np.ndarray, cell: int) -> np.ndarray:
-    """The most of each square of `cell` tokens of `h t s`: a thin line stays visible."""
+    """Keep the most of each square of `cell` tokens of `h t s`: a thin line stays visible."""
     missing = -pattern.shape[-1] % cell
     padded = np.pad(pattern, [(0, 0), (0, missing), (0, missing)])
     n = padded.shape[-1] // cell

@@ -69,7 +69,7 @@ NUMBERS_AT_ONCE = 1_000_000
 
 
 def _residuals(model: TinyLlama, ids: Tensor) -> list[Tensor]:
-    """The residual stream after the embedding and each layer, `1 t d` each."""
+    """Record the residual stream after the embedding and each layer, `1 t d` each."""
     layers = ["blocks.*.residual"] if model.config.n_layers else []
     with record(model, "embedded", *layers) as seen:
         model.read(ids[None])
@@ -77,12 +77,12 @@ def _residuals(model: TinyLlama, ids: Tensor) -> list[Tensor]:
 
 
 def _pieces(model: TinyLlama, residual: Tensor) -> Iterator[Tensor]:
-    """A residual stream `1 t d`, some places at a time."""
+    """Yield a residual stream `1 t d`, some places at a time."""
     yield from residual.split(max(1, NUMBERS_AT_ONCE // model.config.vocab_size), dim=1)
 
 
 def _said(model: TinyLlama, residual: Tensor) -> Tensor:
-    """The tokens that the model ends up with, `t`."""
+    """Find the tokens that the model ends up with, `t`."""
     said = []
     for piece in _pieces(model, residual):
         logits = model.unembed(piece)[0]
@@ -92,7 +92,7 @@ def _said(model: TinyLlama, residual: Tensor) -> Tensor:
 
 
 def _row(subject: Subject, residual: Tensor, ids: Tensor, said: Tensor) -> Found:
-    """What one layer says at every place, some of them at a time."""
+    """Tell what one layer says at every place, some of them at a time."""
     parts, at = [], 0
     for piece in _pieces(subject.model, residual):
         end = at + piece.shape[1]
@@ -119,5 +119,5 @@ def _part(subject: Subject, logits: Tensor, said: Tensor, following: Tensor) -> 
 
 
 def _ranks(logits: Tensor, tokens: Tensor) -> np.ndarray:
-    """1 for the likeliest token of a place."""
+    """Rank the token of each place: 1 for the likeliest."""
     return (logits >= logits.gather(1, tokens[:, None])).sum(-1).numpy().astype(np.int64)

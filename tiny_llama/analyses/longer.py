@@ -64,7 +64,7 @@ def loss_by_position(
 
 
 def _stretched(subject: Subject, stretch: str, factor: float) -> TinyLlama:
-    """The model, or a copy of it that turns by other frequencies."""
+    """Give the model, or a copy of it that turns by other frequencies."""
     if not stretch:
         return subject.model
     subject = replace(subject, model=deepcopy(subject.model))
@@ -81,7 +81,7 @@ def _stretched(subject: Subject, stretch: str, factor: float) -> TinyLlama:
 
 
 def _texts(subject: Subject) -> Batch:
-    """Held-out windows, several times the context, no longer than the model can read."""
+    """Cut held-out windows of several times the context, no longer than the model can read."""
     corpus = folder_corpus(subject.folder, subject.setup)
     if isinstance(corpus, Task):
         raise TextError(
@@ -99,7 +99,7 @@ def _texts(subject: Subject) -> Batch:
 
 @torch.no_grad()
 def _losses(model: TinyLlama, inputs: Tensor, targets: Tensor) -> Tensor:
-    """Of every token, `b t` (nats)."""
+    """Compute the loss of every token, `b t` (nats)."""
     logits = model(inputs)
     check_finite(logits)
     return F.cross_entropy(logits.mT, targets, reduction="none")

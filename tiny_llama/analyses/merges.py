@@ -24,7 +24,7 @@ MOST_MERGES = 4_000
 
 
 def merges(*, corpus: str, own: str = "", vocab_size: int | None = None) -> Found:
-    """Every merge of a SentencePiece tokenizer with the count that chose it.
+    """List every merge of a SentencePiece tokenizer with the count that chose it.
 
     Args:
         corpus: see `tiny_llama.analyses.cutting.cuts`, as for the rest.
@@ -59,7 +59,7 @@ def merges(*, corpus: str, own: str = "", vocab_size: int | None = None) -> Foun
 def merged(
     *, text: str, n_merges: int, corpus: str, own: str = "", vocab_size: int | None = None
 ) -> Found:
-    """A text as it is cut when only the first merges have been made.
+    """Show a text as it is cut when only the first merges have been made.
 
     Args:
         text: what to cut.

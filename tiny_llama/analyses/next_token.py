@@ -109,12 +109,12 @@ def write_on(
 
 
 def entropy(probabilities: torch.Tensor) -> float:
-    """How undecided a distribution is, in nats: 0 for a certain token, ln v for v equal ones."""
+    """Measure in nats how undecided a distribution is: 0 for a sure token, ln v for v equal."""
     return float(torch.special.entr(probabilities).sum())
 
 
 def _numbers(stages: Sequence[Stage], shown: torch.Tensor) -> Found:
-    """What each stage does to the tokens shown, and to all."""
+    """Show what each stage does to the tokens shown, and to all."""
     before = [stages[0], *stages[:-1]]
     cuts = [
         float(earlier.probabilities[~stage.kept].sum())
@@ -141,7 +141,7 @@ def _draw(stage: Stage, seed: int, n_before: int) -> int:
 def _reader(
     subject: Subject, text: str, added: Sequence[int], *, use_cache: bool = False
 ) -> tuple[Reader, torch.Tensor]:
-    """What reads the text and the tokens put after it, and the ids of the text."""
+    """Give what reads the text and the tokens put after it, and the ids of the text."""
     ids = subject.read_all(text)
     reader = Reader(subject.model, use_cache=use_cache)
     for token in [*map(int, ids), *_checked(subject, added)]:

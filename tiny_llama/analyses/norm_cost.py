@@ -7,7 +7,7 @@ PARTS = ("mean and its subtraction", "mean square", "root", "scale", "gain", "bi
 
 
 def norm_operations(norm: str, width: int) -> dict[str, int]:
-    """Operations that one norm takes for one token, by what they are for.
+    """Count the operations that one norm takes for one token, by what they are for.
 
     Each addition, subtraction, multiplication and division counts as one, and so does 1 / sqrt.
 
@@ -31,6 +31,6 @@ def norm_operations(norm: str, width: int) -> dict[str, int]:
 
 
 def n_norms(config: ModelConfig) -> int:
-    """How many norms of the model's width it runs; QK-norms are left out."""
+    """Count the norms of the model's width that it runs; QK-norms are left out."""
     in_blocks = config.n_layers * len(config.block_norms)
     return in_blocks + config.has_last_norm + config.embedding_norm

@@ -71,7 +71,7 @@ def norms(
 
 
 def _read(config: ModelConfig, stream: Stream, place: int) -> Tensor:
-    """What the norm at a place reads, `t d`."""
+    """Give what the norm at a place reads, `t d`."""
     name, layer = norm_at(config, place)
     if layer is None:
         return stream.values[-1]
@@ -85,7 +85,7 @@ def _read(config: ModelConfig, stream: Stream, place: int) -> Tensor:
 
 
 def _without_gain(name: str, subject: Subject) -> nn.Module:
-    """A norm of the menu as it starts: gain 1, bias 0."""
+    """Build a norm of the menu as it starts: gain 1, bias 0."""
     config = subject.model.config
     norm: nn.Module = NORM[name].load()(config.d_model, config.norm_eps)
     return norm
@@ -104,7 +104,7 @@ def _statistics(x: Tensor) -> dict[str, np.ndarray]:
 def _changes(
     plain: list[nn.Module], x: Tensor, change: Callable[[float], Tensor], by: list[float]
 ) -> np.ndarray:
-    """The most, over all tokens, by which each norm's result moves, as a share of its length."""
+    """Find the most by which each norm's result moves at any token, as a share of its length."""
     found = []
     for norm in plain:
         before = norm(x)
@@ -114,7 +114,7 @@ def _changes(
 
 
 def _gain(subject: Subject, place: int) -> np.ndarray:
-    """What the norm at a place multiplies by; empty where it is no norm that learns."""
+    """Give what the norm at a place multiplies by; empty where it is no norm that learns."""
     name, layer = norm_at(subject.model.config, place)
     path = name if layer is None else f"blocks.{layer}.{name}"
     weight = dict(subject.model.named_parameters()).get(f"{path}.weight")

@@ -69,7 +69,7 @@ def placement(subject: Subject, *, text: str, std: float, scaled: bool) -> Itera
 
 @torch.enable_grad()
 def first_gradients(config: ModelConfig, seed: int, ids: Tensor) -> tuple[float, list[float]]:
-    """The loss of a fresh model on ids, `t`, and the length of each layer's gradient."""
+    """Give the loss of a fresh model on ids, `t`, and the length of each layer's gradient."""
     model = TinyLlama(config, seed=seed)
     loss = F.cross_entropy(model(ids[None, :-1])[0], ids[1:])
     loss.backward()
@@ -82,7 +82,7 @@ def _gradient_length(block: nn.Module) -> float:
 
 
 def _base(config: ModelConfig, std: float, scaled: bool) -> ModelConfig:
-    """The setup that all depths share."""
+    """Give the setup that all depths share."""
     if not NORM[config.norm].is_present:
         raise ConfigError(
             f"This model has no norm (norm={config.norm!r}), so there is nothing to place; choose "
@@ -115,6 +115,6 @@ def _base(config: ModelConfig, std: float, scaled: bool) -> ModelConfig:
 
 
 def _bytes(config: ModelConfig) -> int:
-    """What the deepest model takes at its peak, weights and gradients included."""
+    """Count the bytes that the deepest model takes at its peak, weights and gradients included."""
     deepest = replace(config, n_layers=max(DEPTHS))
     return 2 * 4 * count_parameters(deepest) + pass_bytes(deepest, MOST_TOKENS)

@@ -23,7 +23,7 @@ THRESHOLDS = np.logspace(-3, 1, 41)
 
 
 def norm_places(config: ModelConfig) -> dict[int, str]:
-    """What each norm of a model stands at, or would stand at, in the order of reading.
+    """Say what each norm of a model stands at, or would stand at, in the order of reading.
 
     Place 2l belongs to the attention of layer l, place 2l + 1 to its feed-forward, both counted
     from 0, and place 2 n_layers to the output; the norms on what those parts give follow from
@@ -40,14 +40,14 @@ def norm_places(config: ModelConfig) -> dict[int, str]:
 
 
 def place_of(config: ModelConfig, name: str, layer: int) -> int:
-    """The place of a layer's norm of this name."""
+    """Give the place of a layer's norm of this name."""
     part, is_on_output = BLOCK_NORMS[name]
     first = 2 * config.n_layers + 1 if is_on_output else 0
     return first + 2 * layer + part
 
 
 def norm_at(config: ModelConfig, place: int) -> tuple[str, int | None]:
-    """The name of the norm at a place, and its layer; None: the one before the output."""
+    """Give the name of the norm at a place, and its layer; None: the one before the output."""
     for layer in range(config.n_layers):
         for name in config.block_norms:
             if place_of(config, name, layer) == place:
@@ -68,7 +68,7 @@ def _titles(config: ModelConfig) -> dict[str, str]:
 
 
 def stream_places(config: ModelConfig) -> list[str]:
-    """Where the residual stream is measured: embedded, and after each part of each layer."""
+    """Say where the residual stream is measured: embedded, and after each part of each layer."""
     parts = [
         f"{name}, layer {layer}"
         for layer in range(config.n_layers)

@@ -62,7 +62,7 @@ def role_scores(pattern: np.ndarray, ids: np.ndarray, window: int | None = None)
 
 
 def best_role(scores: np.ndarray) -> str | None:
-    """The role that a head's scores, `5`, make clear, by its name; None for a mixture."""
+    """Name the role that a head's scores, `5`, make clear; None for a mixture."""
     names = list(ROLES)
     shares = np.nan_to_num(scores[:-1])
     if shares.max() >= CLEAR:
@@ -71,7 +71,7 @@ def best_role(scores: np.ndarray) -> str | None:
 
 
 def _share(pattern: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """How much is read from the targets, over the readers that have one."""
+    """Compute how much is read from the targets, over the readers that have one."""
     readers = target.any(1)
     if not readers.any():
         return np.full(pattern.shape[:-2], np.nan)
@@ -80,7 +80,7 @@ def _share(pattern: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _evenness(pattern: np.ndarray, n_seen: np.ndarray) -> np.ndarray:
-    """Entropy over its maximum, for the readers that have a choice."""
+    """Compute entropy over its maximum, for the readers that have a choice."""
     readers = n_seen > 1
     if not readers.any():
         return np.full(pattern.shape[:-2], np.nan)

@@ -36,7 +36,7 @@ def turned_head(subject: Subject, *, text: str, layer: int, head: int) -> Found:
 
 
 def pair_shares(subject: Subject, *, text: str, layer: int, head: int) -> Found:
-    """What each pair of coordinates adds to the scores of a head, distance by distance.
+    """Show what each pair of coordinates adds to the scores of a head, distance by distance.
 
     Returns:
         All `e/2` or `e/2 d`, for distances from 0 on: `frequencies`; `by_distance`, the mean of
@@ -65,7 +65,7 @@ def pair_shares(subject: Subject, *, text: str, layer: int, head: int) -> Found:
 
 
 def decay(subject: Subject, *, text: str, layer: int, head: int) -> Found:
-    """How a head's scores depend on the distance, if nothing but the distance changes.
+    """Show how a head's scores depend on the distance, if nothing but the distance changes.
 
     Every query of the text meets every key of the text at every distance, wherever they stand.
 
@@ -162,14 +162,14 @@ def _most(subject: Subject) -> int:
 
 
 def _seen(n: int, window: int | None) -> np.ndarray:
-    """Which source each reader can read, `t s`."""
+    """Mark which source each reader can read, `t s`."""
     reader, source = np.mgrid[:n, :n]
     seen: np.ndarray = source <= reader
     return seen if window is None else seen & (source > reader - window)
 
 
 def _by_distance(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Mean of `t s n` over all readers and sources of a distance, `n d`."""
+    """Average `t s n` over all readers and sources of a distance, `n d`."""
     reader, source = np.nonzero(seen)
     distance = reader - source
     counts = np.bincount(distance)
@@ -178,7 +178,7 @@ def _by_distance(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 
 def _differences(added: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Each pair's part of the variance of scores between the sources of one reader, `e/2`."""
+    """Compute each pair's part of the variance of scores between sources of a reader, `e/2`."""
     covariances, variance = np.zeros(added.shape[-1]), 0.0
     for reader in range(len(added)):
         parts = added[reader, seen[reader]]

@@ -15,12 +15,12 @@ FEWEST_TURNS, MOST_TURNS = 1, 32
 
 
 def frequencies(d_head: int, theta: float) -> np.ndarray:
-    """Radians that each pair turns a position, `e/2`, fastest first: theta^(-2i/e)."""
+    """Give the radians that each pair turns a position, `e/2`, fastest first: theta^(-2i/e)."""
     return theta ** (-np.arange(0, d_head, 2) / d_head)
 
 
 def wavelengths(turns: np.ndarray) -> np.ndarray:
-    """After how many positions pairs of these frequencies are back where they were."""
+    """Say after how many positions pairs of these frequencies are back where they were."""
     return 2 * pi / turns
 
 
@@ -37,13 +37,13 @@ def turned(x: np.ndarray, positions: np.ndarray, turns: np.ndarray) -> np.ndarra
 
 
 def turned_interleaved(x: np.ndarray, positions: np.ndarray, turns: np.ndarray) -> np.ndarray:
-    """The same, pairs being (2i, 2i + 1): "interleaved"."""
+    """Turn vectors in the same way, pairs being (2i, 2i + 1): "interleaved"."""
     spun = (x[..., ::2] + 1j * x[..., 1::2]) * np.exp(1j * np.outer(positions, turns))
     return np.stack([spun.real, spun.imag], -1).reshape(x.shape)
 
 
 def to_interleaved(d_head: int) -> np.ndarray:
-    """The order in which rotate-half's coordinates stand in the interleaved layout, `e`.
+    """Give the order in which rotate-half's coordinates stand in the interleaved layout, `e`.
 
     `x[..., order]` is interleaved; `np.argsort(order)` leads back.
     """
@@ -51,13 +51,13 @@ def to_interleaved(d_head: int) -> np.ndarray:
 
 
 def as_planes(x: np.ndarray) -> np.ndarray:
-    """Each pair (i, i + e/2) of `... e` as a complex number, `... e/2`."""
+    """Write each pair (i, i + e/2) of `... e` as a complex number, `... e/2`."""
     first, second = np.split(x, 2, -1)
     return first + 1j * second
 
 
 def pair_scores(q: np.ndarray, k: np.ndarray) -> np.ndarray:
-    """What each pair adds to the scaled score of each turned query and key, `t s e/2`.
+    """Compute what each pair adds to the scaled score of each turned query and key, `t s e/2`.
 
     Args:
         q: turned queries, `t e`.
@@ -71,7 +71,7 @@ def pair_scores(q: np.ndarray, k: np.ndarray) -> np.ndarray:
 def average_scores(
     q: np.ndarray, k: np.ndarray, distances: np.ndarray, turns: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of scaled scores when keys stand so far behind queries.
+    """Compute mean and standard deviation of scaled scores when keys stand so far behind queries.
 
     Args:
         q: queries before they are turned, `n e`.
@@ -88,13 +88,13 @@ def average_scores(
 def average_scores_of_all(
     q: np.ndarray, k: np.ndarray, distances: np.ndarray, turns: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same for every query, `t e`, with every key, `s e`."""
+    """Compute the same for every query, `t e`, with every key, `s e`."""
     products = as_planes(q)[:, None] * as_planes(k).conj()[None]
     return _moments(products.reshape(-1, len(turns)), distances, turns, q.shape[-1])
 
 
 def score_bound(distances: np.ndarray, turns: np.ndarray) -> np.ndarray:
-    """How large a score can be at most, as far as the distance decides it, `d`.
+    """Compute how large a score can be at most, as far as the distance decides it, `d`.
 
     The mean length of the partial sums of e^(i distance turns), section 3.4.3 of the paper: of a
     bound in which the vectors themselves are another factor.
@@ -125,24 +125,24 @@ class Stretch:
 
 
 def as_trained(d_head: int, theta: float, factor: float = 1, context: int = 1) -> Tuned:
-    """Nothing changed: the model meets angles that it has never seen."""
+    """Change nothing: the model meets angles that it has never seen."""
     return Tuned(turns=frequencies(d_head, theta))
 
 
 def position_interpolation(d_head: int, theta: float, factor: float, context: int = 1) -> Tuned:
-    """All positions squeezed into the context: every pair turns slower by the factor."""
+    """Squeeze all positions into the context: every pair turns slower by the factor."""
     return Tuned(turns=frequencies(d_head, theta) / factor)
 
 
 def ntk_aware(d_head: int, theta: float, factor: float, context: int = 1) -> Tuned:
-    """A larger theta: the slowest pair turns slower by the factor, the fastest as ever."""
+    """Enlarge theta: the slowest pair turns slower by the factor, the fastest as ever."""
     if d_head == 2:  # its one pair is both
         return as_trained(d_head, theta)
     return Tuned(turns=frequencies(d_head, theta * factor ** (d_head / (d_head - 2))))
 
 
 def yarn(d_head: int, theta: float, factor: float, context: int) -> Tuned:
-    """Pairs that turn often stay, those that never come round are squeezed; scores are sharpened.
+    """Keep pairs that turn often, squeeze those that never come round, and sharpen scores.
 
     The ramp between is linear in how often a pair turns over the context, as in the paper.
     """
@@ -153,7 +153,7 @@ def yarn(d_head: int, theta: float, factor: float, context: int) -> Tuned:
 
 
 def yarn_by_pair(d_head: int, theta: float, factor: float, context: int) -> Tuned:
-    """The same with a ramp that is linear in the number of the pair, as the authors' code has it.
+    """Do the same with a ramp that is linear in the pair's number, as the authors' code has it.
 
     So do Hugging Face's `transformers`; the ends of the ramp are rounded to whole pairs.
     """
@@ -183,7 +183,7 @@ STRETCHES: Mapping[str, Stretch] = {
 
 
 def _by_parts(turns: np.ndarray, stays: np.ndarray, factor: float) -> Tuned:
-    """Some pairs as they are, some squeezed, and scores that are larger by (0.1 ln s + 1)^2."""
+    """Keep some pairs as they are, squeeze some, and enlarge scores by (0.1 ln s + 1)^2."""
     scale = (0.1 * log(factor) + 1) ** 2 if factor > 1 else 1.0
     return Tuned(turns=(1 - stays) * turns / factor + stays * turns, score_scale=scale)
 
@@ -191,7 +191,7 @@ def _by_parts(turns: np.ndarray, stays: np.ndarray, factor: float) -> Tuned:
 def _moments(
     products: np.ndarray, distances: np.ndarray, turns: np.ndarray, d_head: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and spread of Re(sum of products times e^(i distance turns)) / sqrt(e).
+    """Compute mean and spread of Re(sum of products times e^(i distance turns)) / sqrt(e).
 
     The score is linear in the products, so their mean and their second moments are enough.
     """

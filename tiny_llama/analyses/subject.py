@@ -55,7 +55,7 @@ class Subject:
         return snapshot_steps(self.folder)
 
     def at(self, step: int) -> "Subject":
-        """The same model as a snapshot has it, in half precision.
+        """Give the same model as a snapshot has it, in half precision.
 
         Raises:
             CheckpointError: if there is no whole snapshot of that step.
@@ -101,12 +101,12 @@ class Subject:
         return ids
 
     def counts(self, text: str, ids: Tensor) -> Tensor:
-        """Which tokens count when the model is judged, `t`: in a task, only those of answers."""
+        """Mark the tokens that count when the model is judged, `t`: in a task, those of answers."""
         corpus = CORPORA.get(self.setup.corpus)
         if not isinstance(corpus, Task):
             return torch.ones(len(ids), dtype=torch.bool)
         return torch.tensor(corpus.answers(text)[: len(ids)], dtype=torch.bool)  # a token a letter
 
     def labels(self, ids: Tensor) -> list[str]:
-        """What each token reads as."""
+        """Say what each token reads as."""
         return [self.tokenizer.token_text(int(token)) for token in ids]

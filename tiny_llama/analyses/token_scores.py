@@ -70,7 +70,7 @@ def spread_of(scores: np.ndarray) -> Spread:
 
 
 def _scores(subject: Subject, asking: Tensor, asked: Tensor, head: int) -> Tensor:
-    """Scores of one text's queries with another's keys in the first layer, `t s`."""
+    """Score one text's queries with another's keys in the first layer, `t s`."""
     config, position = subject.model.config, subject.model.position
     queries, _ = _rotated(subject, asking)
     _, keys = _rotated(subject, asked)
@@ -83,7 +83,7 @@ def _scores(subject: Subject, asking: Tensor, asked: Tensor, head: int) -> Tenso
 
 
 def _rotated(subject: Subject, ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Queries `h t e` and keys `g t e` of the first layer, with their positions in them."""
+    """Give queries `h t e` and keys `g t e` of the first layer, with their positions in them."""
     path = "blocks.0.attention."
     with record(subject.model, path + "rotated_query", path + "rotated_key") as seen:
         subject.model(ids[None])

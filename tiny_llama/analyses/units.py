@@ -30,7 +30,7 @@ class Hidden:
     hidden: Tensor
 
     def named(self, what: str) -> Tensor:
-        """One of them by its name."""
+        """Give one of them by its name."""
         found: Tensor = getattr(self, what)
         return found
 
@@ -157,7 +157,7 @@ def _near_zero(hidden: Tensor) -> np.ndarray:
 
 
 def _edges(values: np.ndarray) -> np.ndarray:
-    """Where bins begin and end: the middle 99% of the values."""
+    """Say where bins begin and end: the middle 99% of the values."""
     if not np.isfinite(values).all():
         raise ConfigError(
             "This model's hidden layer has values that are no finite numbers; its training went "

@@ -165,7 +165,7 @@ def _show_progress(trainer: Trainer, recorder: Recorder, stopped: Event) -> None
 
 
 def _reports(trainer: Trainer, stopped: Event) -> Iterator[StepReport]:
-    """What the steps report; the first one, which looks at held-out text, may take long."""
+    """Yield what the steps report; the first one, which looks at held-out text, may take long."""
     n_texts = trainer.config.evaluate_texts
     with sign_of_life(f"Looking at {n_texts:,} held-out texts before the first step"):
         report = _next_report(trainer, stopped)
@@ -175,7 +175,7 @@ def _reports(trainer: Trainer, stopped: Event) -> Iterator[StepReport]:
 
 
 def _next_report(trainer: Trainer, stopped: Event) -> StepReport | None:
-    """What the next step reports; None where all are done, or Ctrl-C was pressed before that."""
+    """Give what the next step reports; None where all are done, or Ctrl-C was pressed before."""
     report = None
     while report is None and not (trainer.is_done or stopped.is_set()):
         report = trainer.advance()

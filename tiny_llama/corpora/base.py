@@ -53,7 +53,7 @@ class Task(Corpus):
         """Draw one exercise, from the training part or the held-out part."""
 
     def is_held_out(self, example: Example) -> bool:
-        """Whether an exercise is kept for validation: about one prompt in ten, whatever the seed.
+        """Tell whether an exercise is kept for validation: about one prompt in ten, for any seed.
 
         The prompt alone decides, so no prompt is ever in both parts.
         """

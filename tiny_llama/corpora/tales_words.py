@@ -79,7 +79,7 @@ class Plot:
 
 
 def rows(names: str, *values: tuple[str, ...]) -> tuple[dict[str, str], ...]:
-    """A small table: names of columns, then a tuple a row."""
+    """Make a small table: names of columns, then a tuple a row."""
     return tuple(dict(zip(names.split(), row, strict=True)) for row in values)
 
 

@@ -14,7 +14,7 @@ MODULUS = 59
 
 
 def alphabet_of(characters: Iterable[str]) -> str:
-    """Every character once, in order."""
+    """Give every character once, in order."""
     return "".join(sorted(set(characters)))
 
 
@@ -70,7 +70,7 @@ class Repeat(Task):
         return Example(prompt=f"\n{letters}\n", answer=letters)
 
     def answers(self, text: str) -> list[bool]:
-        """Every second line is an answer, without its end."""
+        """Mark every second line as an answer, without its end."""
         lines_before = accumulate(character == "\n" for character in text)
         return [
             character != "\n" and before > 0 and before % 2 == 0

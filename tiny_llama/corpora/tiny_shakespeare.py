@@ -65,7 +65,7 @@ class TinyShakespeare(TextCorpus):
 
 
 def cache_folder() -> Path:
-    """Where fetched texts are kept: under `XDG_CACHE_HOME`, or `~/.cache`."""
+    """Say where fetched texts are kept: under `XDG_CACHE_HOME`, or `~/.cache`."""
     usual = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(usual) / "tiny-llama"
 
@@ -82,7 +82,7 @@ def _read_in_time(answer: HTTPResponse) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, without the angle brackets that urllib puts around it."""
+    """Say what went wrong, without the angle brackets that urllib puts around it."""
     if isinstance(error, HTTPError):
         error.close()
         return f"HTTP {error.code}"

@@ -47,7 +47,7 @@ class Product(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        """From the gradient of the output to those of x, W and b, each where it is wanted."""
+        """Compute from the output's gradient those of x, W and b, each where it is wanted."""
         x, weight = ctx.saved_tensors
         for_x, for_weight, for_bias = ctx.needs_input_grad
         rows, g_rows = x.flatten(0, -2), g.flatten(0, -2)
@@ -59,7 +59,7 @@ class Product(torch.autograd.Function):
 
 
 def _product_over_rows(left: Tensor, right: Tensor) -> Tensor:
-    """left^T right; oneDNN copies its first factor, so the narrower one stands first."""
+    """Compute left^T right; oneDNN copies its first factor, so the narrower one stands first."""
     if left.shape[1] <= right.shape[1]:
         return _product(left.mT, right.mT)
     return _product(right.mT, left.mT).mT
@@ -83,7 +83,7 @@ def _suits_onednn(x: Tensor, weight: Tensor) -> bool:
 
 @cache
 def _processor_gains_by_onednn() -> bool:
-    """Whether oneDNN is far ahead of MKL, by a measurement of some 20 ms, once a process.
+    """Tell whether oneDNN is far ahead of MKL, by a measurement of some 20 ms, once a process.
 
     Of AMD's processors with AVX-512 it takes half the time on Zen 5, and nearly all of it on Zen 4,
     which is half as wide inside; a few percent are less than Python's part in each product costs.
@@ -101,7 +101,7 @@ def _processor_gains_by_onednn() -> bool:
 
 @torch.no_grad()
 def _quickest(*ways: Callable[[], Tensor], n_rounds: int = 12) -> list[float]:
-    """Seconds of the quickest call of each, all taking turns."""
+    """Measure the seconds of the quickest call of each, all taking turns."""
     seconds = [[_seconds(way) for way in ways] for _ in range(n_rounds)]
     return [min(each) for each in zip(*seconds, strict=True)]
 

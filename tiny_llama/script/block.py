@@ -56,14 +56,14 @@ def _parts(config: ModelConfig) -> list[str]:
 
 
 def _given(config: ModelConfig, part: str, norms: Collection[str]) -> str:
-    """What a part gives, before dropout."""
+    """Write what a part gives, before dropout."""
     given = f"self.{part}({_read(config, part, norms)})"
     output_norm = f"{part}_output_norm"
     return f"self.{output_norm}({given})" if output_norm in norms else given
 
 
 def _read(config: ModelConfig, part: str, norms: Collection[str]) -> str:
-    """What a part reads."""
+    """Write what a part reads."""
     shares = FLOWS[config.block].shares_norm
     norm = "attention_norm" if shares else f"{part}_norm"
     if norm not in norms or not NORM_PLACEMENT[config.norm_placement].before:
@@ -72,7 +72,7 @@ def _read(config: ModelConfig, part: str, norms: Collection[str]) -> str:
 
 
 def _sum(config: ModelConfig, part: str, norms: Collection[str], stream: str, given: str) -> str:
-    """The stream with what a part gives added to it."""
+    """Write the stream with what a part gives added to it."""
     dropped = f"self.dropout({given})" if config.dropout else given
     normed_after = NORM_PLACEMENT[config.norm_placement].after and f"{part}_norm" in norms
     return f"self.{part}_norm({stream} + {dropped})" if normed_after else f"{stream} + {dropped}"

@@ -34,17 +34,17 @@ def marks(setup: Setup) -> dict[str, bool]:
 
 
 def active_norms(model: ModelConfig) -> frozenset[str]:
-    """The norms of a block that do something."""
+    """Name the norms of a block that do something."""
     return frozenset(model.block_norms) if _has_norm(model) else frozenset()
 
 
 def reads_bytes(setup: Setup) -> bool:
-    """Whether a token is a byte; tasks are always written in characters."""
+    """Tell whether a token is a byte; tasks are always written in characters."""
     return setup.tokenizer == "bytes" and not isinstance(CORPORA.get(setup.corpus), Task)
 
 
 def turning_thetas(model: ModelConfig) -> list[float]:
-    """The thetas by which layers turn queries and keys, each once."""
+    """List the thetas by which layers turn queries and keys, each once."""
     found = {model.theta_of(layer) for layer in _layers(model)}
     return sorted(theta for theta in found if theta is not None)
 
@@ -66,7 +66,7 @@ def _norm_marks(model: ModelConfig) -> dict[str, bool]:
 
 
 def _layer_marks(model: ModelConfig) -> dict[str, bool]:
-    """What is the same in all layers, and what is not."""
+    """Say what is the same in all layers, and what is not."""
     windows = {model.window_of(layer) for layer in _layers(model)}
     turning = turning_thetas(model)
     turn = [model.theta_of(layer) is not None for layer in _layers(model)]
@@ -85,7 +85,7 @@ def _layer_marks(model: ModelConfig) -> dict[str, bool]:
 
 
 def _initial_marks(model: ModelConfig) -> dict[str, bool]:
-    """How the weights start."""
+    """Say how the weights start."""
     places = ("qkv", "output", "feed_forward")
     biases = model.unembedding_bias or any(map(model.has_bias, places))
     scaled = model.scaled_residual_init
@@ -102,5 +102,5 @@ def _has_block_matrices(model: ModelConfig) -> bool:
 
 
 def _layers(model: ModelConfig) -> range:
-    """The layers; of a model without any, how its first one would be."""
+    """Number the layers; a model without any is taken to have its first one."""
     return range(max(1, model.n_layers))

@@ -37,12 +37,12 @@ def constants(setup: Setup, code: str) -> Iterator[str]:
 
 
 def _number(setup: Setup, name: str) -> str:
-    """The number of a setting, whose name here is in capitals."""
+    """Write the number of a setting, whose name here is in capitals."""
     return setting_word(name.lower(), setup.setting(name.lower()))
 
 
 def _derived(setup: Setup) -> dict[str, str]:
-    """Numbers that are no setting's own."""
+    """Write the numbers that are no setting's own."""
     model, thetas = setup.model, turning_thetas(setup.model)
     values: Mapping[str, Any] = {
         "N_KV_HEADS": model.kv_heads,

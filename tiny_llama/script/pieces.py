@@ -79,7 +79,7 @@ POSITION = {
 
 
 def _attention(windowed: str = "") -> Piece:
-    """Attention whose layers have a window where this holds of `layer`, counted from 0."""
+    """Give attention whose layers have a window where this holds of `layer`, counted from 0."""
     return Piece(texts=("attention",), words={"windowed": windowed})
 
 
@@ -94,7 +94,7 @@ ATTENTION = {
 
 
 def _gated(option: str, activate: str, name: str = "FeedForward") -> Piece:
-    """A feed-forward whose gate goes through `activate`."""
+    """Give a feed-forward whose gate goes through `activate`."""
     words = {
         "gated_name": name,
         "gated_title": cited(menu.FEED_FORWARD[option]),
@@ -142,7 +142,7 @@ NORM_PLACEMENT = {
 
 
 def _schedule(says: str, height: str) -> Piece:
-    """From the top (`height` 1) down to a tenth of it (`height` 0)."""
+    """Give a schedule from the top (`height` 1) down to a tenth of it (`height` 0)."""
     decayed = f"LEARNING_RATE * (0.1 + 0.9 * {height})"
     return _says("schedule", f"Warm up, then {says}", decayed=decayed)
 

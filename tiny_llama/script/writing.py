@@ -56,7 +56,7 @@ def _holds(name: str, stay: Mapping[str, bool]) -> bool:
 
 
 def _layout(setup: Setup, stay: Mapping[str, bool]) -> str:
-    """The whole text with the pieces of the setup's options in their slots."""
+    """Give the whole text with the pieces of the setup's options in their slots."""
     pieces = {slot: piece_of(slot, getattr(setup.model, slot)) for slot in SLOTS}
     texts = {
         slot: "\n\n\n".join(map(_text, piece.texts)) if _holds(piece.when, stay) else ""
@@ -71,7 +71,7 @@ def _text(name: str) -> str:
 
 
 def _words(setup: Setup, stay: Mapping[str, bool]) -> dict[str, str]:
-    """What stands for `$name` in the texts, but for header and numbers."""
+    """Say what stands for `$name` in the texts, but for header and numbers."""
     model = setup.model
     statements = block_statements(model, active_norms(model))
     words = {

@@ -70,7 +70,7 @@ _STORED = ("tokenizer", "characters", "model")
 
 
 def train_tokenizer(name: str, text: str, vocab_size: int | None = None) -> Tokenizer:
-    """A tokenizer for `text`; `vocab_size` None takes the table's default.
+    """Train a tokenizer on `text`; `vocab_size` None takes the table's default.
 
     SentencePiece may end with fewer ids than asked for, when the text holds no more pairs.
     Raises ConfigError for a name or a size that cannot be had, TextError for an empty text.
@@ -86,7 +86,7 @@ def train_tokenizer(name: str, text: str, vocab_size: int | None = None) -> Toke
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """The tokenizer that was saved in `folder`, or the one of a lone tokenizer.model.
+    """Load the tokenizer that was saved in `folder`, or the one of a lone tokenizer.model.
 
     Raises CheckpointError in one sentence.
     """

@@ -16,7 +16,7 @@ import sentencepiece
 
 
 def learn(lines: list[str], settings: dict[str, Any]) -> bytes:
-    """The content of a `.model` file.
+    """Learn the content of a `.model` file from lines.
 
     Raises:
         RuntimeError, ValueError: if SentencePiece cannot learn from the lines.

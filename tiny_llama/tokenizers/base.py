@@ -35,22 +35,22 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def encode(self, text: str) -> np.ndarray:
-        """The ids of `text`: int64, one axis."""
+        """Turn `text` into its ids: int64, one axis."""
 
     @abstractmethod
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """The text of `ids`; bytes that are not UTF-8 read as U+FFFD.
+        """Turn `ids` into their text; bytes that are not UTF-8 read as U+FFFD.
 
         Raises IndexError for an id outside the vocabulary.
         """
 
     @abstractmethod
     def token_text(self, id: int) -> str:  # noqa: A002 (the word everyone uses)
-        """What one id reads as, for a label: " the", a line break, or "<0xE2>" for a lone byte."""
+        """Say what an id reads as, for a label: " the", a line break, "<0xE2>" for a lone byte."""
 
     @abstractmethod
     def byte_lengths(self) -> np.ndarray:
-        """How many UTF-8 bytes each id stands for: int64, [vocab_size].
+        """Count the UTF-8 bytes that each id stands for: int64, [vocab_size].
 
         Their sum over `encode(text)` is the size of `text` in UTF-8 wherever nothing was unknown,
         so that bits per byte compare between tokenizers. SentencePiece alone counts one byte more
@@ -59,7 +59,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def digest(self) -> str:
-        """The same for tokenizers that read every text alike: a run keeps to the one it began with.
+        """Compute what is the same for tokenizers that read every text alike; a run keeps to it.
 
         It is of the name and of what was learned.
         """
@@ -70,7 +70,7 @@ class Tokenizer(ABC):
 
 
 def well_formed(text: str) -> str:
-    """`text` as UTF-8 can hold it: lone surrogates become U+FFFD, pairs of them one character."""
+    """Give `text` as UTF-8 can hold it: lone surrogates become U+FFFD, pairs one character."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -79,7 +79,7 @@ def well_formed(text: str) -> str:
 
 
 def checked_ids(ids: Sequence[int] | np.ndarray, vocab_size: int) -> np.ndarray:
-    """`ids` as int64; raises IndexError for an id outside the vocabulary."""
+    """Give `ids` as int64; raises IndexError for an id outside the vocabulary."""
     checked = np.asarray(ids, dtype=np.int64).reshape(-1)
     if checked.size and not 0 <= checked.min() <= checked.max() < vocab_size:
         raise IndexError(f"ids must lie between 0 and {vocab_size - 1}")
@@ -87,17 +87,17 @@ def checked_ids(ids: Sequence[int] | np.ndarray, vocab_size: int) -> np.ndarray:
 
 
 def byte_label(byte: int) -> str:
-    """An ASCII byte as its character, any other as `<0xE2>`: alone it is no character."""
+    """Write an ASCII byte as its character, any other as `<0xE2>`: alone it is no character."""
     return chr(byte) if byte < 128 else f"<0x{byte:02X}>"
 
 
 def code_points(text: str) -> np.ndarray:
-    """The Unicode code point of each character of a well-formed text: uint32, one axis."""
+    """Give the Unicode code point of each character of a well-formed text: uint32, one axis."""
     return np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
 
 
 def count_characters(text: str) -> tuple[np.ndarray, np.ndarray]:
-    """The code points in `text`, most frequent first (then lowest first), and how often each is."""
+    """List the code points in `text`, most frequent first (then lowest), and how often each is."""
     counts = np.bincount(code_points(text))
     present = np.flatnonzero(counts)
     order = np.argsort(-counts[present], kind="stable")

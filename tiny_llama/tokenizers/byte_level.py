@@ -26,32 +26,32 @@ class ByteTokenizer(Tokenizer):
 
     @classmethod
     def train(cls, text: str, vocab_size: int | None = None) -> Self:
-        """There is nothing to learn."""
+        """Make a tokenizer: there is nothing to learn."""
         return cls()
 
     @classmethod
     def load(cls, folder: Path, stored: dict[str, Any]) -> Self:
-        """There is nothing to read but the name."""
+        """Make a tokenizer: there is nothing to read but the name."""
         return cls()
 
     def encode(self, text: str) -> np.ndarray:
-        """One id a byte: int64, [size of `text` in UTF-8]."""
+        """Give one id a byte: int64, [size of `text` in UTF-8]."""
         return np.frombuffer(well_formed(text).encode(), dtype=np.uint8).astype(np.int64)
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """The bytes read as UTF-8; what is not UTF-8 becomes U+FFFD."""
+        """Read the bytes as UTF-8; what is not UTF-8 becomes U+FFFD."""
         return bytes(checked_ids(ids, self.vocab_size).tolist()).decode("utf-8", "replace")
 
     def token_text(self, id: int) -> str:  # noqa: A002
-        """An ASCII character, or `<0xE2>` for a byte that is only a part of a character."""
+        """Give an ASCII character, or `<0xE2>` for a byte that is only a part of a character."""
         return byte_label(int(checked_ids([id], self.vocab_size)[0]))
 
     def byte_lengths(self) -> np.ndarray:
-        """One byte each."""
+        """Count one byte for each id."""
         return np.ones(self.vocab_size, dtype=np.int64)
 
     def digest(self) -> str:
-        """The digest of the name: there is no more to it."""
+        """Compute the digest of the name: there is no more to it."""
         return digest(self.name.encode())
 
     def save(self, folder: Path) -> None:

@@ -63,25 +63,25 @@ class CharacterTokenizer(Tokenizer):
         return cls(str(characters))
 
     def encode(self, text: str) -> np.ndarray:
-        """One id a character: int64, [len(text)] (fewer if the text holds surrogate pairs)."""
+        """Give one id a character: int64, [len(text)] (fewer if it holds surrogate pairs)."""
         ids: np.ndarray = self._ids[code_points(well_formed(text))]
         return ids.astype(np.int64)
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """One character an id, U+FFFD for the unknown."""
+        """Give one character an id, U+FFFD for the unknown."""
         codes: np.ndarray = self._codes[checked_ids(ids, self.vocab_size)]
         return codes.astype("<u4").tobytes().decode("utf-32-le")
 
     def token_text(self, id: int) -> str:  # noqa: A002
-        """The character itself."""
+        """Give the character itself."""
         return self.decode([id])
 
     def byte_lengths(self) -> np.ndarray:
-        """1 to 4 bytes a character; 3 for the unknown, as for the U+FFFD that it is shown as."""
+        """Count 1 to 4 bytes a character; 3 for the unknown, as for the U+FFFD that it shows as."""
         return np.array([len(character.encode()) for character in self.characters], dtype=np.int64)
 
     def digest(self) -> str:
-        """The digest of the name and of the characters in the order of their ids."""
+        """Compute the digest of the name and of the characters in the order of their ids."""
         return digest(self.name.encode(), self.characters.encode())
 
     def save(self, folder: Path) -> None:
@@ -91,7 +91,7 @@ class CharacterTokenizer(Tokenizer):
 
 
 def problem_with(characters: object) -> str | None:
-    """Why `characters` cannot be a stored vocabulary, or None when they can."""
+    """Say why `characters` cannot be a stored vocabulary, or None when they can."""
     if not isinstance(characters, str):
         return "are missing or are not a string"
     if len(characters) > MOST_CHARACTERS:

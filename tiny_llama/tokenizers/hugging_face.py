@@ -41,7 +41,7 @@ def write_tokenizer_json(tokenizer: Tokenizer, folder: Path) -> None:
 
 
 def read_tokenizer(folder: Path) -> Tokenizer:
-    """The tokenizer of a Hugging Face folder that holds a tokenizer.model, or that we wrote.
+    """Read the tokenizer of a Hugging Face folder that holds a tokenizer.model, or that we wrote.
 
     Raises CheckpointError in one sentence for any other.
     """
@@ -60,7 +60,7 @@ def read_tokenizer(folder: Path) -> Tokenizer:
 
 
 def document_of(tokenizer: Tokenizer) -> Document:
-    """The content of tokenizer.json, in the format of Hugging Face's `tokenizers`."""
+    """Give the content of tokenizer.json, in the format of Hugging Face's `tokenizers`."""
     return {
         "version": "1.0",
         "truncation": None,
@@ -114,7 +114,7 @@ DOCUMENTS: dict[type[Tokenizer], Callable[[Any], Document]] = {
 
 
 def _pairs(vocab: Mapping[str, int], merges: Sequence[list[str]] = (), **settings: Any) -> Document:
-    """A byte-pair model; without merges, one token a character."""
+    """Describe a byte-pair model; without merges, it has one token a character."""
     return {
         "type": "BPE",
         "dropout": None,
@@ -131,7 +131,7 @@ def _pairs(vocab: Mapping[str, int], merges: Sequence[list[str]] = (), **setting
 
 
 def merges(pieces: Sequence[Piece]) -> list[list[str]]:
-    """Which two pieces join into a third, in the order in which they are tried.
+    """Say which two pieces join into a third, in the order in which they are tried.
 
     A `.model` only scores its pieces: every way to cut a piece into two others is a merge, tried in
     the order of the scores, as Hugging Face converts LLaMA's.
@@ -146,7 +146,7 @@ def merges(pieces: Sequence[Piece]) -> list[list[str]]:
 
 
 def byte_characters() -> str:
-    """The 256 characters that stand for the bytes in GPT-2's files: printable, none a space."""
+    """List the 256 characters that stand for bytes in GPT-2's files: printable, none a space."""
     printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
     others = iter(range(256, 512))
     return "".join(chr(byte if byte in printable else next(others)) for byte in range(256))
@@ -158,7 +158,7 @@ def _special_pieces(tokenizer: SentencePieceTokenizer) -> list[tuple[int, Piece]
 
 
 def _special_names(tokenizer: SentencePieceTokenizer) -> dict[str, str | bool]:
-    """What tokenizer_config.json says of `<s>` and its like."""
+    """Give what tokenizer_config.json says of `<s>` and its like."""
     names = {piece.text for _, piece in _special_pieces(tokenizer)}
     usual = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
     there = {role: name for role, name in usual.items() if name in names}
@@ -171,7 +171,7 @@ def _special(id_: int, piece: Piece) -> Document:
 
 
 def _tokenizer_of(document: Document) -> CharacterTokenizer | ByteTokenizer | None:
-    """What `document` may be, judged by its vocabulary alone."""
+    """Find what `document` may be, judged by its vocabulary alone."""
     model = document.get("model")
     vocab = model.get("vocab") if isinstance(model, dict) else None
     if not isinstance(vocab, dict) or any(type(id_) is not int for id_ in vocab.values()):
@@ -185,7 +185,7 @@ def _tokenizer_of(document: Document) -> CharacterTokenizer | ByteTokenizer | No
 
 
 def _what_counts(document: Document) -> list[Any]:
-    """The entries of tokenizer.json that decide which ids a text gets, and back."""
+    """List the entries of tokenizer.json that decide which ids a text gets, and back."""
     model = document["model"]
     return [
         *(document.get(key) for key in ("added_tokens", "normalizer", "pre_tokenizer", "decoder")),

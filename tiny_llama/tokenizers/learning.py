@@ -33,12 +33,12 @@ class _Place:
 
 
 def learn_apart(apart: Apart | None) -> None:
-    """From now on, let SentencePiece learn in processes of their own; None: in this one."""
+    """Let SentencePiece learn in processes of their own from now on; None: in this one."""
     _Place.apart = apart
 
 
 def learn(lines: Sequence[str], settings: dict[str, Any]) -> bytes:
-    """The content of a `.model` file that SentencePiece learns from lines.
+    """Give the content of a `.model` file that SentencePiece learns from lines.
 
     Raises:
         TextError: if it cannot, or if it would take more than it may.

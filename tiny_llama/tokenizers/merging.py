@@ -42,14 +42,14 @@ class Merge:
 
 
 def merged_pieces(tokenizer: SentencePieceTokenizer) -> list[str]:
-    """The pieces of a byte-pair tokenizer that were made by merges, in the order of the merges."""
+    """List a byte-pair tokenizer's pieces that were made by merges, in the order of the merges."""
     normal = [piece for piece in tokenizer.pieces if piece.kind is Kind.NORMAL]
     ordered = sorted(normal, key=lambda piece: -piece.score)
     return [piece.text for piece in ordered if len(piece.text) > 1]
 
 
 def training_words(text: str, vocab_size: int) -> Counter[str]:
-    """The words that SentencePiece learns from, each with how often it stands in `text`.
+    """Count the words that SentencePiece learns from: how often each stands in `text`.
 
     Args:
         text: the training text.

@@ -121,7 +121,7 @@ class SentencePieceTokenizer(Tokenizer):
             ) from error
 
     def encode(self, text: str) -> np.ndarray:
-        """Ids of the pieces of " " + `text`: int64, one axis; none for an empty text."""
+        """Give the ids of the pieces of " " + `text`: int64, one axis; none for an empty text."""
         if not text:
             return np.zeros(0, dtype=np.int64)
         words = (match[0] for match in self._words.finditer(self.prefix + well_formed(text)))
@@ -131,14 +131,14 @@ class SentencePieceTokenizer(Tokenizer):
         return np.concatenate(batches)
 
     def _encode_words(self, words: list[str]) -> np.ndarray:
-        """The ids of `words` in turn; SentencePiece reads each distinct word once."""
+        """Give the ids of `words` in turn; SentencePiece reads each distinct word once."""
         distinct = list(set(words) - {SPACE})
         ids = dict(zip(distinct, self._processor.encode(distinct, num_threads=1), strict=True))
         ids[SPACE] = self._space_ids
         return np.fromiter(chain.from_iterable(map(ids.__getitem__, words)), dtype=np.int64)
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """The text, without the one space that `encode` put in front.
+        """Give the text, without the one space that `encode` put in front.
 
         To read what follows a prompt, decode both together and cut the prompt off: on its own, a
         continuation that begins with a space loses it.
@@ -149,18 +149,18 @@ class SentencePieceTokenizer(Tokenizer):
         return b"".join(parts).decode("utf-8", "replace").removeprefix(self.prefix)
 
     def token_text(self, id: int) -> str:  # noqa: A002
-        """What the piece reads as; `<unk>`, `<s>` and `</s>` by their names."""
+        """Say what the piece reads as; `<unk>`, `<s>` and `</s>` by their names."""
         piece = self.pieces[int(checked_ids([id], self.vocab_size)[0])]
         if piece.kind is Kind.BYTE:
             return byte_label(_byte_of(piece))
         return piece.text.replace(SPACE, " ") if piece.kind is Kind.NORMAL else piece.text
 
     def byte_lengths(self) -> np.ndarray:
-        """Bytes of each piece; 0 for `<s>` and `</s>`, which stand for no text."""
+        """Count the bytes of each piece; 0 for `<s>` and `</s>`, which stand for no text."""
         return np.array([len(part) for part in self._bytes], dtype=np.int64)
 
     def digest(self) -> str:
-        """The digest of the name and of the content of tokenizer.model."""
+        """Compute the digest of the name and of the content of tokenizer.model."""
         return digest(self.name.encode(), self.content)
 
     def save(self, folder: Path) -> None:
@@ -178,7 +178,7 @@ def _open(content: bytes) -> sentencepiece.SentencePieceProcessor:
 
 
 def _word_pattern(pieces: Sequence[Piece]) -> re.Pattern[str]:
-    """Where a text may be cut so that its parts can be encoded one by one.
+    """Say where a text may be cut so that its parts can be encoded one by one.
 
     Encoding only ever joins neighbours into pieces, so a cut that no piece reaches over changes
     nothing. "▁" is cut out in any case, to be spelled in bytes.
@@ -190,7 +190,7 @@ def _word_pattern(pieces: Sequence[Piece]) -> re.Pattern[str]:
 
 
 def _bytes_of(piece: Piece) -> bytes:
-    """The bytes that a piece writes."""
+    """Give the bytes that a piece writes."""
     if piece.kind is Kind.BYTE:
         return bytes([_byte_of(piece)])
     return {
@@ -201,5 +201,5 @@ def _bytes_of(piece: Piece) -> bytes:
 
 
 def _byte_of(piece: Piece) -> int:
-    """The value of a piece such as `<0x0A>`."""
+    """Give the value of a piece such as `<0x0A>`."""
     return int(piece.text[3:5], 16)

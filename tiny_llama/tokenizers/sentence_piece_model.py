@@ -115,7 +115,7 @@ def _piece(message: Any) -> Piece:
 
 
 def _fields(message: Any) -> Iterator[Field]:
-    """The fields of a protocol buffer message."""
+    """Yield the fields of a protocol buffer message."""
     if not isinstance(message, bytes):
         raise ValueError("it is damaged")
     at = 0
@@ -139,7 +139,7 @@ def _fields(message: Any) -> Iterator[Field]:
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
-    """The number that starts at `at`, 7 bits a byte, lowest first; and where it ends."""
+    """Read the number that starts at `at`, 7 bits a byte, lowest first; say where it ends."""
     number = 0
     for n_read, byte in enumerate(message[at : at + 10]):
         number |= (byte & 127) << 7 * n_read

@@ -22,7 +22,7 @@ LINE = re.compile(rf" ?([^\n]{{1,{MOST_IN_A_LINE - 1}}}(?= |\n|\Z)|[^\n]{{1,{MOS
 
 
 def training_lines(text: str, n_characters: int) -> list[str]:
-    """The lines of `text`, cut wherever one of its `n_characters` best characters ends.
+    """Cut `text` into lines wherever none of its `n_characters` best characters stands.
 
     Characters that get no piece of their own (the rare, the control characters, the reserved) end a
     line, so that nothing is learned across them. There is always at least one line.
@@ -34,7 +34,7 @@ def training_lines(text: str, n_characters: int) -> list[str]:
 
 
 def worthy_characters(text: str) -> list[str]:
-    """The most frequent characters that make up 99.995% of `text`, most frequent first."""
+    """List the most frequent characters that make up 99.995% of `text`, most frequent first."""
     codes, counts = count_characters(text)
     n_needed = 1 + int(np.searchsorted(np.cumsum(counts), COVERAGE * counts.sum()))
     characters = map(chr, codes[:n_needed].tolist())

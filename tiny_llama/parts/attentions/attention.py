@@ -73,7 +73,7 @@ class Attention(nn.Module):
         return self.to_output(heads.transpose(1, 2).flatten(2))  # b h t e -> b t (h e)
 
     def _project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries `b h t e`, keys and values `b g t e`, from one matrix product."""
+        """Compute queries `b h t e`, keys and values `b g t e`, from one matrix product."""
         qkv = self.to_qkv(x).unflatten(2, (-1, self.d_head))  # b t (n e) -> b t n e
         q, k, v = qkv.split([self.n_heads, self.n_kv_heads, self.n_kv_heads], dim=2)
         q, k = self._norm(self.query_norm, q), self._norm(self.key_norm, k)
@@ -81,12 +81,12 @@ class Attention(nn.Module):
         return self.query(q), self.key(k), self.value(v)
 
     def _norm(self, norm: nn.Module, z: Tensor) -> Tensor:
-        """Norm `b t n e` head by head, or all heads' coordinates of a token at once."""
+        """Normalise `b t n e` head by head, or all heads' coordinates of a token at once."""
         normed: Tensor = norm(z.flatten(2)).view_as(z) if self.norms_all_heads else norm(z)
         return normed
 
     def _read(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, start: int) -> Tensor:
-        """What each head of each token takes home, `b h t e`."""
+        """Compute what each head of each token takes home, `b h t e`."""
         if self._step_by_step:
             return self._read_step_by_step(q, k, v, bias, start)
         n_readers, n_sources = q.shape[2], k.shape[2]
@@ -105,14 +105,14 @@ class Attention(nn.Module):
     def _read_step_by_step(
         self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, start: int
     ) -> Tensor:
-        """The same, with every step in sight."""
+        """Compute the same, with every step in sight."""
         k, v = (
             repeat(z, "b g s e -> b (g r) s e", r=self.n_heads // self.n_kv_heads) for z in (k, v)
         )
         return F.dropout(self._pattern(q, k, bias, start), self.dropout, self.training) @ v
 
     def _pattern(self, q: Tensor, k: Tensor, bias: Tensor | None, start: int) -> Tensor:
-        """How much each token reads from each source, `b h t s`; rows sum to 1."""
+        """Compute how much each token reads from each source, `b h t s`; rows sum to 1."""
         scores = self.scores((q / self.d_head**0.5) @ k.mT)
         if self.softcap is not None:
             scores = self.softcap * torch.tanh(scores / self.softcap)
@@ -120,7 +120,7 @@ class Attention(nn.Module):
         return self.pattern(scores.softmax(dim=-1))
 
     def _mask(self, q: Tensor, bias: Tensor | None, start: int) -> Tensor:
-        """What to add to the scores of the readers `q`: `t s`, or `1 h t s` with a bias."""
+        """Give what to add to the scores of the readers `q`: `t s`, or `1 h t s` with a bias."""
         mask = _hide(q.shape[2], start, self.window, q.device, q.dtype)
         # The fused attention is slow with three axes, so there are four.
         return mask if bias is None else (bias + mask).unsqueeze(0)
@@ -136,7 +136,7 @@ class Attention(nn.Module):
 def _hide(
     n_readers: int, start: int, window: int | None, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    """0 where a reader may read, -inf in the future and before its window, `t s`."""
+    """Give 0 where a reader may read, -inf in the future and before its window, `t s`."""
     reader = torch.arange(start, start + n_readers, device=device)[:, None]
     source = torch.arange(start + n_readers, device=device)
     hidden = source > reader

@@ -21,7 +21,7 @@ class LayerCache:
         return self._keys[:, :, :end], self._values[:, :, :end]
 
     def n_bytes(self, length: int) -> int:
-        """Bytes of the keys and values of `length` tokens."""
+        """Count the bytes of the keys and values of `length` tokens."""
         if self._keys is None:
             return 0
         return 2 * self._keys[:, :, :length].numel() * self._keys.element_size()

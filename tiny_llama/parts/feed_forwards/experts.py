@@ -51,7 +51,7 @@ class SwiGLUExperts(nn.Module):
         return (scores.softmax(-1)[..., None] * given).sum(-2)
 
     def _shares(self, chosen: Tensor) -> list[int]:
-        """How many tokens each expert gets; where nothing is computed, each as many as another."""
+        """Count each expert's tokens; where nothing is computed, each has as many as another."""
         n_experts = len(self.experts)
         if chosen.is_meta:
             ends = [len(chosen) * i // n_experts for i in range(n_experts + 1)]

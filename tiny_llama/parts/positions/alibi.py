@@ -24,7 +24,7 @@ class Alibi(Position):
 
 
 def head_slopes(n_heads: int) -> list[float]:
-    """The paper's slopes: a geometric series from 2^(-8/n) down to 2^-8.
+    """Compute the paper's slopes: a geometric series from 2^(-8/n) down to 2^-8.
 
     For a number of heads that is no power of two, the series of the next lower power, then every
     other slope of the next higher one, as in the authors' code.
@@ -36,7 +36,7 @@ def head_slopes(n_heads: int) -> list[float]:
 
 @lru_cache(maxsize=8)
 def _distances(n_readers: int, start: int, device: torch.device) -> Tensor:
-    """How far back each source stands from each reader, `t s`; 0 for the future."""
+    """Compute how far back each source stands from each reader, `t s`; 0 for the future."""
     reader = torch.arange(start, start + n_readers, device=device)[:, None]
     source = torch.arange(start + n_readers, device=device)
     return (reader - source).clamp(min=0)

@@ -42,7 +42,7 @@ class Rope(Position):
         return q.transpose(1, 2), k.transpose(1, 2)
 
     def frequencies(self) -> Tensor:
-        """Radians that each pair turns a position, `e/2`, fastest first."""
+        """Give the radians that each pair turns a position, `e/2`, fastest first."""
         return self._frequencies
 
     def retune(self, frequencies: Sequence[float], *, score_scale: float = 1.0) -> None:
