@@ -107,3 +107,21 @@ def test_the_web_server_holds_no_tensors_after_every_page_was_opened():
         "    assert not app.exception, app.exception\n"
         "assert 'torch' not in sys.modules\n"
     )
+
+
+NAMES_A_THING = {
+    *("The", "A", "An", "What", "How", "Where", "Which", "Whether", "Whose", "Why", "When", "Who"),
+    *("All", "Each", "Every", "One", "Some", "Any", "Bytes", "Operations", "Tokens", "Numbers"),
+}
+"""With these words a docstring begins that names what comes back, in place of a sentence."""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_function_says_what_it_does_in_a_whole_sentence(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        says, marks = ast.get_docstring(node), map(ast.unparse, node.decorator_list)
+        if says and not any("property" in mark for mark in marks):
+            assert says.split()[0] not in NAMES_A_THING, f"{node.name}: {says.splitlines()[0]}"
