@@ -202,7 +202,8 @@ class Student:
         self.page.get_by_test_id("stExpander").get_by_text(title, exact=True).click()
 
     def widget(self, label: str) -> Locator:
-        return self.page.get_by_test_id("stMain").get_by_role("combobox", name=label, exact=True)
+        box = self.page.get_by_role("combobox", name=label, exact=True)
+        return box.and_(self.page.locator(":not(.st-key-bar *)"))
 
     def look_at(self, name: str) -> None:
         self.rest()

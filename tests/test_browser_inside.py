@@ -111,7 +111,7 @@ def test_a_run_is_looked_into_while_it_trains_and_again_later(come):
     student = come(link(**LONG))
     student.train()
     run_id = student.run_id
-    student.page.get_by_test_id("stSidebar").get_by_role("link", name="Attention").click()
+    student.bar.get_by_role("link", name="Attention", exact=True).click()
     step = re.compile(r"model after step ([\d,]+)")
     said = student.page.get_by_text(step)
     expect(said).to_be_visible()
@@ -121,7 +121,7 @@ def test_a_run_is_looked_into_while_it_trains_and_again_later(come):
     student.press("Look again")
     expect(said).not_to_contain_text(f"model after step {before:,}")
     assert student.run_id == run_id
-    student.page.get_by_test_id("stSidebar").get_by_role("link", name="Train", exact=True).click()
+    student.bar.get_by_role("link", name="Train", exact=True).click()
     student.see("Training", since=before)
 
 

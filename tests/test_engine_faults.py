@@ -80,7 +80,7 @@ def test_a_run_in_whose_turn_the_worker_keeps_dying_does_not_take_the_others_alo
         wait_for_steps(engine, [run_id], 1)
         kill_workers(engine)
         wait_until(engine, run_id, "starting", "interrupted")
-    assert "ended twice" in wait_until(engine, run_id, "interrupted").message
+    assert "twice while this run had its turn" in wait_until(engine, run_id, "interrupted").message
     engine.control(run_id, "resume", owner="me")
     wait_until(engine, run_id, "running")
     engine.delete(run_id, owner="me")
