@@ -37,7 +37,7 @@ STOPS = (
         subject=["block_diagram"],
         words={"view": "block"},
     ),
-    Stop(page="tokens", title="Tokens", subject=["cut_sentencepiece"], words={"view": "cut"}),
+    Stop(page="tokens", title="Tokens", subject=["picture"], words={"view": "cut"}),
     Stop(page="attention", title="Attention", subject=["heads"], words={"view": "heads"}),
     Stop(
         page="rotary", title="Rotary embeddings", subject=["turned_to"], words={"view": "rotation"}
@@ -51,7 +51,7 @@ STOPS = (
     Stop(
         page="generation",
         title="Generation",
-        subject=["temperature", "next_tokens"],
+        subject=["next_tokens"],
         words={"view": "next"},
     ),
     Stop(page="train", title="Your turn", subject=["preset"]),

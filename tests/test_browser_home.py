@@ -129,7 +129,7 @@ def test_the_tour_is_walked_by_keys_which_do_nothing_while_one_types(come):
 
 def test_the_page_moves_to_a_stop_once_and_then_is_the_students(come):
     student = come("/attention?tour=5")
-    student.page.set_viewport_size({"width": 1280, "height": 330})  # too low for box and subject
+    student.page.set_viewport_size({"width": 1280, "height": 240})  # too low for box and subject
     see_stop(student, 5)
     see_subject(student, 5)
     assert student.page.evaluate(TOP) > 0
@@ -154,6 +154,7 @@ def the_text(student):
     student.page.locator(".st-key-text_line button").first.click()
     text = student.page.get_by_role("textbox", name=re.compile("Text that the model reads"))
     text.click()
+    text.press("Control+End")
     return text
 
 
