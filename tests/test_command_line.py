@@ -340,11 +340,12 @@ def test_what_is_damaged_is_said_beside_the_result(run, text, capsys):
 
 def test_a_damaged_log_is_said_when_a_run_goes_on(run, capsys):
     log = Path(run) / "metrics.jsonl"
-    for at, steps, word in (
-        (3, [21, 22], "In metrics.jsonl, line 1 is damaged and left out."),
-        (2000, [23], "In metrics.jsonl, the rows of 1 of 22 steps so far are damaged or missing"),
+    for n_before, steps, word in (
+        (0, [21, 22], "In metrics.jsonl, line 1 is damaged and left out."),
+        (9, [23], "In metrics.jsonl, the rows of 1 of 22 steps so far are damaged or missing"),
     ):
-        flip(log, at)
+        rows = log.read_bytes().splitlines(keepends=True)
+        flip(log, len(b"".join(rows[:n_before])) + 3)
         line = ["train", "--resume", "--steps", str(steps[-1]), "--out", run, "--json"]
         assert main(line) == 0
         said = capsys.readouterr()

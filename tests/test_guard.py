@@ -5,6 +5,7 @@ With a real server, and a client that speaks as a browser does and keeps none of
 
 import asyncio
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -135,6 +136,12 @@ def test_all_together_hold_so_much_and_what_is_gone_makes_room():
 # With a real server.
 
 
+def attended(visit):
+    """Go through a visit in another thread, as a browser test may have a loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, visit).result()
+
+
 def test_a_box_takes_no_more_than_it_says_whatever_the_browser_does(server):
     async def attend():
         async with tab(server, "attention") as script:
@@ -147,7 +154,7 @@ def test_a_box_takes_no_more_than_it_says_whatever_the_browser_does(server):
             assert script.words["text"] == "a few words"
             assert not script.ledger.troubles
 
-    asyncio.run(attend())
+    attended(attend())
 
 
 def test_the_longest_text_of_ones_own_is_taken_from_a_box(server):
@@ -161,7 +168,7 @@ def test_the_longest_text_of_ones_own_is_taken_from_a_box(server):
             await asyncio.wait_for(script.ledger.answered.wait(), 60)
             assert "2,000,000 bytes; at most 1,000,000" in script.ledger.troubles.pop()
 
-    asyncio.run(attend())
+    attended(attend())
 
 
 def test_everybodys_caches_cannot_be_cleared(server):
@@ -174,7 +181,7 @@ def test_everybodys_caches_cannot_be_cleared(server):
             await script.ask()
             assert server.workers == workers
 
-    asyncio.run(attend())
+    attended(attend())
 
 
 async def upload(app, script, data):
@@ -211,7 +218,7 @@ def test_of_uploads_that_are_never_used_each_session_keeps_one(server):
             assert await upload(server, script, LONG.encode() * 2) == 0
             assert resident_megabytes(server.pid) - before < 20
 
-    asyncio.run(attend())
+    attended(attend())
 
 
 @SLOW
@@ -233,7 +240,7 @@ def test_all_together_hold_few_long_texts_and_say_so(server):
         for script in scripts:
             await script.close()
 
-    asyncio.run(attend())
+    attended(attend())
 
 
 @SLOW
@@ -254,7 +261,7 @@ def test_beside_a_script_that_presses_all_the_time_others_are_answered(server):
             assert len(wild.ledger.page_runs) < 200
             assert any("You press faster" in said for said in wild.ledger.said)
 
-    asyncio.run(attend())
+    attended(attend())
 
 
 def test_a_connection_carries_the_longest_text_that_may_be_pasted_anywhere():

@@ -79,11 +79,11 @@ class Recorder:
         Raises:
             CheckpointError: if the folder cannot be written.
         """
+        add_metrics(self.folder, self._rows)  # first, as it makes no folder anew that has been lost
+        self._rows = []
         for step, weights in list(self._snapshots.items()):
             save_snapshot(self.folder, step, weights, self._about)
             del self._snapshots[step]
-        add_metrics(self.folder, self._rows)
-        self._rows = []
         self._rows_at = time.monotonic()
 
     def checkpoint(self, *, with_memory: bool = True) -> None:
