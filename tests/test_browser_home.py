@@ -141,6 +141,7 @@ def test_the_page_moves_to_a_stop_once_and_then_is_the_students(come):
     settle(student)
     expect(text).to_be_focused()
     assert student.page.evaluate(TOP) == where
+    student.page.keyboard.press("Escape")
     student.page.locator(".st-key-tour_next button").click()
     see_stop(student, 6)
     see_subject(student, 6)

@@ -83,6 +83,8 @@ class Run:
     """Fingerprint of the student's own text that it was started with here; empty: none is known."""
     damage: str = ""
     """What of its log is damaged or missing, in a sentence; empty: nothing."""
+    record_damage: str = ""
+    """That its record was damaged and the one before was taken, in a sentence; empty: not so."""
     is_readable: bool = True
     """Whether its folder says what it is; otherwise its message says why, and it can be deleted."""
     has_history: bool = False
@@ -113,7 +115,7 @@ class Run:
     @property
     def warning(self) -> str:
         """What is wrong with its folder, for every page that looks at it; empty: nothing."""
-        return self.damage if self.is_readable else self.message
+        return (self.damage or self.record_damage) if self.is_readable else self.message
 
     def last(self, name: str) -> float | None:
         """Give the latest value of a series; None where there is none yet."""

@@ -163,7 +163,7 @@ def load_wanted_setup(folder: Path) -> Setup:
     Raises:
         UserError: if the record is missing or damaged.
     """
-    return Setup.from_dict(_read_record(folder)["setup"])
+    return Setup.from_dict(_read_record(folder)[0]["setup"])
 
 
 _WRITTEN_OUT = (RunState.PAUSED, RunState.STOPPED, RunState.FINISHED)
@@ -176,7 +176,7 @@ def has_begun(folder: Path) -> bool:
     Raises:
         UserError: if the record is missing or damaged.
     """
-    return bool(_read_record(folder)["step"])
+    return bool(_read_record(folder)[0]["step"])
 
 
 def read_history(run: Run) -> None:
@@ -325,13 +325,13 @@ def touch(run: Run) -> None:
 
 def _read_run(folder: Path) -> Run:
     try:
-        record = _read_record(folder)
+        record, damage = _read_record(folder)
         setup = _likely_setup(folder, Setup.from_dict(record["setup"]))
     except UserError as error:
         return _unreadable(folder, error)
     kept = {name: record[name] for name in _KEPT} | {"status": RunState(record["status"])}
     kept["name"] = _read_name(folder)
-    return Run(id=folder.name, setup=setup, folder=folder, **kept)
+    return Run(id=folder.name, setup=setup, folder=folder, record_damage=damage, **kept)
 
 
 def _likely_setup(folder: Path, recorded: Setup) -> Setup:
@@ -347,14 +347,24 @@ def _likely_setup(folder: Path, recorded: Setup) -> Setup:
     return recorded
 
 
-def _read_record(folder: Path) -> dict[str, Any]:
-    """Read what the server knew of a run, or knew one change earlier where that is damaged."""
+def _read_record(folder: Path) -> tuple[dict[str, Any], str]:
+    """Read what the server knew of a run, or knew one change earlier where that is damaged.
+
+    Returns:
+        The record, and a sentence where it is the earlier one.
+    """
     try:
-        return _checked_record(folder / RECORD)
+        return _checked_record(folder / RECORD), ""
     except CheckpointError:
         with suppress(CheckpointError):
-            return _checked_record(folder / RECORD_BEFORE)
+            return _checked_record(folder / RECORD_BEFORE), _EARLIER
         raise
+
+
+_EARLIER = (
+    f"The record of this run, {RECORD}, was damaged; what it said one change earlier is taken, so "
+    f"its last step may be a later one."
+)
 
 
 def _checked_record(path: Path) -> dict[str, Any]:
