@@ -266,22 +266,31 @@ class Between:
 def show(key: str, shown: Any) -> None:
     """Let a widget show something, before it is drawn."""
     link = _link()
-    # Streamlit 1.67 knows a widget by its page, too, but says what the other page's showed.
-    if key in link.drawn and state.is_shown(key):
+    if state.is_shown(key):
         before = state.shown(key)
-        if before == shown:
-            return
-        link.replaced[key], link.is_ahead = before, True
+        if before != shown:
+            link.replaced[key], link.is_ahead = before, True
+        elif key in link.drawn:
+            return  # unlike on another page, whose widget of that key Streamlit 1.67 takes it for
     link.drawn.add(key)
     state.show(key, shown)
 
 
-def by_hand(key: str, act: Callable[[], None]) -> Callable[[], None]:
-    """Give a callback for a widget that the page sets, too: called for a student's choice alone."""
+def by_hand(key: str, act: Callable[[], None], *, may_be_live: bool = True) -> Callable[[], None]:
+    """Make a callback for a widget that the page sets, too: called for a student's choice alone.
+
+    Args:
+        key: of the widget.
+        act: what a choice does.
+        may_be_live: whether it may stand in a live part or a dialog; of one that does not, a
+            question for news chooses nothing, as the browser may not have drawn what the page set.
+    """
 
     def callback() -> None:
         link = _link()
         _confirm(link, _said())
+        if not may_be_live and _asks_for_news():
+            return
         if key in link.replaced and state.shown(key) == link.replaced[key]:
             return  # what it showed before the page set it
         act()
