@@ -42,7 +42,7 @@ def _switch(run: Run | None) -> None:
         list(names),
         format_func=lambda run_id: names.get(run_id, run_id),
         key=_CHOICE,
-        on_change=link.by_hand(_CHOICE, _look, may_be_live=False),
+        on_change=link.by_hand(_CHOICE, _look),
         placeholder="Choose a model",
         label_visibility="collapsed",
         width=184,

@@ -8,8 +8,8 @@ a message changes no word. So a live part of a page, which asks for news all the
 student back to a run or a view of before.
 
 What the widgets showed when it left comes with each message, too, and Streamlit takes what differs
-for a choice. Where the page has set a widget, what it showed before is no choice until the browser
-has been seen with the new link.
+for a choice. In a question for news it is none. Where the page has set a widget, what it showed
+before is no choice until the browser has been seen with the new link.
 """
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import RerunException, get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
 from explorer import content, state
 from explorer.words import WORDS, Word
@@ -266,30 +267,23 @@ class Between:
 def show(key: str, shown: Any) -> None:
     """Let a widget show something, before it is drawn."""
     link = _link()
-    if state.is_shown(key):
+    # Streamlit 1.67 knows a widget by its page, too, but says what the other page's showed.
+    if key in link.drawn and state.is_shown(key):
         before = state.shown(key)
-        if before != shown:
-            link.replaced[key], link.is_ahead = before, True
-        elif key in link.drawn:
-            return  # unlike on another page, whose widget of that key Streamlit 1.67 takes it for
+        if before == shown:
+            return
+        link.replaced[key], link.is_ahead = before, True
     link.drawn.add(key)
     state.show(key, shown)
 
 
-def by_hand(key: str, act: Callable[[], None], *, may_be_live: bool = True) -> Callable[[], None]:
-    """Make a callback for a widget that the page sets, too: called for a student's choice alone.
-
-    Args:
-        key: of the widget.
-        act: what a choice does.
-        may_be_live: whether it may stand in a live part or a dialog; of one that does not, a
-            question for news chooses nothing, as the browser may not have drawn what the page set.
-    """
+def by_hand(key: str, act: Callable[[], None]) -> Callable[[], None]:
+    """Make a callback for a widget that the page sets, too: called for a student's choice alone."""
 
     def callback() -> None:
         link = _link()
         _confirm(link, _said())
-        if not may_be_live and _asks_for_news():
+        if _is_news_of_another_part():
             return
         if key in link.replaced and state.shown(key) == link.replaced[key]:
             return  # what it showed before the page set it
@@ -352,22 +346,21 @@ def _said() -> dict[str, str]:
 
 
 def _confirm(link: _Link, said: Mapping[str, str]) -> None:
-    """Note that the browser has the link as the page last wrote it, if it has.
-
-    A question for news says nothing of the widgets: a browser takes up the new link at once, and
-    may ask before it has drawn what the page set with it.
-    """
-    if said != link.written or link.is_ahead:
-        return
-    link.unsaid.clear()
-    if not _asks_for_news():
+    """Note that the browser has the link as the page last wrote it, if it has."""
+    if said == link.written and not link.is_ahead:
         link.replaced.clear()
+        link.unsaid.clear()
 
 
-def _asks_for_news() -> bool:
-    """Tell whether a live part of the page asks, rather than the student."""
+def _is_news_of_another_part() -> bool:
+    """Tell whether a live part of the page asks, and the widget of this callback is not in it.
+
+    No student has chosen anything then: a choice has the whole page drawn. A browser takes up a new
+    link at once, and may ask for news before it has drawn what the page set with it.
+    """
     context = get_script_run_ctx()
-    return bool(context and context.fragment_ids_this_run)
+    is_news = bool(context and context.fragment_ids_this_run)
+    return is_news and not ThreadState.get().in_fragment_callback
 
 
 def _drop(link: _Link, place: Place) -> None:
