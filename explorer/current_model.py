@@ -97,7 +97,7 @@ def _state_of(run_id: str) -> None:
 
 def _stands(run: Run) -> str:
     if run.warning:
-        return "Log damaged" if run.is_readable else "Cannot be read"
+        return "Damaged" if run.is_readable else "Cannot be read"
     if not run.step:
         return "Untrained"
     return f"Training, step {run.step:,}" if run.is_moving else f"Step {run.step:,}"

@@ -64,8 +64,8 @@ def messages(run: Run) -> None:
         st.error(content.escaped(run.message), icon=":material/error:")
     elif run.message:
         st.info(content.escaped(run.message), icon=":material/info:")
-    if run.damage:
-        st.warning(content.escaped(run.damage), icon=":material/warning:")
+    if run.is_readable and run.warning:
+        st.warning(content.escaped(run.warning), icon=":material/warning:")
 
 
 def buttons(run: Run, wanted: Wanted | None) -> None:
