@@ -376,15 +376,20 @@ time.sleep(600)
 """
 
 
-@pytest.mark.slow
-def test_a_killed_server_takes_its_worker_along_which_saves_its_runs(tmp_path):
-    server = subprocess.Popen(
-        [sys.executable, "-c", SERVER, tmp_path],
+def server_of_its_own(folder, **streams):
+    """Start a process whose engine trains a run, to be killed; it says the run, step and worker."""
+    return subprocess.Popen(
+        [sys.executable, "-c", SERVER, folder],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
+        **streams,
     )
+
+
+@pytest.mark.slow
+def test_a_killed_server_takes_its_worker_along_which_saves_its_runs(tmp_path):
+    server = server_of_its_own(tmp_path, stderr=subprocess.PIPE)
     run_id, step, _ = server.stdout.readline().split()
     server.kill()
     _, said = server.communicate(timeout=60)  # the worker holds stderr open until it has ended
@@ -394,12 +399,7 @@ def test_a_killed_server_takes_its_worker_along_which_saves_its_runs(tmp_path):
 
 @pytest.mark.slow
 def test_what_the_worker_of_a_killed_server_still_does_is_waited_for(tmp_path):
-    server = subprocess.Popen(
-        [sys.executable, "-c", SERVER, tmp_path],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    server = server_of_its_own(tmp_path)
     run_id, step, worker = server.stdout.readline().split()
     os.kill(int(worker), signal.SIGSTOP)  # as if it were busy with a long look
     server.kill()

@@ -1,6 +1,7 @@
 """How runs take turns in a worker, with a clock that the test turns."""
 
 import pytest
+from tiny_runs import Clock
 
 from explorer.engine.messages import Control, Done, News, Turn
 from explorer.engine.run_state import RunState
@@ -13,13 +14,6 @@ from explorer.engine.worker.live_runs import (
     LiveRuns,
 )
 from tiny_llama.errors import CheckpointError
-
-
-class Clock:
-    now = 0.0
-
-    def monotonic(self):
-        return self.now
 
 
 class FakeTrainer:

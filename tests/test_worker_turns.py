@@ -4,18 +4,12 @@ import io
 from collections import Counter
 
 import pytest
+from tiny_runs import Clock
 
 from explorer.engine.messages import Control, Done, encode
 from explorer.engine.worker import serving
 from explorer.engine.worker.live_runs import SLICE_SECONDS
 from explorer.engine.worker.serving import Job, Worker
-
-
-class Clock:
-    now = 0.0
-
-    def monotonic(self):
-        return self.now
 
 
 class FakeRuns:
