@@ -69,13 +69,12 @@ def lens_map(
             hovertemplate="guess %{text}<br>" + shade.title + " %{customdata:.3~f}<extra></extra>",
         )
     )
-    framed(figure, height=170 + 38 * len(rows), x="Token read", y="After layer")
+    framed(figure, height=170 + 38 * len(rows), y="After layer")
     figure.update_layout(margin_t=80)
     figure.update_xaxes(
         tickvals=list(range(len(tokens))),
         ticktext=[plotted(token) for token in tokens],
         tickangle=0,
-        title_standoff=22,
         showgrid=False,
     )
     short = ["emb.", *map(str, range(len(rows) - 1))]
