@@ -72,9 +72,12 @@ def runs(told):
     return LiveRuns(told.append)
 
 
-def add(runs, clock, name, seconds, *, steps=10_000, used=0.0, look=(), untrained=None):
+def add(
+    runs, clock, name, seconds, *, steps=10_000, used=0.0, look=(), untrained=None, student=None
+):
     runs._runs[name] = LiveRun(
         id=name,
+        student=student or f"student of {name}",
         trainer=FakeTrainer(clock, seconds, steps, look=look),
         recorder=FakeRecorder(),
         used=used,
@@ -98,6 +101,16 @@ def test_runs_take_turns_and_each_has_the_same_time_however_long_its_steps_are(r
     times = [run.trainer.next_step * run.trainer.seconds for run in (quick, middling, slow)]
     assert max(times) - min(times) <= 0.09 + SLICE_SECONDS
     assert quick.trainer.next_step > 50 * slow.trainer.next_step
+
+
+def test_students_have_the_same_time_however_many_runs_they_have(runs, clock):
+    many = [add(runs, clock, f"{n}", 0.01, student="many") for n in range(3)]
+    one = add(runs, clock, "one", 0.01, student="one")
+    for _ in range(400):
+        runs.train_a_slice()
+    steps = [run.trainer.next_step for run in many]
+    assert one.trainer.next_step == pytest.approx(sum(steps), abs=6)
+    assert max(steps) - min(steps) <= 6
 
 
 def test_a_run_that_comes_back_does_not_make_up_for_its_pause(runs, clock):

@@ -1,7 +1,7 @@
 """The runs in this process: started, steered and trained in turns, and what they tell of it."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from math import inf
@@ -28,6 +28,7 @@ from explorer.engine.messages import (
 from explorer.engine.run_state import RunState
 from explorer.engine.worker.preparing import Library, Prepared
 from explorer.engine.worker.refusing import sentence, tried
+from explorer.engine.worker.shares import Shares
 from tiny_llama.checkpoint import (
     new_trainer,
     read_checkpoint,
@@ -67,8 +68,10 @@ class LiveRun:
     trainer: Trainer
     recorder: Recorder
     used: float
-    """Seconds that it has had, so that the one that has had least is next."""
+    """Seconds that it has had: of a student's runs, that with the least is next."""
     state: RunState
+    student: str = ""
+    """Fingerprint of whose it is."""
     untrained: Trainer | None = None
     """What looks at the model as it was before training, as long as that look is owed."""
     message: str = ""
@@ -147,10 +150,11 @@ class LiveRuns:
 
     Args:
         tell: sends a message to the server.
+        shares: what each student has had; None: nobody has had anything.
     """
 
-    def __init__(self, tell: Callable[[Message], None]) -> None:
-        self._send = tell
+    def __init__(self, tell: Callable[[Message], None], shares: Shares | None = None) -> None:
+        self._send, self._shares = tell, shares or Shares()
         self._runs: dict[str, LiveRun] = {}
         self._library = Library()
         self._actions: Mapping[str, Callable[[LiveRun], None]] = {
@@ -219,9 +223,10 @@ class LiveRuns:
         recorder = Recorder(folder, trainer)
         run = LiveRun(
             id=request.run,
+            student=request.student,
             trainer=trainer,
             recorder=recorder,
-            used=min((run.used for run in self._moving()), default=0.0),
+            used=self._least_used(request.student),
             state=request.state,
             untrained=_untrained(folder, trainer),
             is_measured=request.is_measured,
@@ -231,7 +236,7 @@ class LiveRuns:
         vocab_size = trainer.corpus.tokenizer.vocab_size
         return Started(next_step=trainer.next_step, vocab_size=vocab_size, note=note)
 
-    def control(self, request: Control) -> Done | Iterator[Done | None]:
+    def control(self, request: Control) -> Done | Generator[Done | None, Any, None]:
         """Pause, resume or stop a run at once, or do one step of it, which may take many pieces."""
         run = self._find(request.run)
         if request.action == "step":
@@ -268,10 +273,14 @@ class LiveRuns:
 
     def _resume(self, run: LiveRun) -> None:
         if run.state is RunState.PAUSED:
-            run.used = min((other.used for other in self._moving()), default=run.used)
+            run.used = self._least_used(run.student, usual=run.used)
             run.state, run.message = RunState.RUNNING, ""
 
-    def _step(self, run: LiveRun) -> Iterator[Done | None]:
+    def _least_used(self, student: str, usual: float = 0.0) -> float:
+        """Say what a student's run has had that comes to others: as much as they have."""
+        return min((run.used for run in self._moving() if run.student == student), default=usual)
+
+    def _step(self, run: LiveRun) -> Generator[Done | None, Any, None]:
         """Do one step, and the look at the untrained model where that is still owed."""
         has_stepped = run.trainer.is_done
         while run.state is RunState.PAUSED and not has_stepped:
@@ -292,19 +301,35 @@ class LiveRuns:
 
     # Turns.
 
-    def train_a_slice(self) -> None:
-        """Train the running run that has had the least time so far."""
+    def whose_turn(self, others: Collection[str] = ()) -> str:
+        """Name the student who has had least, of those whose runs move and of some others.
+
+        Runs that have not done a step yet come before everything: somebody has just started them.
+        """
+        new = {run.student for run in self._moving() if run.is_new}
+        return self._shares.least(new or {run.student for run in self._moving()} | set(others))
+
+    def train_a_slice(self, student: str | None = None) -> None:
+        """Train the running run of a student that has had the least time so far.
+
+        Args:
+            student: whose turn it is, who has one that runs; None: whoever has had least.
+        """
         if not (moving := self._moving()):
             return
-        run = min(moving, key=lambda run: (not run.is_new, run.used))
+        student = self.whose_turn() if student is None else student
+        own = [run for run in moving if run.student == student]
+        run = min(own, key=lambda run: (not run.is_new, run.used))
         self._send(Turn(run=run.id))
         share, is_new = max(LEAST_LOOK, min(MOST_LOOK, 1 / len(moving))), run.is_new
-        end = (began := time.monotonic()) + SLICE_SECONDS
+        end, began = time.monotonic() + SLICE_SECONDS, time.thread_time()
         while run.state is RunState.RUNNING and (time.monotonic() < end or run.is_new):
             self._advance(run, look_share=share)
             if is_new and not run.is_new:
                 break  # its first step shows at once
-        run.used += time.monotonic() - began
+        seconds = time.thread_time() - began
+        run.used += seconds
+        self._shares.charge(student, seconds)
         is_due = is_new or time.monotonic() - run.told_at > NEWS_SECONDS
         if run.state is not RunState.RUNNING or is_due:
             self._tell(run)

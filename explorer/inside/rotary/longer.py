@@ -150,7 +150,11 @@ def _ask(readers: Sequence[Reader]) -> tuple[list[tuple[Reader, Answer]], list[s
         bar.progress(at / len(readers), f"Reading long texts: {content.escaped(reader.name)}")
         try:
             answer = session.engine().analyse(
-                reader.run.id, "loss_by_position", step=reader.step, **reader.values
+                reader.run.id,
+                "loss_by_position",
+                step=reader.step,
+                owner=session.owner(),
+                **reader.values,
             )
         except UserError as error:
             refused.append(f"{reader.name}: {error}")
