@@ -23,6 +23,10 @@ class FakeRuns:
         self.students = ["run"]
         self.used = Counter()
 
+    @property
+    def n_students(self):
+        return len(self.students)
+
     def whose_turn(self, others):
         return self.shares.least({*self.students, *others})
 
@@ -77,6 +81,14 @@ def test_questions_and_runs_have_half_of_the_time_each(worker, clock, step_secon
     ask(worker, clock, 1, piece_seconds, 10**6)
     work_until(worker, clock, lambda: clock.now > 60)
     assert worker._runs.used["run"] == pytest.approx(30, abs=1)
+
+
+def test_while_several_students_train_looks_have_a_third_of_the_time(worker, clock):
+    worker._runs.students = ["one", "two", "three"]
+    for number in range(200):  # each by somebody new
+        answered = ask(worker, clock, number, 0.2, 1)
+        work_until(worker, clock, lambda answered=answered: answered)
+    assert sum(worker._runs.used.values()) == pytest.approx(clock.now * 2 / 3, rel=0.05)
 
 
 def test_a_question_is_begun_before_the_next_turn_of_a_run(worker, clock):
@@ -159,7 +171,7 @@ def test_a_first_look_comes_at_once_however_many_train_and_look_all_the_time(cla
     ask(class_of_ten, clock, 1, 0.01, 10**6, student="student 0")
     work_until(class_of_ten, clock, lambda: clock.now > 100)
     answered = ask(class_of_ten, clock, 2, 0.05, 4, student="student 5")
-    assert work_until(class_of_ten, clock, lambda: answered) <= 2 * 0.2 + 3 * SLICE_SECONDS
+    assert work_until(class_of_ten, clock, lambda: answered) <= 3 * 0.2 + 3 * SLICE_SECONDS
 
 
 def test_looks_now_and_then_never_wait_and_a_run_never_stands_still_for_them(class_of_ten, clock):
@@ -167,7 +179,7 @@ def test_looks_now_and_then_never_wait_and_a_run_never_stands_still_for_them(cla
     for number in range(200):
         student = f"student {number % 10}"
         answered = ask(class_of_ten, clock, number, 0.05, 4, student=student)
-        assert work_until(class_of_ten, clock, lambda a=answered: a) <= 2 * 0.2 + 3 * SLICE_SECONDS
+        assert work_until(class_of_ten, clock, lambda a=answered: a) <= 3 * 0.2 + 3 * SLICE_SECONDS
         for _ in range(20):
             before = Counter(runs.used)
             class_of_ten._work_a_slice()

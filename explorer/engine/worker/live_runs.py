@@ -1,13 +1,14 @@
 """The runs in this process: started, steered and trained in turns, and what they tell of it."""
 
 import time
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
 from typing import Any
 
+from cachetools import LRUCache
 from filelock import BaseFileLock
 
 from explorer.engine.limits import check_setup
@@ -29,6 +30,7 @@ from explorer.engine.run_state import RunState
 from explorer.engine.worker.preparing import Library, Prepared
 from explorer.engine.worker.refusing import sentence, tried
 from explorer.engine.worker.shares import Shares
+from explorer.engine.worker.untrained import Look, Looks
 from tiny_llama.checkpoint import (
     new_trainer,
     read_checkpoint,
@@ -40,7 +42,6 @@ from tiny_llama.errors import CheckpointError, UserError
 from tiny_llama.measuring import Measured as Measure
 from tiny_llama.measuring import measure
 from tiny_llama.metrics import read_metrics, trim_metrics
-from tiny_llama.model import TinyLlama
 from tiny_llama.recording import Recorder
 from tiny_llama.run_lock import hold_run
 from tiny_llama.setup import SETUP
@@ -55,6 +56,8 @@ LEAST_LOOK, MOST_LOOK = 0.15, 0.5
 else wants the time, so that it soon is there; little where many wait for something that moves."""
 MEASURED_AFTER = 2
 """Steps; the first ones had better show at once."""
+MOST_MEASURED = 100
+"""Setups of which it is remembered what a run of them takes."""
 LOCK_SECONDS = 30
 """How long a run waits for another process to let its folder go: a worker whose server was killed
 ends once what it is doing is done."""
@@ -72,8 +75,8 @@ class LiveRun:
     state: RunState
     student: str = ""
     """Fingerprint of whose it is."""
-    untrained: Trainer | None = None
-    """What looks at the model as it was before training, as long as that look is owed."""
+    untrained: Look | None = None
+    """The look at the model as it was before training, as long as that is owed."""
     message: str = ""
     rows: list[dict[str, Any]] = field(default_factory=list)
     """Reports that the server has not been told yet."""
@@ -103,11 +106,11 @@ class LiveRun:
         Returns:
             Whether a step is reported with it.
         """
-        trainer, began = self._next_trainer(look_share), time.monotonic()
+        work, began = self._next_work(look_share), time.monotonic()
         try:
-            if (report := trainer.advance()) is not None:
+            if (report := work.advance()) is not None:
                 self.rows.append(self.recorder.note(report))
-            self._note_time(trainer, time.monotonic() - began, report)
+            self._note_time(work, time.monotonic() - began, report)
             self.recorder.write_if_due()
             if self.is_done:
                 self.recorder.checkpoint()
@@ -120,18 +123,18 @@ class LiveRun:
             with suppress(UserError):
                 self.recorder.flush()
             return False
-        return report is not None and trainer is self.trainer
+        return report is not None and work is self.trainer
 
-    def _next_trainer(self, look_share: float) -> Trainer:
+    def _next_work(self, look_share: float) -> Trainer | Look:
         """Say whose turn it is: the training's, or the look's at the untrained model."""
-        if self.untrained is None or self.is_new:
+        if (look := self.untrained) is None or self.is_new:
             return self.trainer
         spent = self.trained_seconds + self.looked_seconds
-        is_looking = self.trainer.is_done or self.looked_seconds <= look_share * spent
-        return self.untrained if is_looking else self.trainer
+        is_due = self.looked_seconds <= look_share * spent or look.report is not None
+        return look if is_due or self.trainer.is_done else self.trainer
 
-    def _note_time(self, trainer: Trainer, seconds: float, report: StepReport | None) -> None:
-        if trainer is self.trainer:
+    def _note_time(self, work: Trainer | Look, seconds: float, report: StepReport | None) -> None:
+        if work is self.trainer:
             self.trained_seconds += seconds
         else:
             self.looked_seconds += seconds
@@ -156,7 +159,8 @@ class LiveRuns:
     def __init__(self, tell: Callable[[Message], None], shares: Shares | None = None) -> None:
         self._send, self._shares = tell, shares or Shares()
         self._runs: dict[str, LiveRun] = {}
-        self._library = Library()
+        self._library, self._looks = Library(), Looks()
+        self._measured: LRUCache[Hashable, Measure] = LRUCache(MOST_MEASURED)
         self._actions: Mapping[str, Callable[[LiveRun], None]] = {
             "pause": self._pause,
             "resume": self._resume,
@@ -167,6 +171,11 @@ class LiveRuns:
     def are_moving(self) -> bool:
         """Whether any of them trains."""
         return bool(self._moving())
+
+    @property
+    def n_students(self) -> int:
+        """How many students have runs that train."""
+        return len({run.student for run in self._moving()})
 
     def trainer_of(self, run_id: str) -> Trainer | None:
         """Give what trains a run; None where it is not in this process."""
@@ -228,13 +237,19 @@ class LiveRuns:
             recorder=recorder,
             used=self._least_used(request.student),
             state=request.state,
-            untrained=_untrained(folder, trainer),
+            untrained=self._untrained(folder, trainer),
             is_measured=request.is_measured,
         )
         recorder.checkpoint()
         self._runs[run.id] = run
         vocab_size = trainer.corpus.tokenizer.vocab_size
         return Started(next_step=trainer.next_step, vocab_size=vocab_size, note=note)
+
+    def _untrained(self, folder: Path, trainer: Trainer) -> Look | None:
+        """Give the look at a run's model before training; None where that has been done."""
+        trainer.skip_untrained()
+        has_looked = any(row.get("step") == 0 for row in read_metrics(folder))
+        return None if has_looked else self._looks.of(trainer)
 
     def control(self, request: Control) -> Done | Generator[Done | None, Any, None]:
         """Pause, resume or stop a run at once, or do one step of it, which may take many pieces."""
@@ -352,10 +367,18 @@ class LiveRuns:
         is_early = run.trainer.next_step <= MEASURED_AFTER and not run.is_done
         if not (run.is_measured or is_early or run.state is RunState.FAILED):
             run.is_measured = True
-            measured = tried(lambda: measure(run.trainer))
+            measured = tried(lambda: self._measure(run.trainer))
             if isinstance(measured, Measure):
                 self._send(Measured(run=run.id, measured=asdict(measured)))
         return is_reported
+
+    def _measure(self, trainer: Trainer) -> Measure:
+        """Measure what a run takes, once for all that take the same."""
+        config = trainer.config
+        key = trainer.model.config, config.batch_size, config.optimizer, config.beta1
+        if (measured := self._measured.get(key)) is None:
+            measured = self._measured[key] = measure(trainer)
+        return measured
 
     def _tell(self, run: LiveRun) -> None:
         self._send(run.take_news())
@@ -376,19 +399,6 @@ def _released_unless_done(lock: BaseFileLock) -> Iterator[None]:
     except BaseException:
         lock.release()
         raise
-
-
-def _untrained(folder: Path, trainer: Trainer) -> Trainer | None:
-    """Give what looks at a run's model as it was before training; None where that has been done.
-
-    The seed gives that model again. So the run's own steps need not wait for the look, and
-    nothing of it need be kept between one process and the next.
-    """
-    trainer.skip_untrained()
-    if any(row.get("step") == 0 for row in read_metrics(folder)):
-        return None
-    model = TinyLlama(trainer.model.config, seed=trainer.config.seed)
-    return Trainer(model, trainer.corpus, trainer.config)
 
 
 def _begin(folder: Path, prepared: Prepared) -> Trainer:

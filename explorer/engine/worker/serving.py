@@ -70,7 +70,7 @@ class Worker:
         self._held_up: dict[str, list[Asked]] = {}
         self._jobs: list[Job] = []
         self._ahead = 0.0
-        """Seconds that looks out of turn have had more than turns, while both wanted some."""
+        """Seconds that looks out of turn have had more than their part, while both wanted some."""
         self._sending = threading.Lock()
         self._shares = Shares()
         self.lane = Lane(self._shares, lambda number: self._send(BesideTurn(question=number)))
@@ -173,7 +173,8 @@ class Worker:
     def _work_a_slice(self) -> None:
         """Give a slice to a look out of turn, or to whoever's turn it is.
 
-        Where there are both, each has half of the time: nobody's run stands still for looks.
+        Where there are both, both go on: looks have half of the time while one student trains, and
+        a third while several do, however many look.
         """
         began, hurried = time.thread_time(), self._hurried()
         waits = self._runs.are_moving or len(hurried) < len(self._ready())
@@ -182,7 +183,7 @@ class Worker:
         elif waits:
             self._take_a_turn()
         seconds = time.thread_time() - began
-        self._ahead += seconds if is_hurried else -seconds
+        self._ahead += seconds if is_hurried else -seconds / min(2, max(1, self._runs.n_students))
         if not waits:
             self._ahead = 0.0
         elif not hurried:
