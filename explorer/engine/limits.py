@@ -143,7 +143,7 @@ _CLOUD_FOLDER = Path("/mount/src")
 _CLOUD_MEMORY = 1_000_000_000
 """What it is taken to give then: 0.69 to 2.7 GB are announced."""
 PROCESSES = 440_000_000
-"""What is always taken: the server's 185 MB with a class on all pages, a worker's 255 without a run.
+"""What is always taken: the server's 185 MB with a class on all pages, 255 a worker without a run.
 """
 _OCCUPIED, _LEAST_ROOM = PROCESSES + 110_000_000, 140_000_000
 """What all else takes, and what is left to runs at the least: a look at a model takes 80 at the

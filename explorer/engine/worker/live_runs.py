@@ -38,13 +38,15 @@ from tiny_llama.checkpoint import (
     start_folder,
     with_vocabulary,
 )
+from tiny_llama.data import TokenizedCorpus
 from tiny_llama.errors import CheckpointError, UserError
 from tiny_llama.measuring import Measured as Measure
 from tiny_llama.measuring import measure
 from tiny_llama.metrics import read_metrics, trim_metrics
 from tiny_llama.recording import Recorder
 from tiny_llama.run_lock import hold_run
-from tiny_llama.setup import SETUP
+from tiny_llama.setup import SETUP, Setup
+from tiny_llama.tokenizers import Tokenizer
 from tiny_llama.training import StepReport, Trainer
 
 SLICE_SECONDS = 0.05
@@ -181,6 +183,10 @@ class LiveRuns:
         """Give what trains a run; None where it is not in this process."""
         run = self._runs.get(run_id)
         return run.trainer if run else None
+
+    def tokens_of(self, setup: Setup, tokenizer: Tokenizer) -> TokenizedCorpus | None:
+        """Find a built-in text as cut by a tokenizer, where runs have it."""
+        return self._library.tokens_of(setup, tokenizer)
 
     def save(self) -> None:
         """Write what all of them have learned, where there is room."""

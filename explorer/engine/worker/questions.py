@@ -35,7 +35,7 @@ class Questions:
 
     def __init__(self, runs: LiveRuns) -> None:
         self._runs = runs
-        self._models = ModelCache(limits().looked_at_bytes)
+        self._models = ModelCache(limits().looked_at_bytes, runs.tokens_of)
 
     def generate(self, request: Generate) -> Generator[Written | None, Any, None]:
         """Write on from a prompt, a token at a time."""
