@@ -76,7 +76,9 @@ def analyse(
     """Have the engine analyse a model; where that fails, say why and end the page."""
     try:
         with st.spinner("Looking", show_time=True):
-            return session.engine().analyse(run.id if run else "", analysis, step=step, **values)
+            return session.engine().analyse(
+                run.id if run else "", analysis, step=step, owner=session.owner(), **values
+            )
     except UserError as error:
         showing.stop(str(error))
 
