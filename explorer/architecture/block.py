@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 import streamlit as st
 
-from explorer import content, link, presentation, session, showing
+from explorer import content, glossary, link, presentation, session, showing
 from explorer.architecture.widgets import summary
 from explorer.components.block_diagram import block_diagram, times
 from explorer.engine.run import Run
@@ -90,7 +90,7 @@ def _show_box(config: ModelConfig, panel: Panel, box: Box) -> None:
     with words:
         if formula := content.formulas().get((box.part, box.step)):
             st.code(formula, language=None, wrap_lines=True)
-        st.markdown(_words(config, box.part))
+        glossary.say(_words(config, box.part))
         _show_weights(box)
     with running:
         showing.show_code(code_of(config, box))
