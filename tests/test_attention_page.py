@@ -3,20 +3,26 @@
 import base64
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import ODD_TEXTS, QUICK, across, open_page, trained, training, until
 
+import tiny_llama
 from explorer.components import head_grid
 from explorer.components.head_grid import grid_data, role_title
 from explorer.components.reading_map import MOST_TOKENS, Reading, map_data, map_words, page
 from explorer.figures import attention as figures
 from explorer.inside.attention import VIEWS, worked_formulas
+from tiny_llama.analyses.subject import Subject
 from tiny_llama.setup import Setup
 
 pytestmark = pytest.mark.usefixtures("app_engine")
 MODELS = ("tales-llama", "tales-gpt3", "repeat-llama", "tales-alibi")
+TALES = Subject.load(Path(tiny_llama.__file__).parent / "pretrained" / "tales-llama")
+LONG = "Once there was a kind duck named Gus. " * 9
+SHORTER = "Once there was a kind duck named Gus. " * 4
 NEEDS_PAST = {"tales-gpt3", "tales-alibi"}
 VIEW_NAMES = [view.name for view in VIEWS]
 TINY = QUICK | {"steps": "1", "n_layers": "2", "d_model": "16", "context": "32"}
@@ -99,23 +105,23 @@ def test_all_heads_are_sent_with_their_roles_and_a_link_opens_one():
 
 
 def test_a_long_text_is_shown_in_a_window():
-    app = open_page("attention", view="head", text="Once there was a kind duck named Gus. " * 5)
+    app = open_page("attention", view="head", text=LONG)
     assert len(component(app, "reading")["tokens"]) == MOST_TOKENS
     app.slider(key="first").set_value(50).run()
     sent = component(app, "reading")
     assert sent["first"] == 50
-    text = ("Once there was a kind duck named Gus. " * 5)[50 : 50 + MOST_TOKENS]
-    assert "".join(sent["tokens"]) == text.replace(" ", "␣")
+    tokens = TALES.labels(TALES.read(LONG))[50 : 50 + MOST_TOKENS]
+    assert "".join(sent["tokens"]) == "".join(tokens).replace(" ", "␣")
 
 
 @pytest.mark.parametrize("view", ["head", "time"])
 def test_a_window_chosen_on_a_longer_text_falls_back_to_the_last_one(view):
-    app = open_page("attention", view=view, text="Once there was a kind duck named Gus. " * 5)
+    app = open_page("attention", view=view, text=LONG)
     app.slider(key="first").set_value(80).run()
-    app.text_area(key="text").set_value("Once there was a kind duck named Gus. Gus ran far").run()
+    app.text_area(key="text").set_value(SHORTER).run()
     assert not app.exception
     slider = app.slider(key="first")
-    assert slider.value == slider.max == 49 - MOST_TOKENS
+    assert slider.value == slider.max == len(TALES.read(SHORTER)) - MOST_TOKENS
 
 
 def test_a_head_that_another_model_lacks_falls_back_to_the_first():
@@ -167,7 +173,7 @@ def test_a_stand_alone_page_needs_nothing_else_and_escapes_the_text(reading):
 
 
 def test_a_grid_is_packed_into_a_page_of_its_own():
-    html = head_grid.page(np.zeros((1, 1, 2, 2), np.uint8), np.zeros((1, 1, 5)), "All <heads>")
+    html = head_grid.page(np.zeros((1, 1, 2, 2), np.uint8), np.zeros((1, 1, 6)), "All <heads>")
     assert "All &lt;heads&gt;" in html
     assert not re.search(r"(src|href)=|import |url\((?!#)", html)
     data = re.search(r"headGrid\(\{ data: (\{.*\}), parentElement", html)[1]
@@ -175,12 +181,12 @@ def test_a_grid_is_packed_into_a_page_of_its_own():
 
 
 def test_a_grid_names_each_head_by_its_role():
-    roles = np.array([[[0.9, 0, 0, 0, 0.1], [0.1, 0.1, np.nan, np.nan, 0.95]]])
+    roles = np.array([[[0.9, 0, 0, 0, 0, 0.1], [0.1, 0.1, np.nan, np.nan, np.nan, 0.95]]])
     sent = grid_data(np.zeros((1, 2, 4, 4), np.uint8), roles)
     assert [head["label"] for head in sent["layers"][0]] == ["Previous token", "Uniform"]
     assert sent["layers"][0][1]["scores"][2][2] is None
     assert sent["alt"].endswith("1 previous token, 1 uniform.")
-    assert role_title(np.array([0.1, 0.1, 0.1, 0.1, 0.1])) == "Mixed"
+    assert role_title(np.full(6, 0.1)) == "Mixed"
 
 
 # Figures.
@@ -219,7 +225,7 @@ def test_a_rise_is_told_by_its_steps():
 
 @pytest.mark.parametrize("run", MODELS)
 def test_the_numbers_in_the_formula_are_those_of_the_model(run, engine):
-    text = "Once there was a duck" if run != "repeat-llama" else "\nabcd\nabcd"
+    text = "Once there was a duck. The duck ran." if run != "repeat-llama" else "\nabcd\nabcd"
     for source in (3, 8):
         answer = engine.analyse(run, "stages", text=text, layer=1, head=1, reader=8)
         position = engine.poll(run).setup.model.position
@@ -234,10 +240,11 @@ def test_the_numbers_in_the_formula_are_those_of_the_model(run, engine):
 
 def test_characters_that_the_tokenizer_does_not_know_are_said_to_be_lost():
     for text, said in (
-        ("The duck", ""),
-        ("a ñ", "1 character that"),
-        ("ñ 🦙", "2 characters that"),
+        ("duck", ""),
+        ("duckñ", "1 character that"),
+        ("ñ🦙duck", "2 characters that"),
     ):
-        captions = "\n".join(each.value for each in open_page("attention", text=text).caption)
+        app = open_page("attention", run="repeat-llama", text=text)
+        captions = "\n".join(each.value for each in app.caption)
         assert ("does not know" in captions) == bool(said)
         assert said in captions

@@ -169,9 +169,9 @@ def test_llama_is_within_two_percent_of_eight_d_squared(name):
 
 def test_the_table_of_costs_has_the_counts_of_a_default_model():
     rows = cost_table(ModelConfig()).splitlines()
-    assert "| Norms in the model | 9 | 9 |" in rows
+    assert "| Norms in the model | 7 | 7 |" in rows
     assert "| Operations a token, one norm | 258 | 450 |" in rows  # 4 d + 2, 7 d + 2
-    assert "| Parameters of all norms | 576 | 1,152 |" in rows
+    assert "| Parameters of all norms | 448 | 896 |" in rows
 
 
 def test_a_token_in_its_context_is_in_brackets_and_nothing_is_markup():

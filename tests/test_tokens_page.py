@@ -181,13 +181,15 @@ def test_bits_per_byte_are_those_of_the_formula_and_an_equal_loss_gives_them_bac
     assert bits_per_byte(np.log([51.0] * 4), 4) == pytest.approx(np.log2(51))
 
 
-def test_the_recorded_losses_of_character_models_give_their_bits_per_byte():
+def test_the_recorded_losses_of_the_shipped_models_give_their_bits_per_byte():
     app = open_page("tokens", view="bits_per_byte")
     rows = [line.split("|")[1:-1] for line in markdown(app).splitlines() if r"| tales\-" in line]
+    tales = CORPORA["tales"].text()
+    tokens_a_byte = len(train_tokenizer("sentencepiece", tales).encode(tales)) / len(tales.encode())
     assert len(rows) == 6  # a row for each model of the tales
     for _, bits, loss, kind, _, _ in rows:
-        assert kind.strip() == "characters"
-        assert float(bits) == pytest.approx(float(loss) / np.log(2), abs=0.002)
+        assert kind.strip() == "sentencepiece"
+        assert float(bits) == pytest.approx(float(loss) / np.log(2) * tokens_a_byte, rel=0.05)
 
 
 @pytest.mark.parametrize("name", REAL)
