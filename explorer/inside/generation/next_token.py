@@ -41,7 +41,8 @@ def show(stage: Stage, inspection: Inspection) -> None:
     with stage.controls:
         ways = st.container(gap="xsmall")
         settings = sampling.settings()
-        seed = sampling.seed()
+        with st.popover("Seed", width="stretch"):
+            seed = sampling.seed()
     asked = {
         "text": inspection.text,
         "added": [each.token for each in added],
