@@ -25,7 +25,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "showing": ("content", "figures", "presentation", "source"),
     "widgets": ("content", "figures", "link", "words"),
     "page_list": (),
-    "stage": ("content", "page_list", "showing", "widgets"),
+    "stage": ("components", "content", "page_list", "presentation", "showing", "widgets"),
     "controls": ("content", "engine", "guard", "link", "settings", "state", "words"),
     "inspection": (
         *("content", "engine", "engine.server", "link", "session", "showing", "stage", "widgets"),
@@ -36,7 +36,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "tour": ("components", "content", "link"),
     "family": (
-        *("components", "content", "controls", "link", "showing", "stage", "widgets", "words"),
+        *("components", "content", "controls", "link", "settings", "showing", "stage", "widgets"),
+        "words",
     ),
     "inside": (
         *("components", "content", "controls", "engine", "engine.server", "figures", "inspection"),
@@ -44,7 +45,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "architecture": (
         *("components", "content", "controls", "engine", "figures", "inspection", "link"),
-        *("presentation", "session", "showing", "source", "state", "stage", "widgets"),
+        *("presentation", "session", "settings", "showing", "source", "state", "stage", "widgets"),
     ),
     "train": (
         *("components", "content", "controls", "engine", "family", "link", "run_actions"),
