@@ -41,7 +41,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "inside": (
         *("components", "content", "controls", "engine", "engine.server", "figures", "inspection"),
-        *("link", "session", "showing", "state", "stage", "widgets", "words"),
+        *("link", "presentation", "session", "showing", "state", "stage", "widgets", "words"),
     ),
     "architecture": (
         *("components", "content", "controls", "engine", "figures", "inspection", "link"),
