@@ -144,11 +144,13 @@ def label_in_line(name: str) -> str:
 
 
 def value_in_words(name: str, value: Any) -> str:
-    """Write a setting's value as the form shows it."""
+    """Write a setting's value as the form shows it, a large one with commas."""
     if value is None:
         return WHEN_OPEN[name].removeprefix("auto: ")
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, float) and value >= 1e4 and value.is_integer():
+        return f"{value:,.0f}"
     return setting_word(name, value)
 
 

@@ -15,7 +15,8 @@ from explorer.inspection import Inspection
 from explorer.stage import Stage
 from explorer.widgets import choose_stretch
 
-N_WORST = 8
+N_WORST, N_BEFORE = 8, 14
+"""Rows of the table, and letters before a token in it."""
 MOST_COLOURED = 512
 """Tokens shown one by one with their numbers."""
 MOST_BARS = 40
@@ -144,7 +145,8 @@ def worst_table(answer: Answer) -> str:
     for i in np.argsort(-losses, kind="stable")[:N_WORST]:
         if losses[i] < 0:
             break
-        before = "".join(visible(token) for token in answer["tokens"][max(0, i - 11) : i + 1])
+        read = "".join(visible(token) for token in answer["tokens"][: i + 1])
+        before = read[-N_BEFORE:]
         loss = float(losses[i])
         rows.append(
             f"| {i + 2} | {content.escaped(before)} "
