@@ -170,11 +170,18 @@ def _current(config: ModelConfig) -> Run | None:
 def _ask(run: Run | None, config: ModelConfig, path: str) -> tuple[np.ndarray, str]:
     if run:
         text = example_text(run)
-        answer = session.engine().analyse(run.id, "trace", text=text, patterns=[path])
+        answer = session.engine().analyse(
+            run.id, "trace", owner=session.owner(), text=text, patterns=[path]
+        )
         who = f"The model in the bar, which has these parts and sizes, after step {answer.step:,}"
         return answer[path], f"{who}, reading: {content.escaped(text[:60])}"
     answer = session.engine().analyse(
-        "", "fresh", model=asdict(config), path=path, n_tokens=N_TOKENS
+        "",
+        "fresh",
+        owner=session.owner(),
+        model=asdict(config),
+        path=path,
+        n_tokens=N_TOKENS,
     )
     return answer["tensor"], f"A new model of this setup, untrained, reading {N_TOKENS} tokens."
 

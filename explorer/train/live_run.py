@@ -167,7 +167,7 @@ def _share(run: Run) -> str:
     if share.n_all_runs == 1:
         return "The only run now: it has a worker to itself."
     workers = "1 worker" if share.n_workers == 1 else f"{share.n_workers} workers"
-    turn = "all turns of one" if share.n_runs == 1 else f"1 turn in {share.n_runs}"
+    turn = "all turns of one" if share.n_turns == 1 else f"1 turn in {share.n_turns}"
     return f"{share.n_all_runs} runs share {workers}; this one gets {turn}."
 
 
@@ -288,7 +288,7 @@ def _samples(run: Run) -> None:
     """Show the newest text that the model wrote, and let the student go back to earlier ones."""
     with st.container(key="samples", gap=None):
         if not run.samples:
-            st.caption("What the model writes comes as soon as it is ready.")
+            st.caption("What the model writes shows here as soon as it is ready.")
             return
         (first, untrained), *later = run.samples
         before, after = st.columns(2, gap="small")
