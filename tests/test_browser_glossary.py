@@ -20,7 +20,7 @@ def word(student, name):
 
 
 def meaning(student):
-    return student.page.get_by_role("dialog")
+    return student.page.locator(".meaning")
 
 
 def on_screen(locator):
@@ -50,6 +50,7 @@ def test_a_press_explains_a_word_beside_it_and_nothing_is_asked_of_the_server(
         head.click()
         box = meaning(student)
         expect(box).to_contain_text(HEAD)
+        expect(box).to_have_role("dialog")
         expect(box).to_have_accessible_name("head")
         expect(box).to_have_accessible_description(HEAD)
         expect(box).to_be_focused()
@@ -125,6 +126,28 @@ def test_a_word_opens_in_a_tab_of_its_own_as_any_link_does(come):
     head = word(student, "head")
     with student.page.context.expect_page() as opened:
         head.click(modifiers=["ControlOrMeta"])
-    expect(meaning(student)).to_have_count(0)
+    expect(meaning(student)).to_be_hidden()
     expect(opened.value.locator(".st-key-scrolled strong").first).to_have_text("head")
     opened.value.close()
+
+
+@pytest.mark.parametrize(
+    ("link", "over"),
+    [("/?view=research&paper=rope", "stDialog"), ("/attention", "stPopoverBody")],
+)
+def test_in_what_lies_over_the_page_a_word_is_explained_and_it_stays_open(come, link, over):
+    student = come(link)
+    settle(student)
+    if over == "stPopoverBody":
+        student.button("About").click()
+    place = student.page.get_by_test_id(over)
+    place.locator("a[href^='./?view=glossary&word=']").first.click()
+    box = meaning(student)
+    expect(box).to_be_focused()
+    box.get_by_role("paragraph").click()
+    expect(box).to_be_visible()
+    student.page.keyboard.press("Tab")
+    expect(box.get_by_role("button", name="Close")).to_be_focused()
+    student.page.keyboard.press("Escape")
+    expect(box).to_be_hidden()
+    expect(place).to_be_visible()
