@@ -290,8 +290,7 @@ class Trainer(Iterator[StepReport]):
             raise TrainingError(
                 f"Training ended at step {step}: the {name} became {value}; usually the learning "
                 f"rate (here {self.config.learning_rate_at(step):g}) is too high, or norm or "
-                f"gradient clipping are missing, so start again with a lower rate or a longer "
-                f"warm-up."
+                f"gradient clipping is missing, so start again with a lower rate or longer warm-up."
             )
 
     def _named(self, optimizer: Optimizer) -> Iterator[tuple[str, Tensor]]:
