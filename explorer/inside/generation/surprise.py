@@ -8,7 +8,8 @@ import streamlit as st
 
 from explorer import content, showing
 from explorer.engine.server.answer_cache import Answer
-from explorer.figures.labels import visible
+from explorer.figures.labels import ending, visible
+from explorer.figures.next_token import percent
 from explorer.figures.surprise import token_losses
 from explorer.inside.token_boxes import STYLE, boxed, fitting
 from explorer.inspection import Inspection
@@ -145,14 +146,12 @@ def worst_table(answer: Answer) -> str:
     for i in np.argsort(-losses, kind="stable")[:N_WORST]:
         if losses[i] < 0:
             break
-        read = "".join(visible(token) for token in answer["tokens"][: i + 1])
-        before = read[-N_BEFORE:]
         loss = float(losses[i])
         rows.append(
-            f"| {i + 2} | {content.escaped(before)} "
+            f"| {i + 2} | {content.escaped(ending(answer['tokens'][: i + 1]))} "
             f"| **{content.escaped(visible(answer['tokens'][i + 1]))}** | {loss:.2f} "
-            f"| {np.exp(-loss):.2g} | {answer['ranks'][i]} "
+            f"| {percent(np.exp(-loss))} | {answer['ranks'][i]} "
             f"| {content.escaped(visible(answer['guesses'][i]))}, "
-            f"{answer['guess_probabilities'][i]:.0%} |"
+            f"{percent(answer['guess_probabilities'][i])} |"
         )
     return "\n".join(rows)
