@@ -84,6 +84,7 @@ SECTIONS = (
             "schedule": "Learning-rate schedule",
             "warmup_steps": "Warm-up steps",
             "seed": "Seed",
+            "data_seed": "Seed of the data",
         },
     ),
     Section(
@@ -123,6 +124,7 @@ LABELS: Mapping[str, str] = {
 """What every setting is called on a page."""
 WHEN_OPEN: Mapping[str, str] = {
     "vocab_size": "auto: the tokenizer's usual",
+    "data_seed": "auto: as the seed",
     "n_kv_heads": "auto: as many as heads",
     "d_head": "auto: width / heads",
     "d_hidden": "auto: LLaMA's rule",

@@ -16,8 +16,8 @@ from explorer.inspection import Inspection
 from explorer.stage import Stage
 from explorer.widgets import choose_stretch
 
-N_WORST, N_BEFORE = 8, 14
-"""Rows of the table, and letters before a token in it."""
+N_WORST = 8
+"""Rows of the table."""
 MOST_COLOURED = 512
 """Tokens shown one by one with their numbers."""
 MOST_BARS = 40
