@@ -260,7 +260,7 @@ class Trainer(Iterator[StepReport]):
         """Do one step of training; return the loss and the length of the gradient."""
         config, context = self.config, self.model.config.context
         batch = self.corpus.batch(
-            batch_size=config.batch_size, context=context, seed=config.seed, step=step
+            batch_size=config.batch_size, context=context, seed=config.seed_of_data, step=step
         )
         if self.model.config.dropout:
             torch.manual_seed(_dropout_seed(config.seed, step))

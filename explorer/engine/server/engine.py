@@ -18,7 +18,7 @@ from explorer.engine.limits import (
     with_expected_vocabulary,
 )
 from explorer.engine.messages import Action, Checkpoint, Forget
-from explorer.engine.run import Run
+from explorer.engine.run import Mark, Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.admission import Admission
 from explorer.engine.server.answer_cache import Answer
@@ -206,6 +206,17 @@ class Engine:
         run = self._own(run_id, owner)
         run.name = " ".join(name.split())[:MOST_NAME_LETTERS]
         store.write_name(run)
+
+    def mark(self, run_id: str, mark: Mark, *, owner: str) -> None:
+        """Pin a run to the top of its student's lists, hide it from them, or neither.
+
+        Raises:
+            EngineError: if the run is another student's.
+            CheckpointError: if the disk is full.
+        """
+        run = self._own(run_id, owner)
+        run.mark = mark
+        store.write_mark(run)
 
     def delete(self, run_id: str, *, owner: str) -> None:
         """Delete a run and all that it has learned.

@@ -8,7 +8,8 @@ import streamlit as st
 
 from explorer import content, showing
 from explorer.engine.server.answer_cache import Answer
-from explorer.figures.labels import visible
+from explorer.figures.labels import ending, visible
+from explorer.figures.next_token import percent
 from explorer.figures.surprise import token_losses
 from explorer.inside.token_boxes import STYLE, boxed, fitting
 from explorer.inspection import Inspection
@@ -16,6 +17,7 @@ from explorer.stage import Stage
 from explorer.widgets import choose_stretch
 
 N_WORST = 8
+"""Rows of the table."""
 MOST_COLOURED = 512
 """Tokens shown one by one with their numbers."""
 MOST_BARS = 40
@@ -144,13 +146,12 @@ def worst_table(answer: Answer) -> str:
     for i in np.argsort(-losses, kind="stable")[:N_WORST]:
         if losses[i] < 0:
             break
-        before = "".join(visible(token) for token in answer["tokens"][max(0, i - 11) : i + 1])
         loss = float(losses[i])
         rows.append(
-            f"| {i + 2} | {content.escaped(before)} "
+            f"| {i + 2} | {content.escaped(ending(answer['tokens'][: i + 1]))} "
             f"| **{content.escaped(visible(answer['tokens'][i + 1]))}** | {loss:.2f} "
-            f"| {np.exp(-loss):.2g} | {answer['ranks'][i]} "
+            f"| {percent(np.exp(-loss))} | {answer['ranks'][i]} "
             f"| {content.escaped(visible(answer['guesses'][i]))}, "
-            f"{answer['guess_probabilities'][i]:.0%} |"
+            f"{percent(answer['guess_probabilities'][i])} |"
         )
     return "\n".join(rows)
