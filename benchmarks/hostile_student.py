@@ -13,7 +13,9 @@ machine with other work, only the two beside each other say something. Killed ar
 ended; workers that ended otherwise count, too.
 
 The share is that of the ordinary runs' steps a second under attack in those beside a tenth ordinary
-student: the mean of them, and the slowest run's.
+student: the mean of them, and the slowest run's. In brackets is the mean by the workers' processor
+time: how many steps of the ordinary runs a second of it brought forth, which says the same on a
+busy machine.
 """
 
 import argparse
@@ -41,7 +43,8 @@ from streamlit_client import Tab, user_key
 
 TABLE_HEAD = """\
 | what one browser does | killed | page p95, s (before) | look p95, s (before) \
-| share of fair share, mean / slowest | memory at most, MB | troubles of the others | load |
+| share of fair share, mean / slowest (by processor) \
+| memory at most, MB | troubles of the others | load |
 | --- | --- | ---: | ---: | ---: | ---: | --- | ---: |"""
 N_ORDINARY = 9
 PATIENCE = 120.0
@@ -172,7 +175,7 @@ async def measure(app: AppServer, limit: MemoryLimit, attack: str, seconds: floa
     lessons = [asyncio.create_task(each.attend()) for each in (*students, tenth)]
     await until_all_move(app, [*students, tenth])
     calm_from = time.perf_counter()
-    calm = await speeds(app, students, seconds)
+    calm, calm_pace = await speeds(app, students, seconds)
     if attack != "nothing":
         lessons.pop().cancel()
         await tenth._train.press("run_stop")
@@ -182,7 +185,7 @@ async def measure(app: AppServer, limit: MemoryLimit, attack: str, seconds: floa
     hostile = subprocess.Popen([sys.executable, __file__, "--attack", attack, app.address])
     try:
         await asyncio.sleep(NEARLY_THERE)
-        under = await speeds(app, students, seconds)
+        under, pace = await speeds(app, students, seconds)
     finally:
         hostile.kill()
         hostile.wait()
@@ -199,7 +202,8 @@ async def measure(app: AppServer, limit: MemoryLimit, attack: str, seconds: floa
         ", ".join(name for name, is_so in killed.items() if is_so) or "–",
         f"{_p95(pages)} ({_p95(calm_pages)})",
         f"{_p95(looks)} ({_p95(calm_looks)})",
-        f"{_ratio(mean(under), mean(calm)):.2f} / {_ratio(min(under), mean(calm)):.2f}",
+        f"{_ratio(mean(under), mean(calm)):.2f} / {_ratio(min(under), mean(calm)):.2f} "
+        f"({_ratio(pace, calm_pace):.2f})",
         f"{memory.most_megabytes:.0f}",
         "; ".join(f"{troubles.count(each)} × {each[:60]}" for each in dict.fromkeys(troubles))
         or "–",
@@ -230,19 +234,28 @@ async def until_all_move(app: AppServer, students: Sequence[Student]) -> None:
                 await asyncio.sleep(0.5)
 
 
-async def speeds(app: AppServer, students: Sequence[Student], seconds: float) -> list[float]:
-    """Measure each run's steps a second, over so long; there are none where the server has died."""
-    before, began = steps_of(app), time.perf_counter()
+async def speeds(
+    app: AppServer, students: Sequence[Student], seconds: float
+) -> tuple[list[float], float]:
+    """Measure each run's steps a second, over so long; there are none where the server has died.
+
+    Returns:
+        Those, and how many steps all of them did in a second of the workers' processor time.
+    """
+    before, began = read(app), time.perf_counter()
     await asyncio.sleep(seconds)
-    after, passed = steps_of(app), time.perf_counter() - began
-    return [(after.get(each.run_id, 0) - before.get(each.run_id, 0)) / passed for each in students]
+    after, passed = read(app), time.perf_counter() - began
+    if not (before and after):
+        return [0.0] * len(students), 0.0
+    done = [after.steps.get(each.run_id, 0) - before.steps.get(each.run_id, 0) for each in students]
+    return [n / passed for n in done], _ratio(sum(done), after.workers - before.workers)
 
 
-def steps_of(app: AppServer) -> dict[str, int]:
-    """Give the last step of each run."""
+def read(app: AppServer) -> Meter | None:
+    """Read what has been used so far; None where the server has died."""
     with suppress(OSError, StopIteration):
-        return Meter.read(app).steps
-    return {}
+        return Meter.read(app)
+    return None
 
 
 def processor() -> str:

@@ -223,6 +223,7 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
         "against": _one_of(),
         "cost": _one_of(),
         "paper": (_one_of(), ""),
+        "word": (_text(MOST_LETTERS), ""),
     },
     ("family_tree",): {
         "node": _one_of(),

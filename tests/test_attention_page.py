@@ -220,7 +220,7 @@ def test_the_words_of_a_picture_say_its_numbers():
 
 def test_tokens_on_an_axis_are_never_markup():
     picture = figures.next_tokens(["<b>", "&"], np.array([[0.9, 0.1], [0.2, 0.8]]))
-    assert list(picture.figure.layout.xaxis.ticktext) == ["&lt;b&gt;", "&amp;"]
+    assert list(picture.figure.layout.yaxis.ticktext) == ["&lt;b&gt;", "&amp;"]
 
 
 def test_a_rise_is_told_by_its_steps():

@@ -8,6 +8,7 @@ from tiny_runs import SETUP
 from explorer.engine import limits as limits_module
 from explorer.engine.limits import (
     OWN,
+    PROCESSES,
     SHARED,
     check_setup,
     held_bytes,
@@ -66,7 +67,7 @@ def test_a_small_container_gets_smaller_limits(monkeypatch, word, n_bytes, wante
     assert replace(here, **fitted) == wanted
     if wanted is SHARED:
         most = step_bytes(Setup()) + 20 * held_bytes(Setup())
-        assert most < here.training_bytes < here.process_bytes < n_bytes / 3
+        assert most < here.training_bytes < here.process_bytes <= n_bytes - PROCESSES
 
 
 def test_every_tiny_preset_fits_the_smallest_place(monkeypatch):

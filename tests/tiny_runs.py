@@ -59,3 +59,5 @@ class Clock:
 
     def monotonic(self):
         return self.now
+
+    thread_time = monotonic

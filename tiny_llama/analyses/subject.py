@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tiny_llama.checkpoint import load_model, load_snapshot
 from tiny_llama.corpora import CORPORA, Task
+from tiny_llama.data import TokenizedCorpus
 from tiny_llama.errors import TextError
 from tiny_llama.model import TinyLlama
 from tiny_llama.setup import Setup, snapshot_steps
@@ -31,6 +32,8 @@ class Subject:
     """Its run folder, where snapshots of earlier steps may be."""
     note: str = ""
     """What of it was damaged, and what was taken instead, in sentences; empty: nothing was."""
+    tokens: TokenizedCorpus | None = None
+    """The text that it learned from as its tokenizer cuts it, where somebody has that already."""
 
     @classmethod
     def load(cls, folder: Path) -> "Subject":

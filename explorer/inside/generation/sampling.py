@@ -26,7 +26,8 @@ def settings() -> dict[str, Any]:
             min_value=0.0,
             max_value=2.0,
             step=0.05,
-            help="Divides the logits: below 1 bolder, above 1 wilder; 0: always the likeliest.",
+            help="Divides the logits: below 1 more cautious, above 1 more daring; 0: always the "
+            "likeliest token.",
         ),
         "top_k": link.widget(
             top_k.slider,
@@ -45,7 +46,7 @@ def settings() -> dict[str, Any]:
             min_value=0.0,
             max_value=1.0,
             step=0.01,
-            help="Keeps the fewest tokens that reach this share together.",
+            help="Keeps the likeliest tokens, as few as reach this share together.",
         ),
         "min_p": link.widget(
             min_p.slider,
