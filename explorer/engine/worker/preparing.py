@@ -52,6 +52,7 @@ class Library:
         self._kept: LRUCache[Key, TokenizedCorpus] = LRUCache(MOST_KEPT)
         self._lock = threading.Lock()
         self._cutting = threading.Lock()
+        self._learning = threading.Lock()
 
     def warm_up(self) -> None:
         """Get the text ready that most runs begin with, before anybody waits for it."""
@@ -92,6 +93,13 @@ class Library:
             return kept
         if setup.tokenizer not in _LEARNED or not isinstance(corpus, TextCorpus):
             return self._cut(setup, corpus, setup.tokenizer)
+        if setup.corpus == OWN_TEXT:
+            return self._learned(setup, corpus)
+        with self._learning:  # who wants the same meanwhile takes what is learned here
+            return self._find(setup) or self._learned(setup, corpus)
+
+    def _learned(self, setup: Setup, corpus: TextCorpus) -> TokenizedCorpus:
+        """Let a tokenizer learn from the text, and cut the text by it."""
         own = self._text(corpus) if setup.corpus == OWN_TEXT else ""
         tokenizer = tokenizer_of(setup.tokenizer, setup.corpus, own, setup.vocab_size)
         return self._cut(setup, corpus, tokenizer)
