@@ -15,6 +15,7 @@ from tiny_llama.setup import (
     nearest_preset,
     setting_word,
     setup_of_preset,
+    usual_tokenizer,
 )
 
 PARTS: Mapping[str, str] = {
@@ -232,7 +233,8 @@ def name_by_what_differs(setup: Setup) -> str:
     preset = nearest_preset(setup.model)
     found = changes(setup_of_preset(preset), setup)
     words = [] if preset == TINY[0] else [find_preset(preset).title]
-    words += [_difference(name, new) for name, (_, new) in found.items() if name not in _APART]
+    apart = (*_APART, "tokenizer") if _is_usual(setup) else _APART
+    words += [_difference(name, new) for name, (_, new) in found.items() if name not in apart]
     return _some(words)
 
 
@@ -241,6 +243,11 @@ _APART = (
     "embedding_std",
 )
 """Settings that make no other model, or that all pretrained ones have otherwise: they are older."""
+
+
+def _is_usual(setup: Setup) -> bool:
+    """Tell whether a setup cuts its text as such a text usually is."""
+    return setup.tokenizer == usual_tokenizer(setup.corpus)
 
 
 def _difference(name: str, value: Any) -> str:

@@ -199,7 +199,7 @@ def test_the_slowest_pair_turns_as_slowly_as_the_card_says():
 
 def test_fewer_key_value_heads_make_the_cache_smaller():
     words = said(open_page("architecture", view="components", slot="n_kv_heads"))
-    for kept in ("1.02 kB", "512 bytes", "256 bytes"):  # 2 × 4 layers × heads × 16 × 2 bytes
+    for kept in ("768 bytes", "384 bytes", "192 bytes"):  # 2 × 3 layers × heads × 16 × 2 bytes
         assert f"{kept} of cache a token" in words
 
 

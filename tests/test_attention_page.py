@@ -135,6 +135,20 @@ def test_a_model_of_a_task_opens_on_its_clearest_induction_head(engine, view):
     assert [again.selectbox(key=key).value for key in ("layer", "head")] == [0, place[1]]
 
 
+@pytest.mark.parametrize("view", VIEW_NAMES)
+def test_a_view_has_one_slider_of_training_steps(view):
+    app = open_page("attention", view=view, run="repeat-llama")
+    steps = [each.key for each in app.select_slider if each.key == "at"]
+    assert len(steps) == (view != "time")  # the time machine brings its own
+
+
+def test_ones_own_run_can_be_looked_back_at_without_a_choice(engine):
+    usual = Setup().with_values(TINY | {"steps": "40"})
+    name = trained(engine, {"looks back": usual})["looks back"]
+    app = open_page("attention", owner="looks back", run=name, view="time")
+    assert len(component(app, "time")["steps"]) >= 6
+
+
 def test_a_layer_that_another_model_lacks_falls_back_to_the_usual_one():
     usual = open_page("attention", view="head", run="repeat-llama")
     app = open_page("attention", view="head", run="repeat-llama", layer="3", head="2")

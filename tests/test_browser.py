@@ -157,7 +157,7 @@ def test_two_tabs_of_a_student_steer_the_same_run(come):
 
 
 def test_a_link_with_every_setting_starts_exactly_that_setup_and_still_names_it_all(server, come):
-    words = UNUSUAL | {"steps": "7"}
+    words = UNUSUAL | {"steps": "7", "tokenizer": "sentencepiece"}
     student = come(link(**words))
     wanted = Setup().with_values(words)
     student.train()

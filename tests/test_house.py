@@ -25,6 +25,10 @@ NEEDS_NO_TORCH += [
     "analyses",
     "diagram",
     "dial",
+    "comparing.plan_file",
+    "comparing.power",
+    "comparing.results",
+    "comparing.isoflop",
 ]
 WORKER = ROOT / "explorer" / "engine" / "worker"
 

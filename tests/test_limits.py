@@ -29,8 +29,8 @@ from tiny_llama.train_config import TrainConfig
         (replace(SETUP, model=ModelConfig(d_model=4096, n_heads=1)), f"{OWN.parameters:,}"),
         (replace(SETUP, model=ModelConfig(n_layers=10_000, d_model=8)), "n_layers=10,000"),
         (
-            replace(SETUP, model=ModelConfig(feed_forward="moe_swiglu", n_experts=65)),
-            "n_experts=65 are 260 experts",
+            replace(SETUP, model=ModelConfig(feed_forward="moe_swiglu", n_experts=86)),
+            "n_experts=86 are 258 experts",
         ),
         (replace(SETUP, model=ModelConfig(context=1024)), "context=1,024"),
         (replace(SETUP, training=TrainConfig(batch_size=20_000)), "MB for activations"),

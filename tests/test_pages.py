@@ -251,7 +251,7 @@ def open_as(owner, **link):
 def test_every_page_names_the_model_that_it_looks_at(name):
     app = open_page(name)
     said = "\n".join(element.value for element in app.markdown)
-    assert "4 layers × 64 wide" in said
+    assert "3 layers × 64 wide" in said
     assert "shipped with the app" in said
     assert "step 4,000" in said
     assert f"held-out loss {pretrained_run().last('held_out_loss'):.3f}" in said

@@ -2,14 +2,16 @@
 
 import ast
 import difflib
+import re
 from dataclasses import replace
 from itertools import pairwise
+from urllib.parse import unquote
 
 import pytest
 from conftest import open_page
 from exercises import holds
 
-from explorer import content
+from explorer import content, glossary
 from explorer.architecture import compute, memory, parameters, sizes, speed, training
 from explorer.architecture.accelerators import USUAL, accelerators
 from explorer.architecture.assumptions import Serving
@@ -90,6 +92,15 @@ def test_each_paper_says_its_letters_what_it_is_to_llama_and_where_to_touch_it()
         assert (
             card.touch.page in ("attention", "architecture", "train", "tokens") or card.touch.link
         )
+
+
+@holds("home", "glossary")
+def test_entries_have_words_with_a_dotted_line_each_of_which_has_its_entry():
+    entries = content.glossary().values()
+    marked = [glossary.marked_apart(term.meaning, but=term.word) for term in entries]
+    pressed = [word for text in marked for word in re.findall(r"word=([^)]+)\)", text)]
+    assert len(pressed) > len(marked) / 2
+    assert {unquote(word) for word in pressed} <= set(content.glossary())
 
 
 # The family tree.

@@ -118,17 +118,10 @@ def test_holms_adjustment_is_that_of_a_worked_example():
     assert holm([0.9, 0.8]) == [1.0, 1.0]
 
 
-def test_where_runs_diverged_pairs_count_by_their_sign():
-    whole = [1.0, 1.1, 0.9, 1.2, 1.05, 1.0]
-    found = judge({"one": paired_difference([None] * 6, whole)})["one"]
-    assert found.verdict is Verdict.WORSE
-    assert found.p_different == pytest.approx(stats.binomtest(6, 6).pvalue)
-    assert "of 6 runs each, 6 of its own and 0 of the other diverged" in found.sentence()
-    some = paired_difference([0.9, None, *[x - 0.1 for x in whole[2:]]], whole, margin=1.0)
-    assert some.p_different == pytest.approx(stats.binomtest(5, 6).pvalue)
-    assert some.p_equal == 1.0
-    both = paired_difference([None] * 6, [None] * 6)
-    assert judge({"one": both})["one"].verdict is Verdict.UNCLEAR
+def test_runs_that_diverged_are_told_with_the_result():
+    found = paired_difference([4.2, 4.2, 1.0], [1.1, 1.0, 0.9], n_diverged=(2, 0))
+    said = judge({"one": found})["one"].sentence()
+    assert "3 seeds; 2 of its runs and 0 of the other's diverged, and count as they began)" in said
 
 
 def test_more_is_better_where_accuracy_counts():
@@ -150,7 +143,10 @@ def test_a_verdict_is_one_sentence_with_its_interval():
     assert said.startswith("better: its held-out loss differs by -")
     assert "6 seeds" in said
     assert "by Holm over 2 comparisons" in said
-    assert found["b"].sentence().startswith("equal within the margin: ")
+    equal = found["b"].sentence()
+    assert equal.startswith("equal within the margin: ")
+    assert "less than the margin of 0.1, p below 0.001" in equal
+    assert "margin" not in said
     unclear = judge({"a": difference(*draw(8, 6))})["a"].sentence()
     assert "is found in 8 of 10 cases" in unclear
     assert unclear.startswith("not enough seeds to tell: ")

@@ -28,6 +28,11 @@ export function isFullSize() {
   return document.documentElement.hasAttribute("data-full-size")
 }
 
+// Whether something lies over the page that takes keys first; one that is shut is no such thing.
+export function hasDialog() {
+  return [...document.querySelectorAll("[role=dialog]")].some(each => each.checkVisibility())
+}
+
 // How many pixels of the screen's height the frame takes above the picture.
 export function above(root) {
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize)

@@ -177,7 +177,7 @@ class Turns:
         return _Asker(now, spent=EAGER if is_crowd else 0.0)
 
     def _may_pass(self, asker: _Asker) -> bool:
-        """Tell whether a question is taken at once; one soon after others uses that up."""
+        """Tell whether a question is taken at once; that of who asks again soon is counted."""
         if asker.spent < SOON or asker.spent >= EAGER:
             return asker.spent < SOON
         now = self._clock()

@@ -31,22 +31,24 @@ class Judgement:
     def sentence(self, measure: str = "loss") -> str:
         """Say in one sentence what was found, with its interval and how sure it is."""
         found = self.difference
-        if found.n < 2 and not found.has_divergence:
+        if found.n < 2:
             return f"{self.verdict}: a comparison takes two seeds, and {found.n} are done."
         return f"{self.verdict}: {_measured(found, measure)}{self._why()}."
 
     def _why(self) -> str:
         found = self.difference
         if self.verdict is Verdict.UNCLEAR:
-            if found.has_divergence or not found.sd:
+            if not found.sd:
                 return ""
             least = found.sd * detectable(found.n, n_comparisons=self.n_comparisons)
             return (
                 f"; with {found.n} seeds that differ so much, a difference of {least:.2g} is found "
                 f"in 8 of 10 cases"
             )
-        p = self.p_equal if self.verdict is Verdict.EQUAL else self.p_different
-        return f", p {_p(p)}{_among(self.n_comparisons)}"
+        among = _among(self.n_comparisons)
+        if self.verdict is Verdict.EQUAL:
+            return f", less than the margin of {found.margin:g}, p {_p(self.p_equal)}{among}"
+        return f", p {_p(self.p_different)}{among}"
 
 
 def judge(differences: Mapping[str, Difference], *, alpha: float = ALPHA) -> dict[str, Judgement]:
@@ -92,16 +94,14 @@ def _verdict(found: Difference, p_different: float, p_equal: float, alpha: float
 
 
 def _measured(found: Difference, measure: str) -> str:
-    """Say how large the difference is, or in how many seeds which side diverged."""
-    if found.has_divergence:
-        first, second = found.n_diverged
-        return (
-            f"of {found.n_pairs} runs each, {first} of its own and {second} of the other diverged"
-        )
-    within = f", within ±{found.margin:g}" if found.margin else ""
+    """Say how large the difference is, and in how many seeds which side diverged."""
+    first, second = found.n_diverged
+    diverged = (
+        f"; {first} of its runs and {second} of the other's diverged, and count as they began"
+    )
     return (
         f"its {measure} differs by {found.mean:+.3g} (95%: {found.low:+.3g} to "
-        f"{found.high:+.3g}; {found.n} seeds){within}"
+        f"{found.high:+.3g}; {found.n} seeds{diverged if first or second else ''})"
     )
 
 

@@ -7,7 +7,9 @@
 //
 // Pointing and keys say what a box computes, on this side alone; only a press goes to the server.
 
-import { button, element, isFullSize, readTheme, resolver, saveSvg, svgElement, svgRoot } from "../shared.js"
+import {
+  button, element, hasDialog, isFullSize, readTheme, resolver, saveSvg, svgElement, svgRoot,
+} from "../shared.js"
 
 const [LETTER, DIGIT] = [10, 9.2] // widths on a wire, a little more than they are
 const [ROOM, PART] = [240, 4] // for the numbers on a wire, and between those side by side
@@ -58,7 +60,7 @@ const focusOn = (root, box) => root.querySelector(`[data-box="${CSS.escape(box)}
 
 // A dialog that closes would give the focus back to the box that opened it, which is drawn anew.
 function whenFree(act) {
-  if (document.querySelector("[role=dialog]")) waiting = setTimeout(whenFree, 20, act)
+  if (hasDialog()) waiting = setTimeout(whenFree, 20, act)
   else if (document.activeElement === document.body) act()
 }
 

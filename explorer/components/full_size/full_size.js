@@ -1,7 +1,7 @@
 // Lets the page's picture fill the screen, and gives it back its place: by the button, the key F, and
 // Escape. What is not the picture is hidden by the frame's style, also for keys and who reads aloud.
 
-import { element, isFullSize, readTheme, svgElement } from "../shared.js"
+import { element, hasDialog, isFullSize, readTheme, svgElement } from "../shared.js"
 
 const LARGER = "M3 9V3h6M15 3h6v6M21 15v6h-6M9 21H3v-6"
 const SMALLER = "M9 3v6H3M21 9h-6V3M15 21v-6h6M3 15h6v6"
@@ -42,7 +42,7 @@ function say() {
 
 addEventListener("keydown", event => {
   if (!here?.isConnected || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return
-  if (event.key === "Escape" && isFullSize() && !document.querySelector("[role=dialog]")) {
+  if (event.key === "Escape" && isFullSize() && !hasDialog()) {
     turn(false)
     here.focus()
   }

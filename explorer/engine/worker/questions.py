@@ -45,7 +45,7 @@ class Questions:
                 f"n_tokens={settings.n_tokens} must be at most {MOST_GENERATED}; ask for fewer."
             )
         found = self._subject(request)
-        prompt = found.tokenizer.encode(_checked_prompt(request.prompt))
+        prompt = found.tokenizer.encode_prompt(_checked_prompt(request.prompt))
         said = []
         for next_token in generate(found.model, prompt, settings):
             said.append(next_token.token)
