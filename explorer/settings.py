@@ -15,6 +15,7 @@ from tiny_llama.setup import (
     nearest_preset,
     setting_word,
     setup_of_preset,
+    usual_tokenizer,
 )
 
 PARTS: Mapping[str, str] = {
@@ -45,10 +46,10 @@ MODEL_FINE_POINTS: Mapping[str, str] = {
     "n_active_experts": "Experts at work on a token",
     "unembedding_bias": "Biases on logits",
     "embedding_scale": "Embeddings times √d_model",
-    "embedding_norm": "Norm behind the embedding",
+    "embedding_norm": "Norm after the embedding",
     "d_head": "Width of a head",
     "d_hidden": "Width of the hidden layer",
-    "hidden_multiple": "Hidden layer in multiples of",
+    "hidden_multiple": "Hidden layer rounded up to multiples of",
     "rope_theta": "RoPE's base (theta)",
     "rope_theta_local": "RoPE's base in layers with a window",
     "rope_fraction": "Share of a head that RoPE turns",
@@ -59,7 +60,7 @@ MODEL_FINE_POINTS: Mapping[str, str] = {
     "dropout": "Dropout",
     "init_std": "Spread of the starting weights",
     "embedding_std": "Spread of the starting embedding",
-    "scaled_residual_init": "Smaller start into the residual stream",
+    "scaled_residual_init": "Smaller start for what is added to the stream",
 }
 
 
@@ -146,11 +147,13 @@ def label_in_line(name: str) -> str:
 
 
 def value_in_words(name: str, value: Any) -> str:
-    """Write a setting's value as the form shows it."""
+    """Write a setting's value as the form shows it, a large one with commas."""
     if value is None:
         return WHEN_OPEN[name].removeprefix("auto: ")
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, float) and value >= 1e4 and value.is_integer():
+        return f"{value:,.0f}"
     return setting_word(name, value)
 
 
@@ -230,7 +233,8 @@ def name_by_what_differs(setup: Setup) -> str:
     preset = nearest_preset(setup.model)
     found = changes(setup_of_preset(preset), setup)
     words = [] if preset == TINY[0] else [find_preset(preset).title]
-    words += [_difference(name, new) for name, (_, new) in found.items() if name not in _APART]
+    apart = (*_APART, "tokenizer") if _is_usual(setup) else _APART
+    words += [_difference(name, new) for name, (_, new) in found.items() if name not in apart]
     return _some(words)
 
 
@@ -239,6 +243,11 @@ _APART = (
     "embedding_std",
 )
 """Settings that make no other model, or that all pretrained ones have otherwise: they are older."""
+
+
+def _is_usual(setup: Setup) -> bool:
+    """Tell whether a setup cuts its text as such a text usually is."""
+    return setup.tokenizer == usual_tokenizer(setup.corpus)
 
 
 def _difference(name: str, value: Any) -> str:

@@ -209,6 +209,15 @@ def walk(app: AppTest, name: str) -> AppTest:
     return app
 
 
+MARK = re.compile(r"\[([^\]]+)\]\((\./\?view=glossary&word=[^)\s]+)\)")
+"""A word that is explained at a touch, and the link to its entry."""
+
+
+def prose(app: AppTest) -> list[str]:
+    """List the texts of a page, without the marks of words that are explained at a touch."""
+    return [MARK.sub(r"\1", each.value) for kind in (app.markdown, app.caption) for each in kind]
+
+
 def numbers(app: AppTest) -> dict[str, str]:
     """Read the numbers in the slim line of a view, by their labels."""
     line = next(

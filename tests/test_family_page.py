@@ -9,8 +9,9 @@ from explorer import content, controls
 from explorer.family.filtering import Filter, counted
 from explorer.family.page import VIEWS
 from explorer.family.tree import ROOT, family_tree
+from explorer.settings import describe
 from tiny_llama.miniatures import MINIATURES
-from tiny_llama.setup import Setup, describe_changes
+from tiny_llama.setup import Setup, changes
 
 pytestmark = pytest.mark.usefixtures("app_engine")
 
@@ -86,7 +87,7 @@ def test_the_card_of_llama_names_its_sizes_and_how_open_it_was():
     text = said(open_page("family_tree")).replace("\\", "")
     assert "7B: 6,738,415,616; 13B: 13,015,864,320" in text
     assert "llama-1-7b" not in text
-    assert "open to researchers on request" in text
+    assert "granted access case by case" in text
 
 
 def test_an_entry_without_an_architecture_says_so():
@@ -218,7 +219,8 @@ def test_a_miniature_opens_the_train_page_with_its_choices_and_says_what_it_has(
     asked = controls.link_to(Setup(model=config))
     for label in ("Train its miniature", "See its architecture"):
         assert all(f"{name}={word}" in found[label].query_string for name, word in asked.items())
-    changed = describe_changes(Setup(), Setup(model=config))
+    changed = describe(changes(Setup(), Setup(model=config)))
+    assert "Norm: rmsnorm → layernorm, Positions: rope → learned" in changed
     assert content.escaped(changed) in said(app)
 
 

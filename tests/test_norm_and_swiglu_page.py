@@ -178,6 +178,8 @@ def test_a_token_in_its_context_is_in_brackets_and_nothing_is_markup():
     assert in_context(list("ab c"), 2) == "ab⟦␣⟧c"
     assert in_context(["<b>", "*", "|"], 1) == "\\<b\\>⟦\\*⟧\\|"
     assert in_context(list("x" * 30), 20).startswith("…")
+    words = [" Once", " there", " was", " a", " kind", " duck", " named"]
+    assert in_context(words, 4) == "…␣there␣was␣a⟦␣kind⟧␣duck…"
 
 
 TOKENS = ["a", " ", "<b>"]

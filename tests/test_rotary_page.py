@@ -9,7 +9,7 @@ from conftest import ODD_TEXTS, QUICK, across, open_page, trained, training
 
 from explorer.engine.server.pretrained import pretrained_run
 from explorer.figures import positions, rotary, rotary_pairs
-from explorer.inside.rotary import VIEWS, distance
+from explorer.inside.rotary import VIEWS, distance, longer
 from explorer.inside.rotary.decay import random_picture
 from tiny_llama.analyses.rotary_theory import STRETCHES, frequencies, to_interleaved, wavelengths
 from tiny_llama.config import ModelConfig
@@ -32,6 +32,12 @@ ODD = {
     "a theta for windows": {"attention": "sliding", "rope_theta_local": "1000"},
     "usual": {"corpus": "tales"},
 }
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Let the page wait for all models that read long texts, however slow the machine is."""
+    monkeypatch.setattr(longer, "EARLY_SECONDS", 600)
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +178,23 @@ def test_stretches_are_laid_over_the_models_and_a_run_of_ones_own_too(odd_runs):
     assert "ALiBi:" in words
 
 
+def test_the_first_models_that_read_long_texts_are_drawn_before_the_others(monkeypatch):
+    monkeypatch.setattr(longer, "EARLY_SECONDS", -1)
+    app = open_page("rotary", view="longer", schemes="rope,alibi", stretch="ntk")
+    (words,) = pictures(app)
+    assert words.count("RoPE:") == 1
+    assert "ALiBi:" not in words
+    (bar,) = app.get("progress")
+    assert "next: ALiBi" in bar.proto.text
+    assert bar.proto.value == 33
+    monkeypatch.setattr(longer, "EARLY_SECONDS", 600)
+    app.run()
+    (words,) = pictures(app)
+    assert "ALiBi:" in words
+    assert "NTK-aware" in words
+    assert not app.get("progress")
+
+
 def test_no_model_chosen_is_told():
     app = open_page("rotary", view="longer")
     app.button_group(key="schemes").set_value([]).run()
@@ -264,7 +287,7 @@ def test_a_loss_by_position_says_where_it_ends():
     words = positions.losses_by_position(curves, guessing=3.5).alt
     assert "guessing at random is 3.50" in words
     assert "short: 2.00 at the end of the context, where it ends" in words
-    assert "long: 1.20 at the end of the context, 2.00 at 4 of them" in words
+    assert "long: 1.20 at the end of the context, 2.00 at 4 contexts" in words
 
 
 def test_every_stretch_has_its_paper_and_every_scheme_its_model():

@@ -44,7 +44,7 @@ class TrainConfig:
     evaluate_texts: int = 32
     """Held-out texts of the model's context in each look."""
     sample_every: int = 100
-    sample_tokens: int = 200
+    sample_tokens: int = 100
     n_snapshots: int = 8
     """Copies of the weights to keep along the way, the first and last included; see below."""
 

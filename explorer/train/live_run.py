@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import link, session
+from explorer import content, link, session
 from explorer.components.live_chart import Line, live_chart
 from explorer.engine.run import Run, Series
 from explorer.engine.run_state import RunState
@@ -167,7 +167,7 @@ def _share(run: Run) -> str:
     if share.n_all_runs == 1:
         return "The only run now: it has a worker to itself."
     workers = "1 worker" if share.n_workers == 1 else f"{share.n_workers} workers"
-    turn = "all turns of one" if share.n_runs == 1 else f"1 turn in {share.n_runs}"
+    turn = "all turns of one" if share.n_turns == 1 else f"1 turn in {share.n_turns}"
     return f"{share.n_all_runs} runs share {workers}; this one gets {turn}."
 
 
@@ -243,16 +243,16 @@ def _numbers(run: Run) -> list[tuple[str, str, str]]:
         else (
             "Bits per byte",
             _last(run, "bits_per_byte", "{:.2f}"),
-            _BITS,
+            content.meaning("bits per byte"),
         )
     )
     numbers = [
-        ("Training loss", _last(run, "loss", "{:.3f}"), _LOSS),
-        ("Held-out loss", _last(run, "held_out_loss", "{:.3f}"), _HELD_OUT),
+        ("Training loss", _last(run, "loss", "{:.3f}"), content.meaning("loss")),
+        ("Held-out loss", _last(run, "held_out_loss", "{:.3f}"), content.meaning("held-out")),
         third,
-        ("Learning rate", _last(run, "learning_rate", "{:.2g}"), _RATE),
-        ("Gradient norm", _last(run, "gradient_norm", "{:.2f}"), _GRADIENT),
-        ("Parameters", f"{count_parameters(run.setup.model):,}", _PARAMETERS),
+        ("Learning rate", _last(run, "learning_rate", "{:.2g}"), content.meaning("learning rate")),
+        ("Gradient norm", _last(run, "gradient_norm", "{:.2f}"), content.meaning("gradient norm")),
+        ("Parameters", f"{count_parameters(run.setup.model):,}", content.meaning("parameter")),
     ]
     if run.status != RunState.RECORDED:  # another machine's speed says nothing about this one
         numbers += [
@@ -262,22 +262,6 @@ def _numbers(run: Run) -> list[tuple[str, str, str]]:
             else ("Trained for", _duration(run.seconds), "Waiting for others left out"),
         ]
     return numbers
-
-
-_LOSS = (
-    "how badly the model guessed each next token in the last step, in nats; 0 would be perfect, "
-    "and e to this power is among how many tokens it wavers."
-)
-_HELD_OUT = (
-    "the loss on text that it never trains on: what it has understood, not learned by heart."
-)
-_BITS = "the held-out loss by byte of text, in bits, which compares between tokenizers."
-_RATE = "how far each step moves the weights along the gradient; it rises first and then falls."
-_GRADIENT = (
-    "the length of the gradient, which says for every weight how the loss changes with it; "
-    "before it is clipped."
-)
-_PARAMETERS = "the numbers that are learned: all weights of the model together."
 
 
 def _last(run: Run, name: str, form: str) -> str:
@@ -304,7 +288,7 @@ def _samples(run: Run) -> None:
     """Show the newest text that the model wrote, and let the student go back to earlier ones."""
     with st.container(key="samples", gap=None):
         if not run.samples:
-            st.caption("What the model writes comes as soon as it is ready.")
+            st.caption("What the model writes shows here as soon as it is ready.")
             return
         (first, untrained), *later = run.samples
         before, after = st.columns(2, gap="small")

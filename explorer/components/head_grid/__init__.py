@@ -30,7 +30,7 @@ def head_grid(
 
     Args:
         maps: `l h n n`, 0 to 255.
-        roles: scores in the order of `tiny_llama.analyses.roles.ROLES`, `l h 5`.
+        roles: scores in the order of `tiny_llama.analyses.roles.ROLES`, `l h 6`.
         key: identifies the grid on the page.
         open_head: called before the page is run again.
     """

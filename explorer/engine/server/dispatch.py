@@ -65,6 +65,7 @@ class Dispatch:
             if self._registry.launch(run, worker):
                 start = Start(
                     run=run.id,
+                    student=run.owner,
                     folder=str(run.folder),
                     state=state,
                     is_measured=bool(run.measured),
@@ -114,7 +115,8 @@ class Dispatch:
         """
         worker = run.worker
         if worker is not None or (worker := self._steer_from_folder(run, action)):
-            self.pool.ask(Control(run=run.id, action=action), worker)
+            control = Control(run=run.id, student=run.owner, action=action)
+            self.pool.ask(control, worker)
 
     def _steer_from_folder(self, run: Run, action: Action) -> WorkerProcess | None:
         """Steer a run of which only the folder is left; return the worker that has to do the rest.
