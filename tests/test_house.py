@@ -93,6 +93,12 @@ def test_what_counts_and_describes_needs_no_pytorch(name):
     in_a_fresh_python(f"import sys, tiny_llama.{name}; assert 'torch' not in sys.modules")
 
 
+def test_the_worker_holds_no_statistics():
+    in_a_fresh_python(
+        "import sys, explorer.engine.worker.__main__; assert 'scipy' not in sys.modules"
+    )
+
+
 def test_the_library_needs_no_web_page():
     in_a_fresh_python(
         "import sys, tiny_llama.command_line; assert not {'streamlit', 'plotly'} & set(sys.modules)"
