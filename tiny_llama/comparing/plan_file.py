@@ -21,6 +21,7 @@ from tiny_llama.cost import count_parameters
 from tiny_llama.errors import ConfigError
 from tiny_llama.files import read_bytes
 from tiny_llama.setup import OWN_TEXT, Setup, setup_to_train
+from tiny_llama.trainable import check_trainable
 
 MOST_BYTES = 100_000
 QUIET: Mapping[str, str] = {
@@ -100,10 +101,10 @@ def _plan(
 ) -> Plan:
     """Put the plan together, and match its sides."""
     known = {name: vocabulary(setup) for name, setup in sides.items()}
-    is_matched = values.get("matched", kind in ("sides", "ladder"))
+    is_matched = _switch("matched", values.get("matched", kind in ("sides", "ladder")))
     matched = _matched(known) if is_matched else {name: Side(setup=s) for name, s in known.items()}
     try:
-        return Plan(
+        plan = Plan(
             title=str(values.get("title", "")),
             sides=matched,
             comparisons=pairs,
@@ -117,6 +118,14 @@ def _plan(
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"The experiment says a number wrongly ({error}); correct it.") from None
+    _check_runs(plan)
+    return plan
+
+
+def _check_runs(plan: Plan) -> None:
+    """Refuse a seed or a rate that no run can have, and what is too large to train."""
+    for run in (*plan.trials, *plan.seed_runs({})):
+        check_trainable(run.setup)
 
 
 _UNMATCHED = "The sides have different numbers of parameters, as was asked for."
@@ -159,11 +168,12 @@ def _of_ladder(
     table: Mapping[str, Any], shared: Mapping[str, str], _: Vocabulary
 ) -> tuple[dict[str, Setup], Pairs]:
     _known("ladder", table, ("start", "end", "order", "leave_one_out"))
-    start = _preset(table.get("start", "tiny-gpt3"), shared)
-    end = _preset(table.get("end", "tiny-llama"), shared)
-    if table.get("leave_one_out"):
+    start = _preset(_word("ladder.start", table.get("start", "tiny-gpt3")), shared)
+    end = _preset(_word("ladder.end", table.get("end", "tiny-llama")), shared)
+    if _switch("ladder.leave_one_out", table.get("leave_one_out", False)):
         return leave_one_out(start, end)
-    return ladder(start, end, _list("ladder.order", table.get("order", [])))
+    order = _list("ladder.order", table.get("order", []))
+    return ladder(start, end, [_word("ladder.order", name) for name in order])
 
 
 def _of_scaling(
@@ -176,15 +186,20 @@ def _of_scaling(
         words = _words("scaling.sizes", size)
         setup = Setup().with_values(words)
         sizes.append({name: setup.setting(name) for name in words})
-    lengths = {name: _list(f"scaling.{name}", table.get(name, [])) for name in ("steps", "budgets")}
-    return sizes_by_lengths(usual, sizes, **lengths), ()
+    steps, budgets = (
+        _list(f"scaling.{name}", table.get(name, [])) for name in ("steps", "budgets")
+    )
+    if wrong := [n for n in (*steps, *budgets) if type(n) not in (int, float) or not n > 0]:
+        raise ConfigError(f"scaling takes numbers above 0, and {wrong[0]!r} is none; correct it.")
+    whole = [int(n) for n in steps]
+    return sizes_by_lengths(usual, sizes, steps=whole, budgets=budgets), ()
 
 
 def _of_tasks(
     table: Mapping[str, Any], shared: Mapping[str, str], _: Vocabulary
 ) -> tuple[dict[str, Setup], Pairs]:
     _known("tasks", table, ("preset", "tasks", "lacking"))
-    usual = _preset(table.get("preset", "tiny-llama"), shared)
+    usual = _preset(_word("tasks.preset", table.get("preset", "tiny-llama")), shared)
     tasks = _list("tasks.tasks", table.get("tasks", list(TASKS)))
     return task_table(usual, tasks, _list("tasks.lacking", table.get("lacking", list(LACKING))))
 
@@ -224,6 +239,12 @@ def _word(where: str, value: object) -> str:
     if isinstance(value, int | float | str):
         return str(value)
     raise ConfigError(f"{where} must be one word or number; correct it.")
+
+
+def _switch(where: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{where}={value!r} must be true or false; correct it.")
+    return value
 
 
 def _table(where: str, table: object) -> Mapping[str, Any]:
