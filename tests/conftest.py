@@ -48,7 +48,7 @@ ODD_MODELS = [
 """Settings, and combinations of them, that no single choice brings about."""
 
 ODD_TEXTS = {
-    "one character": "O",
+    "one character": "a",
     "signs": "😀 שלום \u200b\t\n",
     "markup": "<b>Gus</b> **a** $x$ | `y` [d](e) ~~f~~ &amp;\n\n# g",
     "long": "The duck sat. " * 142,
