@@ -106,20 +106,20 @@ def test_a_lead_in_the_scores_becomes_nearly_all_of_the_shares():
 
 
 @holds("attention", "ablate")
-def test_without_the_heads_that_copy_the_name_is_lost():
+def test_two_heads_copy_and_only_without_both_is_the_name_lost():
     layer, head, _ = best_head("induction")
-    places = name_places()
-    check_asked("attention", "ablate", f"{layer}.{head}", "name")
-    answer = found("ablate", heads=[[layer, head]], by="zero")
-    growth = np.subtract(*answer["losses"][::-1])
-    assert growth.mean() > 0.03
-    worst = np.argsort(-growth)[:3] + 1
-    assert set(worst) <= set(places.ravel())
-    growths = found("importance", by="zero")["growth"]
-    others = [int(each) for each in np.argsort(-growths[layer]) if each != head]
-    check_asked("attention", "ablate", f"{layer}.{others[0]}")
-    both = found("ablate", heads=[[layer, head], [layer, others[0]]], by="zero")["losses"]
-    assert both[1].mean() > answer["losses"][1].mean()
+    scores = found("heads")["roles"][layer, :, list(ROLES).index("induction")]
+    other = int(np.argsort(-scores)[1])
+    check_asked("attention", "ablate", f"{layer}.{head}", f"{layer}.{other}")
+    one, both = (
+        found("ablate", heads=heads, by="zero")["losses"]
+        for heads in ([[layer, head]], [[layer, head], [layer, other]])
+    )
+    assert np.subtract(*one.mean(1)[::-1]) < 0.05
+    growth = both[1] - both[0]
+    assert growth.mean() > 0.3
+    worst = np.argsort(-growth)[:5] + 1
+    assert set(worst) <= set(name_places().ravel())
 
 
 @holds("attention", "time")
@@ -161,11 +161,11 @@ def test_draw_on_ends_at_a_choice_and_goes_on_from_an_unlikely_token():
 
 
 @holds("generation", "samples")
-def test_at_temperature_0_all_texts_are_the_same_and_at_1_5_they_part():
-    check_asked("generation", "samples", "temperature to 0", "1.5")
+def test_at_temperature_0_all_texts_are_the_same_and_at_2_they_part():
+    check_asked("generation", "samples", "temperature to 0", "to 2")
     cold, hot = (
         found("samples", seeds=[0, 1, 2], n_tokens=20, temperature=heat)["tokens"]
-        for heat in (0.0, 1.5)
+        for heat in (0.0, 2.0)
     )
     assert cold[0] == cold[1] == cold[2]
     assert len({tuple(text) for text in hot}) == 3
@@ -189,15 +189,14 @@ def test_a_name_surprises_once_and_another_one_in_its_place_surprises_more():
     check_asked("generation", "surprise", f"**{name}**", f"**{OTHER_NAME}**")
     losses = found("surprise")["losses"]
     assert losses[places[0] - 1].min() > 1
-    assert losses[places[1:] - 1].max() < 1
+    assert losses[places[1:, 1:] - 1].max() < 0.2
     assert is_name(OTHER_NAME)
     before, after = TEXT.rsplit(name, 1)
-    answer = found("surprise", text=f"{before}{OTHER_NAME}{after}")
-    at = int(places[-1, 0])
-    assert answer["losses"][at - 1] > 2 * losses[places[0] - 1].max()
+    surprises = found("surprise", text=f"{before}{OTHER_NAME}{after}")["losses"]
+    assert surprises[places[-1] - 1].min() > 2 * losses[places[0] - 1].max()
 
 
-OTHER_NAME = "Sutori"
+OTHER_NAME = "Raguvi"
 
 
 @holds("generation", "cache")
@@ -252,11 +251,12 @@ def test_large_weights_behind_norms_swell_the_first_gradients_and_a_smaller_star
 
 
 @pytest.mark.slow
-def test_in_a_deep_pre_norm_model_the_last_gradient_shrinks_and_in_a_post_norm_one_hardly_changes():
-    answer = found("placement", std=0.02, scaled=False)
-    last = answer["gradients"][:, range(len(answer["depths"])), answer["depths"] - 1]
-    assert last[0, 0] < last[0, 1] > last[0, 2] > last[0, 3]
-    assert np.ptp(last[1]) < 0.2 * last[1].mean()
+@pytest.mark.parametrize("std", [0.02, 0.12])
+def test_the_last_gradient_shrinks_with_depth_behind_pre_norms_and_not_behind_post_norms(std):
+    answer = found("placement", std=std, scaled=False)
+    before, after = answer["gradients"][:, range(len(answer["depths"])), answer["depths"] - 1]
+    assert (np.diff(before) < 0).all()
+    assert after.min() > 0.9 * after[0]
 
 
 @holds("norm_and_swiglu", "gate")
@@ -273,15 +273,17 @@ def test_a_unit_is_strong_on_the_new_name_alone():
 
 
 @holds("norm_and_swiglu", "openings")
-def test_which_model_has_more_values_near_zero_depends_on_the_threshold():
-    check_asked("norm_and_swiglu", "openings", "tales-gpt3", "0.1", "0.01")
+def test_without_a_gate_many_more_values_are_very_near_zero_and_hardly_more_are_small():
+    check_asked("norm_and_swiglu", "openings", "0.01", "tales-gpt3", "four times", "0.3")
     gated, plain = (
         found("openings", of=of, layer=0)["near_zero"].mean(0)
         for of in ("tales-llama", "tales-gpt3")
     )
-    at = {each: int(np.abs(THRESHOLDS - each).argmin()) for each in (0.01, 0.1)}
-    assert gated[at[0.1]] > plain[at[0.1]]
-    assert gated[at[0.01]] < plain[at[0.01]]
+    ratios_at = {
+        each: (plain / gated)[int(np.abs(THRESHOLDS - each).argmin())] for each in (0.01, 0.3)
+    }
+    assert 3 < ratios_at[0.01] < 5
+    assert ratios_at[0.3] < 1.2
 
 
 @holds("norm_and_swiglu", "cost")
