@@ -100,23 +100,24 @@ def test_all_heads_are_sent_with_their_roles_and_a_link_opens_one():
 
 
 def test_a_long_text_is_shown_in_a_window():
-    app = open_page("attention", view="head", text="Once there was a kind duck named Gus. " * 5)
+    text = "Once there was a kind duck named Gus. " * 12
+    app = open_page("attention", view="head", text=text)
     assert len(component(app, "reading")["tokens"]) == MOST_TOKENS
     app.slider(key="first").set_value(50).run()
     sent = component(app, "reading")
     assert sent["first"] == 50
-    text = ("Once there was a kind duck named Gus. " * 5)[50 : 50 + MOST_TOKENS]
-    assert "".join(sent["tokens"]) == text.replace(" ", "␣")
+    assert len(sent["tokens"]) == MOST_TOKENS
+    assert "".join(sent["tokens"]) in text.replace(" ", "␣")
 
 
 @pytest.mark.parametrize("view", ["head", "time"])
 def test_a_window_chosen_on_a_longer_text_falls_back_to_the_last_one(view):
-    app = open_page("attention", view=view, text="Once there was a kind duck named Gus. " * 5)
-    app.slider(key="first").set_value(80).run()
-    app.text_area(key="text").set_value("Once there was a kind duck named Gus. Gus ran far").run()
+    app = open_page("attention", view=view, text="Once there was a kind duck named Gus. " * 12)
+    app.slider(key="first").set_value(60).run()
+    app.text_area(key="text").set_value("Once there was a kind duck named Gus. " * 6).run()
     assert not app.exception
     slider = app.slider(key="first")
-    assert slider.value == slider.max == 49 - MOST_TOKENS
+    assert slider.value == slider.max < 60
 
 
 @pytest.mark.parametrize("view", ["head", "stages", "time"])
@@ -200,7 +201,7 @@ def test_a_stand_alone_page_needs_nothing_else_and_escapes_the_text(reading):
 
 
 def test_a_grid_is_packed_into_a_page_of_its_own():
-    html = head_grid.page(np.zeros((1, 1, 2, 2), np.uint8), np.zeros((1, 1, 5)), "All <heads>")
+    html = head_grid.page(np.zeros((1, 1, 2, 2), np.uint8), np.zeros((1, 1, 6)), "All <heads>")
     assert "All &lt;heads&gt;" in html
     assert not re.search(r"(src|href)=|import |url\((?!#)", html)
     data = re.search(r"headGrid\(\{ data: (\{.*\}), parentElement", html)[1]
@@ -208,12 +209,12 @@ def test_a_grid_is_packed_into_a_page_of_its_own():
 
 
 def test_a_grid_names_each_head_by_its_role():
-    roles = np.array([[[0.9, 0, 0, 0, 0.1], [0.1, 0.1, np.nan, np.nan, 0.95]]])
+    roles = np.array([[[0.9, 0, 0, 0, 0, 0.1], [0.1, 0.1, np.nan, np.nan, 0.1, 0.95]]])
     sent = grid_data(np.zeros((1, 2, 4, 4), np.uint8), roles)
     assert [head["label"] for head in sent["layers"][0]] == ["Previous token", "Uniform"]
     assert sent["layers"][0][1]["scores"][2][2] is None
     assert sent["alt"].endswith("1 previous token, 1 uniform.")
-    assert role_title(np.array([0.1, 0.1, 0.1, 0.1, 0.1])) == "Mixed"
+    assert role_title(np.full(6, 0.1)) == "Mixed"
 
 
 # Figures.
@@ -252,7 +253,7 @@ def test_a_rise_is_told_by_its_steps():
 
 @pytest.mark.parametrize("run", MODELS)
 def test_the_numbers_in_the_formula_are_those_of_the_model(run, engine):
-    text = "Once there was a duck" if run != "repeat-llama" else "\nabcd\nabcd"
+    text = "Once there was a duck by the sea. He ran" if run != "repeat-llama" else "\nabcd\nabcd"
     for source in (3, 8):
         answer = engine.analyse(run, "stages", text=text, layer=1, head=1, reader=8)
         position = engine.poll(run).setup.model.position
@@ -267,10 +268,11 @@ def test_the_numbers_in_the_formula_are_those_of_the_model(run, engine):
 
 def test_characters_that_the_tokenizer_does_not_know_are_said_to_be_lost():
     for text, said in (
-        ("The duck", ""),
-        ("a ñ", "1 character that"),
-        ("ñ 🦙", "2 characters that"),
+        ("\nabcd\nabcd", ""),
+        ("abñ", "1 character that"),
+        ("ñ🦙a", "2 characters that"),
     ):
-        captions = "\n".join(each.value for each in open_page("attention", text=text).caption)
+        app = open_page("attention", run="repeat-llama", text=text)
+        captions = "\n".join(each.value for each in app.caption)
         assert ("does not know" in captions) == bool(said)
         assert said in captions
