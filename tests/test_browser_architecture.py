@@ -22,7 +22,7 @@ def test_the_picture_is_read_by_pointer_and_keys_and_a_press_opens_a_part(come, 
     tip = picture.locator(".tip")
     norm = picture.get_by_role("button", name=re.compile("^Last norm, RMSNorm, 64 parameters"))
     norm.hover()
-    expect(tip).to_contain_text("g · x / √(mean(x²) + ε)")
+    expect(tip).to_contain_text("gain · x / √(mean(x²) + ε)")
     expect(tip).to_contain_text("norm.weight: 64")
 
     first = picture.get_by_role("button", name=re.compile("^Token numbers"))

@@ -11,7 +11,7 @@ import {
   button, element, hasDialog, isFullSize, readTheme, resolver, saveSvg, svgElement, svgRoot,
 } from "../shared.js"
 
-const [LETTER, DIGIT] = [10, 9.2] // widths on a wire, a little more than they are
+const [LETTER, DIGIT] = [10.4, 9.5] // widths on a wire, a little more than they are
 const [ROOM, PART] = [240, 4] // for the numbers on a wire, and between those side by side
 const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }
 
