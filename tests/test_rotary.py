@@ -27,8 +27,7 @@ from tiny_llama.tap import record
 from tiny_llama.training import Trainer
 
 PRETRAINED = Path(tiny_llama.__file__).parent / "pretrained"
-TEXT = "Once there was a kind duck named Gus."
-STORY = "Once there was a kind duck named Mibula. Mibula lived on a hill. Mibula loved to run."
+TEXT = "Once there was a kind duck named Milabu."
 OTHERS = ("tales-learned", "tales-sinusoidal", "tales-alibi", "tales-no-positions")
 
 
@@ -135,13 +134,13 @@ def test_decay_lets_every_query_meet_every_key_at_every_distance(tales):
 @pytest.mark.parametrize("name", ["tales-llama", *OTHERS])
 def test_scores_of_two_tokens_are_those_of_the_equations_of_each_scheme(tales, others, name):
     subject = tales if name == "tales-llama" else others[name]
-    found = ANALYSES["token_scores"].run(subject, query="fox", key="the", head=2, n_places=20)
+    found = ANALYSES["token_scores"].run(subject, query="e", key="h", head=2, n_places=20)
     model = subject.model
     scheme = model.config.position
     block = model.blocks[0]
     rows = {"q": slice(32, 48), "k": slice(64 + 32, 64 + 48)}
     weights = {each: block.attention.to_qkv.weight[at].detach() for each, at in rows.items()}
-    fox, the = (int(subject.tokenizer.encode(word)[-1]) for word in ("fox", "the"))
+    e, h = (int(subject.tokenizer.encode(mark)[-1]) for mark in "eh")
 
     def vector(token, place, which):
         x = model.embedding.weight[token].detach()
@@ -157,11 +156,11 @@ def test_scores_of_two_tokens_are_those_of_the_equations_of_each_scheme(tales, o
         return made
 
     for m, n in [(0, 0), (19, 3), (4, 17), (11, 10)]:
-        wanted = vector(fox, m, "q") @ vector(the, n, "k") / 4
+        wanted = vector(e, m, "q") @ vector(h, n, "k") / 4
         if scheme == "alibi":
             wanted -= head_slopes(4)[2] * max(0, m - n)
         assert found["scores"][m, n] == pytest.approx(wanted, abs=2e-4)
-    assert (found["query"], found["key"]) == (" fox", " the")
+    assert (found["query"], found["key"]) == tuple(subject.labels(torch.tensor([e, h])))
 
 
 @pytest.mark.parametrize("name", ["tales-llama", *OTHERS])
@@ -191,15 +190,15 @@ def test_the_spread_along_diagonals_is_that_of_a_loop():
 
 
 def test_both_conventions_agree_and_mixing_them_up_does_harm(tales):
-    found = ANALYSES["conventions"].run(tales, text=STORY, layer=1, head=2)
+    found = ANALYSES["conventions"].run(tales, text=TEXT, layer=1, head=2)
     assert found["difference"] < 1e-4
     assert found["score_difference"] < 1e-3
     np.testing.assert_allclose(found["half"][found["order"]], found["interleaved"], atol=1e-5)
-    ids = torch.from_numpy(tales.tokenizer.encode(STORY))
+    ids = torch.from_numpy(tales.tokenizer.encode(TEXT))
     with torch.no_grad():
         loss = F.cross_entropy(tales.model(ids[None])[0, :-1], ids[1:])
     assert found["loss"] == pytest.approx(float(loss))
-    assert found["mixed_loss"] > 2 * found["loss"]
+    assert found["mixed_loss"] > 1.5 * found["loss"]
 
 
 @pytest.mark.parametrize("changes", [{}, {"n_kv_heads": 2, "bias": "qkv", "qk_norm": "head"}])
