@@ -48,7 +48,7 @@ _PASTED = "own_text"
 _KEPT = "kept own text"
 _UPLOADED, _TAKEN = "uploaded_text", "taken upload"
 WHO_CAN_READ = (
-    "The text stays on this server, with your runs on it, and you alone can read it. Who has a "
+    "The text stays on this server, with your runs on it, and only you can read it. Whoever has a "
     "link to such a run sees what its model writes, and that may repeat the text."
 )
 """Said where a text is pasted."""

@@ -197,7 +197,7 @@ def _summary(run: Run, reading: Answer) -> str:
     n, left_out = len(reading["tokens"]), reading["n_left_out"]
     words = f"{n:,} token{'s' * (n != 1)}"
     if left_out:
-        words += f", its context; {left_out:,} more are left out"
+        words += f", which fill its context; {left_out:,} more are left out"
     if reading["counts"].any():
         loss = reading["losses"][reading["counts"]].mean()
         words += f" · loss {loss:.3f} nats a token" + " of the answers" * _is_task(run)

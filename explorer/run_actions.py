@@ -219,7 +219,7 @@ def _delete(run: Run) -> None:
         session.engine().delete(run.id, owner=session.owner())
         session.look_at("")
 
-    st.caption("Delete: the run, its model and its log are gone, also for those with the link.")
+    st.caption("Deleted means gone: run, model and log, also for those who have the link.")
     _button("Delete for good", ":material/delete_forever:", "delete", delete)
 
 
@@ -312,7 +312,7 @@ def _downloads(run: Run) -> None:
 
 def _run_hint(run: Run) -> str:
     if run.setup.corpus == OWN_TEXT and not session.is_text_mine(run):
-        return "Weights, tokenizer, setup and log; the text is another student's and stays theirs."
+        return "Weights, tokenizer, setup and log, without the text, which is another student's."
     return "Weights, tokenizer, setup and log; `python -m tiny_llama train --resume` goes on."
 
 

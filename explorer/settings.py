@@ -45,10 +45,10 @@ MODEL_FINE_POINTS: Mapping[str, str] = {
     "n_active_experts": "Experts at work on a token",
     "unembedding_bias": "Biases on logits",
     "embedding_scale": "Embeddings times √d_model",
-    "embedding_norm": "Norm behind the embedding",
+    "embedding_norm": "Norm after the embedding",
     "d_head": "Width of a head",
     "d_hidden": "Width of the hidden layer",
-    "hidden_multiple": "Hidden layer in multiples of",
+    "hidden_multiple": "Hidden layer rounded up to multiples of",
     "rope_theta": "RoPE's base (theta)",
     "rope_theta_local": "RoPE's base in layers with a window",
     "rope_fraction": "Share of a head that RoPE turns",
@@ -59,7 +59,7 @@ MODEL_FINE_POINTS: Mapping[str, str] = {
     "dropout": "Dropout",
     "init_std": "Spread of the starting weights",
     "embedding_std": "Spread of the starting embedding",
-    "scaled_residual_init": "Smaller start into the residual stream",
+    "scaled_residual_init": "Smaller start for what is added to the stream",
 }
 
 

@@ -60,7 +60,7 @@ def _what_goes_along() -> str:
     run = session.current_run()
     if run is not None and run.setup.corpus == OWN_TEXT:
         return (
-            "Who opens it sees the model, its curve and what it writes; the text that it was "
-            "trained on stays with whoever gave it."
+            "Whoever opens it sees the model, its curve and what it writes, but not the text that "
+            "it was trained on."
         )
-    return "Who opens it sees what you see: this view, its settings and its model."
+    return "Whoever opens it sees what you see: this view, its settings and its model."

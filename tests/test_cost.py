@@ -17,6 +17,7 @@ from tiny_llama.cost import (
     active_parameters,
     count_parameters,
     forward_flops,
+    hidden_flops,
     is_muon_matrix,
     kv_cache_bytes,
     kv_cache_bytes_per_token,
@@ -247,6 +248,20 @@ def test_flops_are_those_that_pytorch_counts(small, slot, choice):
         assert count.get_total_flops() == sum(forward_flops(config, 16).values())
         logits.sum().backward()
     assert count.get_total_flops() == training_flops(config, 16)
+
+
+@pytest.mark.parametrize("attention", MENU["attention"])
+@pytest.mark.parametrize("n_tokens", [1, 5, 16])
+def test_flops_of_hidden_scores_are_those_of_the_pairs_that_the_mask_hides(
+    small, attention, n_tokens
+):
+    config = replace(small, attention=attention, n_layers=3, window=4)
+    masks = [
+        _hide(n_tokens, 0, config.window_of(layer), torch.device("cpu"), torch.float32)
+        for layer in range(config.n_layers * config.has_attention)
+    ]
+    n_hidden = sum(int(mask.isinf().sum()) for mask in masks)
+    assert hidden_flops(config, n_tokens) == n_hidden * 4 * config.n_heads * config.head_width
 
 
 def test_six_n_d_is_the_exact_sum_without_attention_scores_and_with_norms():

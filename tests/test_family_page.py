@@ -86,7 +86,7 @@ def test_the_card_of_llama_names_its_sizes_and_how_open_it_was():
     text = said(open_page("family_tree")).replace("\\", "")
     assert "7B: 6,738,415,616; 13B: 13,015,864,320" in text
     assert "llama-1-7b" not in text
-    assert "open to researchers on request" in text
+    assert "granted access case by case" in text
 
 
 def test_an_entry_without_an_architecture_says_so():

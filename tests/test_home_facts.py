@@ -1,6 +1,7 @@
 """What the Home page says: every fact has a source, every count is computed, nothing is lost."""
 
 import re
+from math import exp
 
 import pytest
 
@@ -78,8 +79,8 @@ def test_the_card_says_which_sizes_are_ahead_of_gpt3_and_on_how_many_scores():
     assert wins == {"7B": 5, "13B": 11, "33B": 13, "65B": 13}
     assert {len(duels(size)) for size in wins} == {13}
     text = content.facts("model_card")["description"][0]["text"]
-    assert "the 13B, a thirteenth of its size, on 11 of 13 scores" in text
-    assert "the 33B and 65B on all 13; the 7B on 5" in text
+    assert "The 13B, a thirteenth of GPT-3's size, is ahead on 11 of 13 scores" in text
+    assert "the 33B and 65B on all 13, the 7B on only 5" in text
 
 
 def test_llama_13b_is_thirteen_times_smaller_and_ahead_on_as_many_as_the_facts_count():
@@ -329,6 +330,79 @@ def test_numbers_in_the_letters_are_those_of_the_fits():
     for number in ("0.076", "0.103"):
         assert number in said
         assert number in paper("kaplan-scaling")["equation_notes"]
+
+
+def tokens_a_parameter(fit, flops):
+    """Give the ratio that a fit of Chinchilla's law calls for (its equation 4)."""
+    both = fit["alpha"] + fit["beta"]
+    ratio = (fit["alpha"] * fit["A"] / (fit["beta"] * fit["B"])) ** (1 / both)
+    n_parameters = ratio * (flops / 6) ** (fit["beta"] / both)
+    return flops / 6 / n_parameters**2
+
+
+def test_what_each_fit_of_chinchillas_law_calls_for_is_said_beside_the_rule_of_20():
+    fits = {fit["id"]: fit for fit in content.facts("scaling_laws")["fits_for_calculator"]}
+    said = content.home("paper_chinchilla")
+    assert "$5.76 \\times 10^{23}$" in said
+    numbers = {name: round(tokens_a_parameter(fit, 5.76e23)) for name, fit in fits.items()}
+    assert numbers == {"chinchilla_rounded": 93, "chinchilla_unrounded": 59, "epoch_refit": 18}
+    assert set(re.findall(r"about (93)|for (59)|says (18)", said)) == {
+        ("93", "", ""),
+        ("", "59", ""),
+        ("", "", "18"),
+    }
+
+
+def test_what_chinchilla_showed_is_told_with_the_numbers_of_its_paper():
+    models = {
+        row["model"]: row for row in content.facts("scaling_laws")["chinchilla"]["table4_models"]
+    }
+    assert models["Chinchilla"]["params"] == 70e9
+    assert models["Gopher"]["params"] == 280e9
+    said = paper("chinchilla")["why_it_matters_to_llama"]
+    for number in ("70B on 1.4 trillion", "280B Gopher on 0.3 trillion"):
+        assert number in said
+    assert [models[name]["train_tokens"] for name in ("Chinchilla", "Gopher")] == [1.4e12, 3e11]
+
+
+def test_the_row_of_gpt3s_data_that_does_not_fit_is_told():
+    rows = {row["dataset"]: row for row in GPT3["table2_2_data"]}
+    again = {
+        name: [
+            (row["weight_percent"] + off) / 100 * 300 / row["tokens_billion"] for off in (-0.5, 0.5)
+        ]
+        for name, row in rows.items()
+    }
+    assert round(sum(again["WebText2"]) / 2, 2) == 3.47
+    assert again["WebText2"][0] > 3.3 > rows["WebText2"]["epochs_at_300B"] == 2.9
+    said = content.home("data")
+    assert all(number in said for number in ("22%", "19 billion", "3.47", "2.9", "0.64"))
+    code = next(row for row in LLAMA["table1_pretraining_data"] if row["dataset"] == "Github")
+    assert code["epochs_at_1p4T"] == 0.64
+
+
+def test_bytes_on_one_graphics_card_are_counted():
+    said = next(row["text"] for row in CARD["why"] if "graphics card" in row["title"])
+    ours, theirs = (2 * sizes()[name] / 1e9 for name in ("LLaMA-13B", "GPT-3 175B"))
+    assert (round(ours), round(theirs, -1)) == (26, 350)
+    assert "26 GB" in said
+    assert "about 350 GB" in said
+
+
+def test_what_meta_and_others_released_before_is_told_with_llama():
+    dates = {node["id"]: node["release_date"] for node in content.facts("family_tree")["nodes"]}
+    row = next(row for row in CARD["milestones"] if row["title"] == "Not Meta's first release")
+    assert "OPT came in May 2022" in row["text"]
+    assert dates["opt"].startswith("2022-05")
+    assert all(dates[name] < dates["llama-1"] for name in row["nodes"])
+
+
+def test_the_gain_of_swiglu_in_perplexity_is_that_of_the_two_losses():
+    said = content.home("paper_swiglu")
+    relu, gelu, swiglu = (float(number) for number in re.findall(r"1\.6\d\d", said))
+    for other in (relu, gelu):
+        assert 100 * (1 - exp(swiglu - other)) == pytest.approx(4, abs=0.3)
+    assert "4% less perplexity" in said
 
 
 def test_an_unknown_paper_is_a_key_error():

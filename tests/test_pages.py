@@ -411,7 +411,7 @@ def test_another_own_text_is_another_setting_and_is_named_by_its_first_words():
     assert [line["run"] for line in chart_data(app)["lines"]] == [second.id] * 2
     app.checkbox(key=f"lay_{first.id}").check().run()
     assert {line["run"] for line in chart_data(app)["lines"]} == {first.id, second.id}
-    assert "another text, so the losses do not compare" in shown(app)
+    assert "another text, so the losses cannot be compared" in shown(app)
     options = app.selectbox(key="model_choice").options
     assert options[0].startswith("Run 2, “It was the best of times…”")
     stranger = open_as("no author", run=first.id)
@@ -420,7 +420,7 @@ def test_another_own_text_is_another_setting_and_is_named_by_its_first_words():
 
 def test_who_can_read_an_own_text_and_that_a_small_one_is_learned_by_heart_is_said():
     app = own_text_app("warned", "A small text of one's own. " * 60)
-    assert "you alone can read it" in shown(app)
+    assert "only you can read it" in shown(app)
     assert "learned by heart" not in shown(app)  # 3 steps read little
     app_with(app, steps=5_000)
     assert "The text is read some 98 times" in shown(app)

@@ -264,7 +264,7 @@ def test_a_loss_by_position_says_where_it_ends():
     words = positions.losses_by_position(curves, guessing=3.5).alt
     assert "guessing at random is 3.50" in words
     assert "short: 2.00 at the end of the context, where it ends" in words
-    assert "long: 1.20 at the end of the context, 2.00 at 4 of them" in words
+    assert "long: 1.20 at the end of the context, 2.00 at 4 contexts" in words
 
 
 def test_every_stretch_has_its_paper_and_every_scheme_its_model():

@@ -64,6 +64,14 @@ def test_a_checkpointed_layer_keeps_its_input_alone(small):
     )
 
 
+def test_a_training_that_skips_hidden_scores_takes_nearly_half_of_the_square_less(small):
+    n = small.context
+    whole = exact_training_flops(small, n)
+    skipping = exact_training_flops(small, n, skips_hidden=True)
+    square = 3 * small.n_layers * 4 * n * n * small.n_heads * small.head_width
+    assert whole - skipping == square * (n - 1) / (2 * n)
+
+
 def test_a_training_is_as_many_texts_as_its_tokens_fill(small):
     assert exact_training_flops(small, 10 * small.context) == 10 * training_flops(
         small, small.context

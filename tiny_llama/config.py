@@ -49,7 +49,7 @@ class ModelConfig:
     block: str = "sequential"
     """Whether the feed-forward reads after attention or beside it."""
     embedding_scale: bool = False
-    """Whether embedded tokens are multiplied by sqrt(d_model) (Gemma, PaLM)."""
+    """Whether embedded tokens are multiplied by sqrt(d_model) (Gemma)."""
     embedding_norm: bool = False
     """Whether a norm stands right behind the embedding (BLOOM)."""
     position: str = "rope"

@@ -103,6 +103,19 @@ def forward_flops(config: ModelConfig, n_tokens: int) -> dict[str, int]:
     }
 
 
+def hidden_flops(config: ModelConfig, n_tokens: int) -> int:
+    """Count those of `forward_flops` that a kernel saves which skips what the mask hides.
+
+    They are scores and values of sources after the reader, and before its window where a layer has
+    one. LLaMA was trained with such a kernel (2302.13971, section 2.4).
+    """
+    n_windowed = config.n_windowed_layers
+    read = n_windowed * _pairs_read(n_tokens, config.window)
+    read += (config.n_layers - n_windowed) * _pairs_read(n_tokens, n_tokens)
+    hidden = config.n_layers * n_tokens * n_tokens - read
+    return config.has_attention * 2 * 2 * hidden * config.n_heads * config.head_width
+
+
 def next_token_flops(config: ModelConfig, n_tokens: int) -> dict[str, int]:
     """Count the operations to read the last of `n_tokens` with a KV cache, by component.
 
@@ -210,6 +223,12 @@ def kv_cache_bytes(
     n_windowed = config.n_windowed_layers if is_rolling else 0
     whole = (config.n_layers - n_windowed) * n_tokens
     return a_layer * (whole + n_windowed * min(n_tokens, config.window))
+
+
+def _pairs_read(n_tokens: int, window: int) -> int:
+    """Count the pairs of a reader and a source that it may read, itself included."""
+    width = min(window, n_tokens)
+    return width * (width + 1) // 2 + (n_tokens - width) * width
 
 
 def _counts(config: ModelConfig) -> tuple[int, int]:

@@ -182,19 +182,19 @@ ATTENTION: Mapping[str, AttentionOption] = {
     ),
     "alternating": AttentionOption(
         where=f"{_ATTENTIONS}.attention:Attention",
-        title="Dense and banded layers in turn",
+        title="Full and windowed layers in turn",
         paper="2005.14165",
         pattern=(False, True),
     ),
     "local_global": AttentionOption(
         where=f"{_ATTENTIONS}.attention:Attention",
-        title="Banded and dense layers in turn",
+        title="Windowed and full layers in turn",
         paper="2408.00118",
         pattern=(True, False),
     ),
     "five_local": AttentionOption(
         where=f"{_ATTENTIONS}.attention:Attention",
-        title="Five banded layers, then a dense one",
+        title="Five windowed layers, then a full one",
         paper="2503.19786",
         pattern=(True,) * 5 + (False,),
     ),
@@ -344,7 +344,7 @@ CHOICES: dict[str, Mapping[str, str]] = {
 OPTIMIZER: Mapping[str, str] = {
     "adamw": "AdamW (1711.05101)",
     "sgd": "SGD with momentum",
-    "muon": "Muon on matrices, AdamW on the rest (2502.16982)",
+    "muon": "Muon on the blocks' matrices, AdamW on the rest (2502.16982)",
 }
 
 SCHEDULE: Mapping[str, str] = {

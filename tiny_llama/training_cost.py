@@ -8,6 +8,7 @@ from tiny_llama.config import ModelConfig
 from tiny_llama.cost import (
     activation_bytes,
     count_parameters,
+    hidden_flops,
     training_flops,
     training_memory,
 )
@@ -78,9 +79,20 @@ def recipe_activations(
     return round(share * (inputs + kept(1)))
 
 
-def exact_training_flops(config: ModelConfig, n_tokens: float) -> float:
-    """Count the operations to train on `n_tokens` in whole contexts, by `training_flops`."""
-    return n_tokens / config.context * training_flops(config, config.context)
+def exact_training_flops(
+    config: ModelConfig, n_tokens: float, *, skips_hidden: bool = False
+) -> float:
+    """Count the operations to train on `n_tokens` in whole contexts, by `training_flops`.
+
+    Args:
+        config: the model.
+        n_tokens: of the whole training.
+        skips_hidden: whether attention leaves out what its mask hides, forwards and backwards.
+    """
+    a_text = training_flops(config, config.context)
+    if skips_hidden:
+        a_text -= 3 * hidden_flops(config, config.context)
+    return n_tokens / config.context * a_text
 
 
 def accelerator_hours(flops: float, *, peak_flops: float, utilisation: float) -> float:

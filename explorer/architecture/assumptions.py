@@ -127,8 +127,8 @@ def _budgets(setup: Setup, name: str, n_parameters: int) -> dict[str, Budget]:
         budgets["published"] = Budget(n_tokens=n_tokens, words=tokens_source(name))
     budgets["chinchilla"] = Budget(
         n_tokens=CHINCHILLA * n_parameters,
-        words=f"{CHINCHILLA} tokens for each of the {n_parameters:,} parameters, Chinchilla's rule "
-        "of thumb (Hoffmann et al. 2022).",
+        words=f"{CHINCHILLA} tokens for each of the {n_parameters:,} parameters, the rule of thumb "
+        "out of Chinchilla's results (Hoffmann et al. 2022).",
     )
     if name not in PRESETS or PRESETS[name].is_tiny:
         steps = setup.training.steps

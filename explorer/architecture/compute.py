@@ -120,8 +120,8 @@ def why_they_differ(config: ModelConfig) -> str:
     rows += [[name, f"{n:,.0f}", f"{100 * n / exact:+.3g}%"] for name, n in parts.items()]
     rows.append(["**The exact sum**", f"**{exact:,.0f}**", "100%"])
     return (
-        "Why they differ: 6ND leaves out attention's scores, which grow with the text, and counts "
-        "norms and biases, which stand in no matrix.\n\n" + showing.markdown_table(rows, "lrr")
+        "Why they differ: 6ND leaves out attention's scores, which grow with the text. It counts "
+        "norms and biases, which take no matrix product.\n\n" + showing.markdown_table(rows, "lrr")
     )
 
 

@@ -85,8 +85,8 @@ def _serving(config: ModelConfig, serving: Serving, accelerator: Accelerator, we
     )
     st.caption(
         f"int8 and int4 here: every matrix, {quantised}, counted; norms and biases stay in 16 "
-        f"bits. Beside weights and cache a server needs some room for what it computes just now, "
-        f"which is not counted. GB and kB are 1,000 by 1,000."
+        f"bits. Beside weights and cache a server needs some room for what it is computing, which "
+        f"is not counted. A kB is 1,000 bytes, a GB 1,000,000,000."
     )
     if not kv_cache_bytes_per_token(config):
         st.info("This model keeps no keys and values: it has no attention.")

@@ -90,7 +90,7 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
     if machine.cards < needed:
         st.warning(
             f"Weights and one cache do not fit: {needed:,} × {accelerator.name} would be needed. "
-            f"The bounds below hold as if they did."
+            f"The bounds here pretend that they do fit."
         )
     showing.in_one_line(numbers_of(config, serving, machine))
     _speeds(config, serving, machine)
@@ -216,13 +216,14 @@ def _words(config: ModelConfig, serving: Serving, machine: Machine) -> None:
         f"“Too many”: their caches do not fit beside the weights. Upper bounds for "
         f"{machine.title}, texts of {serving.n_tokens:,} tokens, weights in "
         f"{PRECISIONS[serving.precision].title}, cache in {serving.cache}. Real programs reach a "
-        f"part of this: operations take time to start, and cards wait for one another. For a model "
-        f"as small as the tiny ones the starting is nearly all, so its bound says little."
+        f"part of this: operations take time to start, and cards wait for one another. In a model "
+        f"as small as the tiny ones, starting takes nearly all of the time, so the bound says "
+        f"little."
     )
     if config.has_experts:
         share = share_of_experts_read(config, serving.n_texts)
         words += (
-            f" Of a mixture, each token reads {config.n_active_experts} of {config.n_experts} "
+            f" In a mixture, each token reads {config.n_active_experts} of {config.n_experts} "
             f"experts; {serving.n_texts:,} at once are expected to need {share:.0%} of them, if "
             f"every token chooses evenly."
         )

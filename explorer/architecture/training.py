@@ -56,8 +56,8 @@ def show(stage: Stage, setup: Setup, name: str = "") -> None:
         st.markdown(plan_words(plan))
         st.caption(budget.words)
         st.caption(
-            f"{USUAL_UTILISATION}% is what LLaMA 65B reached; a small model reaches far less, as "
-            f"its matrices keep no card busy."
+            f"{USUAL_UTILISATION}% is what LLaMA 65B reached, counted by 6ND; a small model "
+            f"reaches far less, as its matrices are too small to keep a card busy."
         )
         describe(plan.accelerator, "fp16")
     stage.explain(code="tiny_llama.training_cost:accelerator_hours")
@@ -114,7 +114,7 @@ def checks() -> list[Check]:
     six_n = 6 * count_parameters(config)
     kwh = energy_kwh(row["gpu_hours"], watts=row["gpu_watts"], usage_effectiveness=method["pue"])
     tonnes = carbon_tonnes(kwh, kg_a_kwh=method["kg_co2_per_kwh"])
-    exact = exact_training_flops(config, n_tokens)
+    exact = exact_training_flops(config, n_tokens, skips_hidden=True)
     used, used_exact = (
         model_utilisation(each, tokens_a_second=speed, peak_flops=a100_peak())
         for each in (six_n, exact / n_tokens)
@@ -143,7 +143,7 @@ def checks() -> list[Check]:
             what=f"Operations, exact, texts of {config.context:,}",
             computed=in_flops(exact),
             printed="–",
-            verdict=f"{exact / (six_n * n_tokens) - 1:+.1%}: attention's scores, less the table",
+            verdict=f"{exact / (six_n * n_tokens) - 1:+.1%}: scores that are read, less the table",
         ),
         Check(
             what="Days",
@@ -167,7 +167,7 @@ def checks() -> list[Check]:
             what="Utilisation, by the exact sum",
             computed=f"{used_exact:.1%}",
             printed="–",
-            verdict="scores counted over the whole square",
+            verdict="hidden scores skipped, as in section 2.4",
         ),
         Check(
             what="Energy, from the printed hours",
@@ -274,7 +274,7 @@ def operations(config: ModelConfig, n_tokens: int, count: str) -> float:
     """Count the operations of a training, in one of the ways of `COUNTS`."""
     counted = {
         "6nd": 6 * active_parameters(config) * n_tokens,
-        "exact": exact_training_flops(config, n_tokens),
+        "exact": exact_training_flops(config, n_tokens, skips_hidden=True),
     }
     return counted[count]
 

@@ -97,7 +97,7 @@ def cache_growth(lengths: Sequence[int], lines: Mapping[int, Sequence[int]], own
     )
     return Picture(
         figure=figure,
-        alt=f"Bytes of this model's cache grow in a straight line with the text; at "
+        alt=f"The bytes of this model's cache grow in a straight line with the text's length; at "
         f"{lengths[-1]:,} tokens: {said}. This model has {own} key/value head{'s' * (own != 1)}.",
     )
 

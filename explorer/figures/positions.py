@@ -125,9 +125,9 @@ def random_decay(
     last = len(bound) - 1
     return Picture(
         figure=figure,
-        alt=f"Scores of random vectors by distance: keys like their queries fall from 1 to "
-        f"{alike[0][last] / unit:.2f} of their score at distance {last}, the bound to "
-        f"{bound[last] / bound[0]:.2f}; keys unlike their queries stay at "
+        alt=f"Scores of random vectors by distance: those of keys like their queries fall from 1 "
+        f"to {alike[0][last] / unit:.2f} at distance {last}, the bound to "
+        f"{bound[last] / bound[0]:.2f}. Those of keys unlike their queries stay at "
         f"{np.abs(unlike[0]).max() / unit:.2f} or less on average.",
     )
 
@@ -231,7 +231,7 @@ def _said(curve: Curve) -> str:
     inside = curve.losses[curve.starts + curve.bin - 1 <= curve.context]
     words = f"{curve.name}: {inside[-1]:.2f} at the end of the context"
     if len(curve.losses) > len(inside):
-        return f"{words}, {curve.losses[-1]:.2f} at {curve.starts[-1] / curve.context:.0f} of them"
+        return f"{words}, {curve.losses[-1]:.2f} at {curve.starts[-1] / curve.context:.0f} contexts"
     return f"{words}, where it ends"
 
 

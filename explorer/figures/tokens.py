@@ -111,7 +111,7 @@ def vocabulary_trade(learned: Sequence[Priced], fixed: Sequence[Priced]) -> Pict
         text=[f"{each.size:,}" for each in learned],
         textposition="top center",
         cliponaxis=False,
-        name="SentencePiece (its size above)",
+        name="SentencePiece, with its size",
         customdata=[each.size for each in learned],
         hovertemplate="%{customdata:,} tokens: %{y:.2f} characters per token for %{x:,} parameters"
         "<extra>SentencePiece</extra>",

@@ -321,6 +321,6 @@ def doubt() -> str:
         f"**A doubt about the whole project.** The paper says {whole['gpus']:,} GPUs for about "
         f"{whole['months_printed']} months, {whole['mwh_printed']:,} MWh and "
         f"{whole['tco2eq_printed']:,} tonnes. So many GPUs for so long, at {watts} W each and "
-        f"{method['pue']} for the building, would be about {round(mwh, -1):,.0f} MWh. The two do "
-        "not agree; both stand here as printed."
+        f"{method['pue']} for the building, would be about {round(mwh, -1):,.0f} MWh. Months "
+        "and MWh do not agree; both stand here as printed."
     )

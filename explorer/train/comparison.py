@@ -37,8 +37,8 @@ def list_runs(run: Run) -> None:
         )
     if others:
         st.caption(
-            f"Ticked by themselves: your own on the same text and tokenizer, since losses compare "
-            f"only there. At most {session.MOST_OVERLAID} are drawn."
+            f"Your own runs on the same text and tokenizer are ticked from the start, since only "
+            f"their losses can be compared. At most {session.MOST_OVERLAID} are drawn."
         )
     else:
         st.caption("There is no other run of yours yet.")
@@ -67,8 +67,8 @@ def result(run: Run, others: Sequence[Run]) -> None:
         words += f" · {numbers}"
     if len(found) > 1:
         words += (
-            f" · :orange[:material/warning:] {len(found)} settings changed at once, so the "
-            f"difference is no single one's"
+            f" · :orange[:material/warning:] {len(found)} settings changed at once, so no single "
+            f"one explains the difference"
         )
     with st.container(key="result"):
         st.caption(words)
@@ -86,7 +86,7 @@ def _in_numbers(run: Run, before: Run) -> str:
     ours, theirs = run.series["held_out_loss"], before.series["held_out_loss"]
     name, form = "held-out loss", "{:.3f}"
     if session.started(run).text_id != session.started(before).text_id:
-        return "another text, so the losses do not compare"
+        return "another text, so the losses cannot be compared"
     if run.setup.model.vocab_size != before.setup.model.vocab_size:
         ours, theirs = run.series["bits_per_byte"], before.series["bits_per_byte"]
         name = "bits per byte"

@@ -58,8 +58,8 @@ def _wanted(
         notes.caption(f"**{content.escaped(name)} in small**")
     if wanted.text is not None and (n_readings := _readings(wanted)) > MANY_READINGS:
         notes.caption(
-            f":material/psychology: The text is read some {n_readings:,} times: a small one is "
-            f"learned by heart. Watch the held-out loss rise while the training loss falls."
+            f":material/psychology: The text is read some {n_readings:,} times; a short one is "
+            f"then learned by heart. Watch the held-out loss rise while the training loss falls."
         )
     if words := _say_what_changed(wanted) or _parts(chosen, wanted.setup):
         notes.caption(words)

@@ -265,17 +265,18 @@ def _numbers(run: Run) -> list[tuple[str, str, str]]:
 
 
 _LOSS = (
-    "how badly the model guessed each next token in the last step, in nats; 0 would be perfect, "
-    "and e to this power is among how many tokens it wavers."
+    "how badly the model guessed each next token in the last step, in nats; 0 would be perfect. "
+    "It is as unsure as among e to this power tokens that are all as likely."
 )
 _HELD_OUT = (
-    "the loss on text that it never trains on: what it has understood, not learned by heart."
+    "the loss on text that it never trains on: it shows what carries over, not what is known by "
+    "heart."
 )
-_BITS = "the held-out loss by byte of text, in bits, which compares between tokenizers."
-_RATE = "how far each step moves the weights along the gradient; it rises first and then falls."
+_BITS = "the held-out loss for each byte of text, in bits; tokenizers can be compared by it."
+_RATE = "how far a step moves the weights; most often it rises at first and then falls."
 _GRADIENT = (
-    "the length of the gradient, which says for every weight how the loss changes with it; "
-    "before it is clipped."
+    "the length of the gradient, before it is clipped; the gradient says for every weight how the "
+    "loss changes with it."
 )
 _PARAMETERS = "the numbers that are learned: all weights of the model together."
 
@@ -304,7 +305,7 @@ def _samples(run: Run) -> None:
     """Show the newest text that the model wrote, and let the student go back to earlier ones."""
     with st.container(key="samples", gap=None):
         if not run.samples:
-            st.caption("What the model writes comes as soon as it is ready.")
+            st.caption("What the model writes shows here as soon as it is ready.")
             return
         (first, untrained), *later = run.samples
         before, after = st.columns(2, gap="small")

@@ -18,7 +18,7 @@ def show(run: Run) -> None:
         st.markdown("\n".join(["| | predicted | measured |", "| --- | ---: | ---: |", *_rows(run)]))
         st.caption(
             "Predicted: by formula from the setup alone. Measured: counted on the tensors of the "
-            "model that trains, in one of its steps; operations are those of the matrix products, "
+            "model that trains, in one of its steps. Operations are those of the matrix products, "
             "as PyTorch counts them."
         )
 
