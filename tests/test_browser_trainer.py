@@ -1,15 +1,12 @@
 """A run trained by a real browser is the server's own: the same dice, steps, looks, and rules."""
 
-import base64
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from app_in_browser import ROOT, chromium
+from app_in_browser import chromium
+from trainer_page import train, trainer_page
 
-from explorer.components.browser_trainer.material import material
-from explorer.engine.worker.lending import lent
 from tiny_llama.checkpoint import new_trainer
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import own_text
@@ -24,41 +21,16 @@ TRAINING = TrainConfig(
     steps=60, warmup_steps=10, evaluate_every=20, evaluate_texts=11, sample_tokens=60, seed=7
 )
 SETUP = Setup(model=MODEL, training=TRAINING, corpus=OWN_TEXT)
-KINDS = {".html": "text/html", ".js": "text/javascript"}
 
 
 @pytest.fixture(scope="module")
 def page():
-    """A page of a browser that has nothing but this project's files."""
     with chromium() as browser:
-        page = browser.new_page()
-        page.route("**/*", answer)
-        page.goto("http://trainer.test/tests/browser_trainer.html")
-        page.wait_for_function("window.isReady")
-        yield page
-
-
-def answer(route):
-    path = ROOT / Path(route.request.url.removeprefix("http://trainer.test/"))
-    if path.is_file():
-        route.fulfill(body=path.read_bytes(), content_type=KINDS[path.suffix])
-    else:
-        route.abort()
+        yield trainer_page(browser)
 
 
 def trainer_of(setup):
     return new_trainer(setup, tokenize(own_text(TEXT), "characters"))
-
-
-def packed(trainer, setup=SETUP):
-    model = trainer.model.config
-    content = material(replace(setup, model=model), *lent(trainer))
-    return base64.b64encode(content).decode()
-
-
-def train(page, content, **how):
-    how = {"where": "worker", "build": "plain"} | how
-    return page.evaluate("([material, how]) => train(material, how)", [content, how])
 
 
 @pytest.mark.parametrize("seed", [0, 1, 7, 2**32 - 1])
@@ -96,7 +68,7 @@ def test_learning_rates_are_the_library_s(page, schedule, warmup_steps):
 @pytest.mark.parametrize("where", ["worker", "page"])
 def test_the_same_seed_gives_the_same_curve(page, where):
     trainer = trainer_of(SETUP)
-    found = train(page, packed(trainer), where=where)
+    found = train(page, trainer, SETUP, where=where)
     wanted = list(trainer)
     assert [row["step"] for row in found["reports"]] == list(range(TRAINING.steps + 1))
     for row, report in zip(found["reports"], wanted, strict=True):
@@ -115,7 +87,7 @@ def test_the_same_seed_gives_the_same_curve(page, where):
 
 def test_the_first_steps_agree_to_the_last_digits(page):
     trainer = trainer_of(SETUP)
-    found = train(page, packed(trainer))["reports"]
+    found = train(page, trainer, SETUP)["reports"]
     for row in found[1:6]:
         next_one = next(report for report in trainer if report.step == row["step"])
         assert row["loss"] == pytest.approx(next_one.loss, abs=2e-6)

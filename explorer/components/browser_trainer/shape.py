@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tiny_llama.config import ModelConfig
+from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.menu import FEED_FORWARD, NORM_PLACEMENT, POSITION
 from tiny_llama.setup import Setup
 
@@ -38,7 +39,8 @@ class Shape:
 def not_covered(setup: Setup) -> str:
     """Name the first setting of a run that the engine has not, as in `dropout=0.1`; "": it has all.
 
-    It is for options that the library has and the engine has not learned yet.
+    It is for options that the library has and the engine has not learned yet, and for tasks, whose
+    exercises are made in Python.
     """
     model, training = setup.model, setup.training
     has = {
@@ -50,6 +52,7 @@ def not_covered(setup: Setup) -> str:
         and FEED_FORWARD[model.feed_forward].activation in ACTIVATIONS,
         "dropout": not model.dropout,
         "optimizer": training.optimizer == "adamw",
+        "corpus": not isinstance(CORPORA.get(setup.corpus), Task),
     }
     missing = (name for name, is_there in has.items() if not is_there)
     return next((f"{name}={setup.setting(name)}" for name in missing), "")

@@ -127,7 +127,7 @@ export class Training {
       said.push(writer.write(temperature))
       yield
     }
-    return said
+    return { prompt, tokens: said }
   }
 
   check(step, name, value) {
