@@ -206,6 +206,7 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
     READING: {"text": _text(MOST_CHARACTERS)},
     INSIDE: {"at": (_text(10), "now"), "follow": (SWITCH, False)},
     ("train",): {
+        "where": (_one_of(), "server"),
         "overlay": (_several(), []),
         "without": (_several(), []),
         "curve": (_one_of(), "Loss"),

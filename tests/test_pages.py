@@ -373,7 +373,9 @@ def app_with(app, **numbers):
 
 
 def test_train_pressed_again_while_the_run_begins_is_the_same_run(app_engine, monkeypatch):
-    monkeypatch.setattr(app_engine._dispatch, "launch", lambda run: None)  # it stays at its start
+    monkeypatch.setattr(
+        app_engine._dispatch, "launch", lambda run, **_: None
+    )  # it stays at its start
     app = open_as("hasty", steps="3", **TINY)
     found = {train(app).query_params["run"] for _ in range(6)}
     assert len(session.engine().runs_of("hasty")) == len(found) == 1

@@ -53,7 +53,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "train": (
         *("components", "content", "controls", "engine", "family", "link", "run_actions"),
-        *("session", "settings", "showing"),
+        *("session", "settings", "showing", "state"),
     ),
     "home": (
         *("components", "content", "engine.server", "family", "figures", "glossary", "link"),

@@ -24,6 +24,8 @@ SERIES = (
 )
 """What is kept of each report to draw, by name as in `metrics.jsonl`."""
 
+SERVER, BROWSER = "server", "browser"
+"""Where a run can train."""
 PACE_SECONDS = 20
 """Over how long the pace of a run is measured."""
 
@@ -91,6 +93,10 @@ class Run:
     measured: Mapping[str, int] = field(default_factory=dict)
     """What the model that trains really takes; see `tiny_llama.measuring`."""
 
+    place: str = SERVER
+    """Where it trains: on the server, or in its owner's browser, whose word then counts."""
+    loan: str = ""
+    """By what the browser is known that has it; empty: none has, as far as this server knows."""
     text_mark: str = ""
     """Fingerprint of the student's own text that it was started with here; empty: none is known."""
     damage: str = ""
@@ -128,6 +134,11 @@ class Run:
     def warning(self) -> str:
         """What is wrong with its folder, for every page that looks at it; empty: nothing."""
         return (self.damage or self.record_damage) if self.is_readable else self.message
+
+    @property
+    def next_row(self) -> int:
+        """The first step of which it has no row yet; series must be in memory."""
+        return self.step + 1 if self.series["held_out_loss"].steps else 0
 
     def last(self, name: str) -> float | None:
         """Give the latest value of a series; None where there is none yet."""

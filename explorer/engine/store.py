@@ -24,7 +24,7 @@ from typing import Any
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from explorer.engine.run import Mark, Run
+from explorer.engine.run import BROWSER, SERVER, Mark, Run
 from explorer.engine.run_state import RunState
 from tiny_llama.errors import CheckpointError, UserError
 from tiny_llama.files import read_json, read_sealed, write_sealed, write_whole, writing
@@ -50,6 +50,7 @@ _KEPT = {
     "message": str,
     "step": int,
     "measured": dict,
+    "place": str,
 }
 
 
@@ -386,11 +387,13 @@ _EARLIER = (
 
 def _checked_record(path: Path) -> dict[str, Any]:
     record = read_sealed(path, (*_KEPT, "setup"))
-    record = {"text_owner": _likely_text_owner(record)} | record
+    record = {"text_owner": _likely_text_owner(record), "place": SERVER} | record
     kinds = {**_KEPT, "setup": dict}
     wrong = [name for name, kind in kinds.items() if not isinstance(record.get(name), kind)]
     if not wrong and record["status"] not in list(RunState):
         wrong = ["status"]
+    if not wrong and record["place"] not in (SERVER, BROWSER):
+        wrong = ["place"]
     if not wrong and not record["owner"].isascii():
         wrong = ["owner"]
     if wrong:
