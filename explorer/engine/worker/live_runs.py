@@ -34,7 +34,7 @@ from explorer.engine.worker.lending import lent, report_of, take_weights
 from explorer.engine.worker.preparing import Library, Prepared
 from explorer.engine.worker.refusing import sentence, tried
 from explorer.engine.worker.shares import Shares
-from explorer.engine.worker.untrained import Look, Looks
+from explorer.engine.worker.untrained import Look, Looks, as_it_began
 from tiny_llama.checkpoint import (
     new_trainer,
     read_checkpoint,
@@ -300,7 +300,7 @@ class LiveRuns:
         run = self._find(request.run)
         take_weights(run.trainer, request.arrays, next_step=request.next_step)
         for row in request.rows:
-            trainer = run.trainer if row["step"] else run.untrained or run.trainer
+            trainer = run.trainer if row["step"] else as_it_began(run.trainer)
             run.rows.append(run.recorder.note(report_of(row, trainer)))
             if not row["step"]:
                 run.untrained = None
