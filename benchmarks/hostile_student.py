@@ -1,6 +1,7 @@
 """A hostile student beside nine ordinary ones, in as much memory as Community Cloud gives at least.
 
     python benchmarks/hostile_student.py [--only WORDS] [--seconds 30] [--root FOLDER]
+    python benchmarks/hostile_student.py --cloud --python VENV/bin/python
 
 Nine students train a default run each, change a setting every eight seconds, and look into a model
 every five with a text that nobody has asked about. First they are measured with a tenth like them,
@@ -16,6 +17,11 @@ The share is that of the ordinary runs' steps a second under attack in those bes
 student: the mean of them, and the slowest run's. In brackets is the mean by the workers' processor
 time: how many steps of the ordinary runs a second of it brought forth, which says the same on a
 busy machine.
+
+With `--cloud` the app is started as on Community Cloud, as far as that can be had: what is
+committed is copied to `/mount/src`, the working directory is its root, Streamlit's settings are
+those that are set there, and limits are those that the app chooses for that place. `--python` names
+the interpreter of an environment into which `explorer/requirements.txt` was installed.
 """
 
 import argparse
@@ -26,10 +32,13 @@ import platform
 import random
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -46,6 +55,15 @@ TABLE_HEAD = """\
 | share of fair share, mean / slowest (by processor) \
 | memory at most, MB | troubles of the others | load |
 | --- | --- | ---: | ---: | ---: | ---: | --- | ---: |"""
+CLOUD_FOLDER = Path("/mount/src")
+CLOUD_SETTINGS = (
+    "--server.enableCORS=true",
+    "--server.enableXsrfProtection=true",
+    "--server.runOnSave=true",
+    "--runner.fastReruns=true",
+    "--client.showErrorDetails=false",
+)
+"""What Community Cloud sets, whatever an app's own settings say."""
 N_ORDINARY = 9
 PATIENCE = 120.0
 """Seconds after which an ordinary student gives up on a page."""
@@ -275,16 +293,22 @@ def main() -> None:
         os.nice(10)
         asyncio.run(hostile_life(chosen.attack, chosen.address))
         return
-    os.environ["TINY_LLAMA_LIMITS"] = "shared"
+    if not chosen.cloud:
+        os.environ["TINY_LLAMA_LIMITS"] = "shared"
+    with laid_out(chosen.root) if chosen.cloud else nullcontext(chosen.root) as root:
+        measure_all(chosen, root)
+
+
+def measure_all(chosen: Any, root: Path) -> None:
+    """Measure each attack that is asked for, on a fresh server."""
+    settings = [*(CLOUD_SETTINGS if chosen.cloud else ()), *chosen.settings]
     wanted = [name for name in ATTACKS if chosen.only in name]
     with MemoryLimit(chosen.megabytes) as limit:
         print(f"{chosen.megabytes} MB kept by {limit.kept_by}; {processor()}\n\n{TABLE_HEAD}")
     for attack in wanted:
         with (
             MemoryLimit(chosen.megabytes) as limit,
-            AppServer(
-                *chosen.settings, under=limit.command, python=chosen.python, root=chosen.root
-            ) as app,
+            AppServer(*settings, under=limit.command, python=chosen.python, root=root) as app,
         ):
             limit.watch(lambda app=app: (app.pid, *app.workers))  # type: ignore[misc]
             try:
@@ -294,6 +318,17 @@ def main() -> None:
             print(line, flush=True)
             if chosen.log:
                 print(json.dumps(app.printed()[-2000:]), flush=True)
+
+
+@contextmanager
+def laid_out(root: Path) -> Iterator[Path]:
+    """Copy what is committed of a project to where Community Cloud lays an app, for the while."""
+    CLOUD_FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CLOUD_FOLDER) as folder:
+        archive = subprocess.run(["git", "-C", root, "archive", "HEAD"], stdout=-1, check=True)
+        with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
+            files.extractall(folder, filter="data")
+        yield Path(folder)
 
 
 def arguments() -> Any:
@@ -310,6 +345,7 @@ def arguments() -> Any:
     )
     parser.add_argument("--root", type=Path, default=ROOT, help="another copy of the project")
     parser.add_argument("--python", default=sys.executable, help="what the server is run by")
+    parser.add_argument("--cloud", action="store_true", help="start it as on Community Cloud")
     parser.add_argument("--log", action="store_true", help="print what the server said last, too")
     parser.add_argument("--settings", nargs="*", default=[], help="more settings of Streamlit")
     parser.add_argument("--attack", help=argparse.SUPPRESS)

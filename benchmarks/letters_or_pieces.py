@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from tiny_llama.corpora import CORPORA
-from tiny_llama.corpora.tales import is_name
+from tiny_llama.corpora.tales import Tales, is_name
 from tiny_llama.data import TokenizedCorpus, tokenize
 from tiny_llama.generation import generate
 from tiny_llama.model import TinyLlama
@@ -53,7 +53,7 @@ class Learner:
     """By the share of its time."""
 
     def __post_init__(self) -> None:
-        text = CORPORA[BEGUN.corpus].text()
+        text = Tales().text()
         self.letters_a_token = len(text) / len(self.corpus.tokens)  # type: ignore[attr-defined]
         self.trainer = self._trainer(steps=100)
         next(self.trainer)
@@ -130,7 +130,7 @@ _WORDS: set[str] = set()
 def _known() -> set[str]:
     """Give every word of the tales, in small letters."""
     if not _WORDS:
-        found = re.findall(r"[A-Za-z]+", CORPORA[BEGUN.corpus].text())
+        found = re.findall(r"[A-Za-z]+", Tales().text())
         _WORDS.update(word.lower() for word in found if not is_name(word))
     return _WORDS
 

@@ -5,7 +5,9 @@ in place when it is pressed.
 """
 
 import re
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from urllib.parse import quote
 
 import streamlit as st
@@ -67,16 +69,32 @@ def address(word: str) -> str:
 
 
 def _marked(text: str, met: dict[str, str]) -> str:
-    here: set[str] = set()
+    pieces, end = [], 0
+    for place in _first_places(text):
+        if met.setdefault(place.word, text) == text:
+            words = text[place.start : place.end]
+            pieces += [text[end : place.start], f"[{words}]({address(place.word)})"]
+            end = place.end
+    return "".join([*pieces, text[end:]])
 
-    def mark(found: re.Match[str]) -> str:
-        word = _word_of(found)
-        if not word or word in here or met.setdefault(word, text) != text:
-            return found[0]
-        here.add(word)
-        return f"[{found[0]}]({address(word)})"
 
-    return _pattern().sub(mark, text)
+@dataclass(frozen=True)
+class _Place:
+    """Where a text has a word."""
+
+    word: str
+    start: int
+    end: int
+
+
+@lru_cache(maxsize=1_000)  # most texts are the app's own, and each is shown again and again
+def _first_places(text: str) -> Sequence[_Place]:
+    """Find where a text has each of its words for the first time."""
+    first: dict[str, _Place] = {}
+    for found in _pattern().finditer(text):
+        if word := _word_of(found):
+            first.setdefault(word, _Place(word, *found.span()))
+    return list(first.values())
 
 
 def _word_of(found: re.Match[str]) -> str:
@@ -86,9 +104,10 @@ def _word_of(found: re.Match[str]) -> str:
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    """Find what is protected, else a form of a word."""
+    """Find what is protected, else at the beginning of a word a form of one."""
     forms = [f"(?P<form_{n}>{_in_context(form)})" for n, (form, _) in enumerate(_forms())]
-    return re.compile("|".join([_PROTECTED, *forms]), re.MULTILINE | re.DOTALL | re.IGNORECASE)
+    pattern = f"{_PROTECTED}|(?<![\\w-])(?:{'|'.join(forms)})"
+    return re.compile(pattern, re.MULTILINE | re.DOTALL | re.IGNORECASE)
 
 
 @cache
@@ -107,6 +126,6 @@ def _in_context(form: str) -> str:
     found = re.fullmatch(r"(?:\((.*?)\) )?(.*?)(?: \((.*?)\))?", form)
     assert found
     before, words, after = found.groups()
-    behind = rf"(?<=\b{re.escape(before)}\s)" if before else r"(?<![\w-])"
+    behind = rf"(?<=\b{re.escape(before)}\s)" if before else ""
     ahead = rf"(?=\s{re.escape(after)}\b)" if after else r"(?![\w-]|\\-)"
     return behind + re.escape(words).replace(r"\ ", r"\s").replace(r"\-", r"\\?-") + ahead

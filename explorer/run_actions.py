@@ -11,7 +11,7 @@ import streamlit as st
 from explorer import content, controls, session, state
 from explorer.engine.limits import limits
 from explorer.engine.messages import Action
-from explorer.engine.run import Run
+from explorer.engine.run import BROWSER, SERVER, Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.errors import EngineError
 from explorer.engine.server.exports import Export
@@ -29,6 +29,8 @@ class Wanted:
 
     setup: Setup
     text: str | None
+    place: str = SERVER
+    """Where it is to train."""
 
     @property
     def started(self) -> Started:
@@ -42,7 +44,7 @@ def start(wanted: Wanted) -> None:
     before = session.current_run()
     parent = before.id if before and session.is_mine(before) else None
     run_id = session.engine().start_once(
-        wanted.setup, owner=session.owner(), text=wanted.text, parent=parent
+        wanted.setup, owner=session.owner(), text=wanted.text, parent=parent, place=wanted.place
     )
     session.look_at(run_id)
 
@@ -104,6 +106,9 @@ _PRESSED = "pressed to steer"
 
 
 def _steer(run: Run) -> None:
+    if run.place == BROWSER:
+        _bring_home(run)
+        return
     if run.is_moving:
         _pause_or_go_on(run, "Pause", "pause")
     elif run.status in (RunState.PAUSED, RunState.STOPPED, RunState.INTERRUPTED):
@@ -111,6 +116,17 @@ def _steer(run: Run) -> None:
     if run.is_live:
         _control("One step", "step", run, disabled=run.status != RunState.PAUSED)
         _control("Stop", "stop", run, disabled=run.status == RunState.STARTING)
+
+
+def _bring_home(run: Run) -> None:
+    """Let a run that its student's browser has stopped training go on here."""
+    if run.status not in (RunState.STOPPED, RunState.INTERRUPTED):
+        return
+
+    def bring() -> None:
+        session.engine().bring_home(run.id, owner=session.owner())
+
+    _button("Go on on the server", ":material/dns:", "home", bring)
 
 
 def _pause_or_go_on(run: Run, label: str, action: Action) -> None:

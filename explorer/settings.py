@@ -85,6 +85,7 @@ SECTIONS = (
             "schedule": "Learning-rate schedule",
             "warmup_steps": "Warm-up steps",
             "seed": "Seed",
+            "data_seed": "Seed of the data",
         },
     ),
     Section(
@@ -124,6 +125,7 @@ LABELS: Mapping[str, str] = {
 """What every setting is called on a page."""
 WHEN_OPEN: Mapping[str, str] = {
     "vocab_size": "auto: the tokenizer's usual",
+    "data_seed": "auto: as the seed",
     "n_kv_heads": "auto: as many as heads",
     "d_head": "auto: width / heads",
     "d_hidden": "auto: LLaMA's rule",
@@ -145,11 +147,13 @@ def label_in_line(name: str) -> str:
 
 
 def value_in_words(name: str, value: Any) -> str:
-    """Write a setting's value as the form shows it."""
+    """Write a setting's value as the form shows it, a large one with commas."""
     if value is None:
         return WHEN_OPEN[name].removeprefix("auto: ")
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, float) and value >= 1e4 and value.is_integer():
+        return f"{value:,.0f}"
     return setting_word(name, value)
 
 

@@ -12,7 +12,8 @@ from typing import Concatenate, Generic, ParamSpec
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import content, glossary, showing
+from explorer import content, glossary, presentation, showing
+from explorer.components import full_size
 from explorer.page_list import entry
 from explorer.widgets import choose_named
 
@@ -102,9 +103,11 @@ def _heading(page: str) -> DeltaGenerator:
 
 
 def _about(page: str) -> None:
-    """Say what the page is about, one press away."""
+    """Say what the page is about, and let its picture fill the screen, each one press away."""
     with st.popover("About", icon=":material/info:", type="tertiary", key="about"):
         st.markdown(glossary.marked_apart(content.page(page)))
+    if not presentation.is_on():
+        full_size.offer()
 
 
 def _choose(views: Sequence[View[P]]) -> View[P]:

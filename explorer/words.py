@@ -206,6 +206,7 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
     READING: {"text": _text(MOST_CHARACTERS)},
     INSIDE: {"at": (_text(10), "now"), "follow": (SWITCH, False)},
     ("train",): {
+        "where": (_one_of(), "server"),
         "overlay": (_several(), []),
         "without": (_several(), []),
         "curve": (_one_of(), "Loss"),
@@ -253,8 +254,8 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
         "utilisation": _number(0.1, 100),
         "operations": (_one_of(), "6nd"),
     },
-    ("architecture", "attention", "rotary", "norm_and_swiglu"): {"layer": (COUNT, 0)},
-    ("attention", "rotary"): {"head": (COUNT, 0), "reader": COUNT},
+    ("architecture", "attention", "rotary", "norm_and_swiglu"): {"layer": COUNT},
+    ("attention", "rotary"): {"head": COUNT, "reader": COUNT},
     ("attention",): {
         "first": (COUNT, 0),
         "source": COUNT,

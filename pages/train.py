@@ -1,6 +1,6 @@
 from explorer import run_actions, session, showing
 from explorer.stage import open_page
-from explorer.train import comparison, form, live_run, measurements
+from explorer.train import comparison, form, in_browser, live_run, measurements
 
 stage = open_page("train")
 with stage.controls:
@@ -16,7 +16,8 @@ with stage.picture, live_run.panel():
         run_actions.more(run)
         options = live_run.curve_options(run)
     run_actions.messages(run)
-    live_run.show(run, stood, options)
+    showing_it = in_browser if in_browser.is_shown(run) else live_run
+    showing_it.show(run, stood, options)
 with stage.below:
     comparison.table(run)
     run_actions.prompt(run)

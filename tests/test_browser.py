@@ -5,7 +5,7 @@ import re
 import zipfile
 
 import pytest
-from app_in_browser import LONG, TINY, link, settle
+from app_in_browser import LONG, TINY, findings, link, settle
 from playwright.sync_api import expect
 from test_setup import UNUSUAL
 from transformers import AutoModelForCausalLM
@@ -311,6 +311,7 @@ def test_all_of_a_run_is_on_a_projectors_screen_while_it_trains(come):
             assert box["y"] >= 0, selector
             assert box["x"] + box["width"] <= 1280, selector
             assert box["y"] + box["height"] <= 720, selector
+    assert findings(student) == []  # with samples that are longer than their boxes
 
 
 def test_a_part_of_the_block_is_pressed_and_one_press_restarts_with_it(server, come):

@@ -60,9 +60,9 @@ def header_end(path):
 def tensor_places(path):
     """Find where the first bytes of some tensors lie in a file, and of its header."""
     head, size = header_end(path), path.stat().st_size
-    text = path.read_bytes()[:head].decode()
+    text = path.read_bytes()[:head].decode("latin-1")  # the length in front is no text
     words = ("next_step", "digest", "exp_avg_sq", "embedding", "learning_rate", "F32", "data_off")
-    inside = [len(text[: text.index(word)].encode()) for word in words if word in text]
+    inside = [text.index(word) for word in words if word in text]
     return [3, *inside, head + 1, (head + size) // 2, size - 1]
 
 

@@ -2,19 +2,14 @@
 
 import json
 import re
-from functools import cache
-from importlib import import_module
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import MARK, PAGES, ROOT, open_page, prose
+from conftest import MARK, open_page, prose
 from test_sentences import MOST_WORDS, length, sentences
 
 from explorer import content, glossary
-from explorer.architecture import views as architecture
-from explorer.family import page as family
 from explorer.home import words
-from explorer.home.views import VIEWS as HOME
 
 GLOSSARY = content.glossary()
 TEXTS = sorted(path for path in content.HERE.rglob("*.md") if path.parent.name != "glossary")
@@ -142,31 +137,6 @@ def test_on_a_page_a_word_is_marked_once_and_again_where_the_same_text_is_drawn_
 
 
 # Where they are shown.
-
-
-@cache
-def views():
-    """List all pages and views."""
-    found = {page: [""] for page in PAGES}
-    found |= {
-        page: [view.name for view in import_module(f"explorer.inside.{page}").VIEWS]
-        for page in PAGES
-        if (ROOT / "explorer" / "inside" / page).is_dir()
-    }
-    found |= {"home": [view.name for view in HOME]}
-    found |= {"architecture": [view.name for view in architecture.VIEWS]}
-    found |= {"family_tree": [view.name for view in family.VIEWS]}
-    return [(page, view) for page, names in found.items() for view in names]
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("app_engine")
-@pytest.mark.parametrize(("page", "view"), views())
-def test_every_word_that_a_view_marks_is_explained_there(page, view):
-    app = open_page(page, **({"view": view} if view else {}))
-    found = shown(app)
-    assert found
-    assert set(found) <= set(explained(app))
 
 
 def shown(app):

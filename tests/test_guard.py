@@ -13,15 +13,17 @@ from uuid import uuid4
 import pytest
 from app_server import AppServer, resident_megabytes
 from conftest import SLOW, open_page
+from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.web.server.starlette.starlette_app_utils import generate_xsrf_token_string
 from streamlit_client import Tab, user_key
 
+from explorer.components.browser_trainer import KEY
 from explorer.engine.limits import OWN, SHARED
 from explorer.guard import messages
-from explorer.guard.server import LONG_BOX, MOST_BYTES_A_LETTER, MOST_TEXTS
+from explorer.guard.server import LONG_BOX, MOST_BYTES_A_LETTER, MOST_TEXTS, TRAINED
 from explorer.guard.texts import Texts
 from explorer.words import MOST_CHARACTERS
 
@@ -110,6 +112,11 @@ def test_a_question_is_of_a_size_that_a_page_can_send():
         assert not messages.fits(ClientState(**{name: value})), name
     assert not messages.fits(question(**{f"box{n}": "" for n in range(2_000)}))
     assert not messages.fits(ClientState(cached_message_hashes=["0"] * 10_000))
+
+
+def test_what_a_browser_has_trained_is_known_by_its_part():
+    widget = WidgetState(id=_make_trigger_id(f"$$ID-abc-{KEY}", "events"))
+    assert messages.key_of(widget) == TRAINED
 
 
 def test_the_longest_texts_that_boxes_take_are_no_longer_than_the_guard_lets_pass():

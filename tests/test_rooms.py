@@ -26,7 +26,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "showing": ("content", "figures", "glossary", "presentation", "source"),
     "widgets": ("content", "figures", "link", "words"),
     "page_list": (),
-    "stage": ("content", "glossary", "page_list", "showing", "widgets"),
+    "stage": (
+        *("components", "content", "glossary", "page_list", "presentation", "showing", "widgets"),
+    ),
     "controls": ("content", "engine", "guard", "link", "settings", "state", "words"),
     "inspection": (
         *("content", "engine", "engine.server", "link", "session", "showing", "stage", "widgets"),
@@ -37,20 +39,21 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "tour": ("components", "content", "glossary", "link"),
     "family": (
-        *("components", "content", "controls", "glossary", "link", "showing", "stage", "widgets"),
-        "words",
+        *("components", "content", "controls", "glossary", "link", "settings", "showing", "stage"),
+        *("widgets", "words"),
     ),
     "inside": (
         *("components", "content", "controls", "engine", "engine.server", "figures", "inspection"),
-        *("link", "session", "showing", "state", "stage", "widgets", "words"),
+        *("link", "presentation", "session", "showing", "state", "stage", "widgets", "words"),
     ),
     "architecture": (
         *("components", "content", "controls", "engine", "figures", "glossary", "inspection"),
-        *("link", "presentation", "session", "showing", "source", "state", "stage", "widgets"),
+        *("link", "presentation", "session", "settings", "showing", "source", "state", "stage"),
+        "widgets",
     ),
     "train": (
         *("components", "content", "controls", "engine", "family", "link", "run_actions"),
-        *("session", "settings", "showing"),
+        *("session", "settings", "showing", "state"),
     ),
     "home": (
         *("components", "content", "engine.server", "family", "figures", "glossary", "link"),

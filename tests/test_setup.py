@@ -65,6 +65,7 @@ UNUSUAL = {
     "steps": "777",
     "batch_size": "5",
     "seed": "4294967295",
+    "data_seed": "11",
     "learning_rate": "0.0123",
     "warmup_steps": "3",
     "weight_decay": "0.3",

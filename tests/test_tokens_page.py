@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import QUICK, across, numbers, open_page, prose, trained, walk
+from conftest import QUICK, across, numbers, open_page, trained, walk
 
 from explorer import content
 from explorer.engine.server.answer_cache import key_of
@@ -37,7 +37,7 @@ OWN = "Ein Käse, zwei Käse: 12 Größen für 7 Füße.\n" * 40
 
 
 def markdown(app):
-    return "\n".join(prose(app))
+    return "\n".join(each.value for each in (*app.markdown, *app.caption))
 
 
 def html(app):

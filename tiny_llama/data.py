@@ -110,9 +110,17 @@ class TokenizedText(TokenizedCorpus):
 
     def batch(self, *, batch_size: int, context: int, seed: int, step: int) -> Batch:
         """Draw windows from the training part at random places."""
-        end = self._split(context) - context
-        starts = np.random.default_rng([seed, step]).integers(0, end, batch_size)
+        n_places = self.n_places(context)
+        starts = np.random.default_rng([seed, step]).integers(0, n_places, batch_size)
         return self._windows(starts, context)
+
+    def n_places(self, context: int) -> int:
+        """Count the places of the training part, from its first token on, where a window fits.
+
+        Raises:
+            TextError: if the text is too short.
+        """
+        return self._split(context) - context
 
     def check_context(self, context: int) -> None:
         """Refuse a context that the text is too short for."""

@@ -175,6 +175,19 @@ def setup_of_preset(name: str) -> Setup:
     return Setup(model=preset.config, training=TrainConfig(learning_rate=preset.learning_rate))
 
 
+def setup_to_train(name: str) -> Setup:
+    """Give the setup of a preset that is to be trained here; see `setup_of_preset`.
+
+    Raises:
+        ConfigError: if there is none of that name, or it is for counting only.
+    """
+    if not find_preset(name).is_tiny:
+        raise ConfigError(
+            f"preset={name!r} is for counting only; to train, choose {', '.join(TINY)}."
+        )
+    return setup_of_preset(name)
+
+
 def from_preset(setup: Setup) -> tuple[str, dict[str, str]]:
     """Find the tiny preset to begin a setup from, and what is unusual in it, as `--set` has it."""
     name = nearest_preset(setup.model)

@@ -260,7 +260,7 @@ class Trainer(Iterator[StepReport]):
         """Do one step of training; return the loss and the length of the gradient."""
         config, context = self.config, self.model.config.context
         batch = self.corpus.batch(
-            batch_size=config.batch_size, context=context, seed=config.seed, step=step
+            batch_size=config.batch_size, context=context, seed=config.seed_of_data, step=step
         )
         if self.model.config.dropout:
             torch.manual_seed(_dropout_seed(config.seed, step))
@@ -290,8 +290,7 @@ class Trainer(Iterator[StepReport]):
             raise TrainingError(
                 f"Training ended at step {step}: the {name} became {value}; usually the learning "
                 f"rate (here {self.config.learning_rate_at(step):g}) is too high, or norm or "
-                f"gradient clipping are missing, so start again with a lower rate or a longer "
-                f"warm-up."
+                f"gradient clipping is missing, so start again with a lower rate or longer warm-up."
             )
 
     def _named(self, optimizer: Optimizer) -> Iterator[tuple[str, Tensor]]:

@@ -33,6 +33,14 @@ MOST_LAYERS = 64
 
 MOST_EXPERTS = 256
 """In all layers together: each costs some 50 calls of PyTorch a step, however little it reads."""
+MOST_LENT_PARAMETERS = 500_000
+"""Of a run in a browser: what comes back of each is 16 bytes of one message, which the server reads
+while everybody waits."""
+
+
+def most_returned_bytes() -> int:
+    """Say how long a message may be by which a browser gives back what it has made of a run."""
+    return 18 * MOST_LENT_PARAMETERS + 250 * limits().steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +185,19 @@ def check_setup(setup: Setup) -> None:
     if problems := list(_problems(setup, here)):
         raise ConfigError(
             f"This run is too large to train {here.place}: {'; '.join(problems)}; choose less."
+        )
+
+
+def check_lent(setup: Setup) -> None:
+    """Refuse a setup whose weights are too many to come back from a browser.
+
+    Raises:
+        ConfigError: if they are.
+    """
+    if (n_parameters := count_parameters(setup.model)) > MOST_LENT_PARAMETERS:
+        raise ConfigError(
+            f"The model has {n_parameters:,} parameters; at most {MOST_LENT_PARAMETERS:,} can come "
+            f"back from a browser: choose less, or let it train on the server."
         )
 
 

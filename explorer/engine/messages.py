@@ -144,6 +144,27 @@ class Forget(Request[Done]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lend(Request[Found]):
+    """Say all that a browser needs to train a run itself from here on."""
+
+    tag = "lend"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakeBack(Request[Done]):
+    """Keep what a browser has made of a run: weights, AdamW's memory, and a row for each step."""
+
+    tag = "take back"
+    next_step: int
+    stops: bool
+    """Whether the student has stopped it there."""
+    rows: Sequence[Mapping[str, Any]]
+    """As in `metrics.jsonl`, but for samples, which are tokens still."""
+    arrays: Mapping[str, np.ndarray]
+    """`weights`, `means` and `squares`, each all parameters in one row."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelRequest(Request[R_co]):
     """Something to do with the model of a run."""
 
@@ -238,6 +259,8 @@ REQUESTS: tuple[type[Request[Any]], ...] = (
     Checkpoint,
     Unload,
     Forget,
+    Lend,
+    TakeBack,
     Generate,
     Analyse,
     WriteHuggingFace,

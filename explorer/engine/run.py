@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,20 @@ SERIES = (
 )
 """What is kept of each report to draw, by name as in `metrics.jsonl`."""
 
+SERVER, BROWSER = "server", "browser"
+"""Where a run can train."""
 PACE_SECONDS = 20
 """Over how long the pace of a run is measured."""
+
+
+class Mark(StrEnum):
+    """How its student wants a run listed among their others."""
+
+    NONE = ""
+    PINNED = "pinned"
+    """Before all others."""
+    HIDDEN = "hidden"
+    """Not, until it is asked for."""
 
 
 @dataclass(kw_only=True)
@@ -67,6 +80,7 @@ class Run:
     """The run that this one was forked from or is a change of; empty: none."""
     name: str = ""
     """What its student calls it; empty: nothing of its own."""
+    mark: Mark = Mark.NONE
     status: RunState = RunState.STARTING
     message: str = ""
     """What happened to it last, in a sentence for the page."""
@@ -79,6 +93,10 @@ class Run:
     measured: Mapping[str, int] = field(default_factory=dict)
     """What the model that trains really takes; see `tiny_llama.measuring`."""
 
+    place: str = SERVER
+    """Where it trains: on the server, or in its owner's browser, whose word then counts."""
+    loan: str = ""
+    """By what the browser is known that has it; empty: none has, as far as this server knows."""
     text_mark: str = ""
     """Fingerprint of the student's own text that it was started with here; empty: none is known."""
     damage: str = ""
@@ -116,6 +134,11 @@ class Run:
     def warning(self) -> str:
         """What is wrong with its folder, for every page that looks at it; empty: nothing."""
         return (self.damage or self.record_damage) if self.is_readable else self.message
+
+    @property
+    def next_row(self) -> int:
+        """The first step of which it has no row yet; series must be in memory."""
+        return self.step + 1 if self.series["held_out_loss"].steps else 0
 
     def last(self, name: str) -> float | None:
         """Give the latest value of a series; None where there is none yet."""

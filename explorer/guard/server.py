@@ -22,7 +22,7 @@ from streamlit.runtime import Runtime
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from explorer.engine.limits import limits
+from explorer.engine.limits import limits, most_returned_bytes
 from explorer.guard import messages
 from explorer.guard.texts import Texts
 from explorer.guard.turns import Turns
@@ -30,6 +30,8 @@ from explorer.guard.uploads import hold_few
 
 LONG_BOX = "own_text"
 """The only widget that may show a long text: the student's own to train on."""
+TRAINED = "browser_trainer__events"
+"""The only part that may give back what a browser has trained; what it says is held by nobody."""
 MOST_TEXTS = 12
 """So many of the longest texts may the server hold for all students together."""
 MOST_BYTES_A_LETTER = 3
@@ -129,6 +131,8 @@ class Guard:
             self.texts.hold(session, LONG_BOX, 0)  # until it is found to be long
         for each in messages.long_states(asks):
             n_bytes = each.ByteSize()
+            if messages.key_of(each) == TRAINED and n_bytes <= most_returned_bytes():
+                continue
             if messages.key_of(each) != LONG_BOX or n_bytes > self._longest:
                 self._notes[session] = TOO_LONG
                 refused.append(each)

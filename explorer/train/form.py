@@ -7,9 +7,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer import content, controls, run_actions, session
+from explorer.engine.run import BROWSER
 from explorer.family.tree import ROOT
 from explorer.run_actions import Wanted
 from explorer.settings import describe, label_in_line, value_in_words
+from explorer.train import in_browser
 from tiny_llama.config import ModelConfig
 from tiny_llama.errors import UserError
 from tiny_llama.miniatures import real_models
@@ -36,20 +38,25 @@ def show() -> Wanted | None:
     """
     st.html(Path(__file__).with_name("page.css"))
     choices = st.container(gap="small")
+    with st.container(key="where_it_trains"):
+        place = in_browser.choose()
     row = st.container(horizontal=True, vertical_alignment="bottom", key="steps_and_train")
     with choices:
         chosen = controls.basics(steps_in=row)
     button, notes = row.container(width=120), st.container(gap="xsmall")
     with notes.container(key="not_sent"):
         st.markdown(_OUT_OF_RANGE)
-    return _wanted(chosen, button, notes)
+    return _wanted(chosen, place, button, notes)
 
 
 def _wanted(
-    chosen: controls.Basics, button: DeltaGenerator, notes: DeltaGenerator
+    chosen: controls.Basics, place: str, button: DeltaGenerator, notes: DeltaGenerator
 ) -> Wanted | None:
     try:
-        wanted = Wanted(setup=controls.details(chosen), text=chosen.checked_text())
+        setup = controls.details(chosen)
+        if place == BROWSER:
+            in_browser.check(setup)
+        wanted = Wanted(setup=setup, text=chosen.checked_text(), place=place)
     except UserError as error:
         button.button(_TRAIN, icon=_ICON, width="stretch", key="cannot_train", disabled=True)
         notes.error(str(error), icon=":material/error:")

@@ -177,13 +177,8 @@ def _chart(run: Run, others: Sequence[Run], options: CurveOptions) -> None:
         "Steps": run.setup.training.steps,
         "Tokens": run.setup.training.steps * run.setup.tokens_a_step,
     }
-    colours = comparison.colours([run, *others]) if others else {}
     live_chart(
-        [
-            line
-            for each in (run, *others)
-            for line in _lines(each, curve, options.axis, each is run, colours.get(each.id))
-        ],
+        lines_of([run, *others], curve, options.axis, current=run),
         key="run_chart",
         y_title=curve.axis,
         x_title=AXES[options.axis],
@@ -192,6 +187,25 @@ def _chart(run: Run, others: Sequence[Run], options: CurveOptions) -> None:
         numbers=_numbers(run),
         alt=f"{curve.axis} against {AXES[options.axis].lower()}.",
     )
+
+
+def lines_of(
+    runs: Sequence[Run], curve: Curve, axis: str, current: Run | None = None
+) -> list[Line]:
+    """Give the lines of runs, each in a colour of its own where there are several.
+
+    Args:
+        runs: whose lines.
+        curve: what is drawn.
+        axis: against what; one of `AXES`.
+        current: the run on the screen, if it is among them.
+    """
+    colours = comparison.colours(runs) if current is None or len(runs) > 1 else {}
+    return [
+        line
+        for each in runs
+        for line in _lines(each, curve, axis, each is current, colours.get(each.id))
+    ]
 
 
 def _lines(
@@ -262,6 +276,24 @@ def _numbers(run: Run) -> list[tuple[str, str, str]]:
             else ("Trained for", _duration(run.seconds), "Waiting for others left out"),
         ]
     return numbers
+
+
+def tiles(run: Run) -> list[tuple[str, str, str, str]]:
+    """Give the tiles of a run that a browser trains: label, series, value, and what it says.
+
+    The browser knows the values, but for one.
+    """
+    n_parameters = f"{count_parameters(run.setup.model):,}"
+    return [
+        ("Training loss", "loss", "", content.meaning("loss")),
+        ("Held-out loss", "held_out_loss", "", content.meaning("held-out")),
+        ("Bits per byte", "bits_per_byte", "", content.meaning("bits per byte")),
+        ("Learning rate", "learning_rate", "", content.meaning("learning rate")),
+        ("Gradient norm", "gradient_norm", "", content.meaning("gradient norm")),
+        ("Parameters", "", n_parameters, content.meaning("parameter")),
+        ("Tokens a second", "tokens_a_second", "", "In this browser"),
+        ("Time left", "time_left", "", "At its present pace"),
+    ]
 
 
 def _last(run: Run, name: str, form: str) -> str:

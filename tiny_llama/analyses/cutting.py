@@ -103,8 +103,8 @@ def tokenizer_of(kind: str, corpus: str, own: str, vocab_size: int | None) -> To
     Raises:
         UserError: if it cannot be trained as wanted.
     """
-    if TOKENIZERS[kind].vocab_size_bounds is None:
-        vocab_size = None
+    usual = TOKENIZERS[kind].default_vocab_size
+    vocab_size = None if usual is None else vocab_size or usual
     key = (kind, corpus, _mark(own) if corpus == OWN_TEXT else "", vocab_size)
 
     def train() -> Tokenizer:

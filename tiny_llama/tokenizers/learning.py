@@ -83,9 +83,12 @@ def _learn_apart(lines: Sequence[str], settings: dict[str, Any], apart: Apart) -
             raise _cannot(f"it takes longer than {apart.most_seconds:.0f} seconds") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
-        why = said if done.returncode == 1 and said else "it takes more memory than it may have"
-        raise _cannot(why.splitlines()[-1])
+        is_said = done.returncode == 1 and said and "bad_alloc" not in said
+        raise _cannot(said.splitlines()[-1] if is_said else _NO_MEMORY)
     return done.stdout
+
+
+_NO_MEMORY = "it takes more memory than it may have"
 
 
 def _cannot(why: str) -> TextError:

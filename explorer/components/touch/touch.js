@@ -5,9 +5,10 @@
 // The words are links to their entries on the glossary's page, so that a press with Ctrl, say, opens
 // that, as with any link.
 
-import { button, clamp, element, show } from "../shared.js"
+import { button, clamp, element, readTheme, show } from "../shared.js"
 
 const WORD = "a[href^='./?view=glossary&word=']"
+const OVER = "[role=dialog], [data-testid=stPopoverBody]" // what lies over the page, and alone hears
 const EDGE = 8 // pixels that the box keeps from the edges of the screen, and from its word
 
 export default function touch(component) {
@@ -16,6 +17,7 @@ export default function touch(component) {
 
 class Touch {
   constructor(parent) {
+    this.parent = parent
     this.box = element("div", "meaning", parent, {
       popover: "auto", role: "dialog", tabindex: -1,
       "aria-labelledby": "meaning-word", "aria-describedby": "meaning-text",
@@ -42,6 +44,7 @@ class Touch {
   }
 
   leave() {
+    this.box.remove()
     this.listening.abort()
   }
 
@@ -66,9 +69,20 @@ class Touch {
     this.title.textContent = name
     this.text.textContent = this.meanings[name]
     this.more.href = word.href
+    this.dress()
+    const place = word.closest(OVER) ?? this.parent
+    place.append(this.box)
     this.box.showPopover()
     this.place()
     this.box.focus({ preventScroll: true }) // which reads it out, and comes back when it closes
+  }
+
+  // The theme's colours are known where the part is, and not everywhere where the box may be.
+  dress() {
+    const theme = readTheme(this.parent)
+    for (const name of ["text", "background", "primary", "border", "font"]) {
+      this.box.style.setProperty(`--${name}`, theme[name])
+    }
   }
 
   // Escape closes the box alone, and does not end a presentation as well.

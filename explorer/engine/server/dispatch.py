@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import TypeVar
 
 from explorer.engine.messages import (
     Action,
@@ -11,8 +12,10 @@ from explorer.engine.messages import (
     Message,
     News,
     Refused,
+    Request,
     Start,
     Started,
+    Unload,
 )
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
@@ -22,6 +25,7 @@ from explorer.engine.server.pool import Pool
 from explorer.engine.server.process import WorkerProcess
 from explorer.engine.server.registry import Registry
 
+R = TypeVar("R")
 DEATH_SECONDS = 3600
 """A run in whose turns the worker ends twice within this is parked."""
 MOST_DEATHS = 2
@@ -117,6 +121,30 @@ class Dispatch:
         if worker is not None or (worker := self._steer_from_folder(run, action)):
             control = Control(run=run.id, student=run.owner, action=action)
             self.pool.ask(control, worker)
+
+    def visit(self, run: Run, request: Request[R]) -> R:
+        """Ask for something of a run that stands still, which comes into memory only for that.
+
+        Raises:
+            EngineError: if the worker refuses, or there is no memory.
+        """
+        with self._registry.lock:
+            if run.worker is None and run.status.can_go_on:
+                self._check_room(run)
+                self.launch(run, state=RunState.PAUSED)
+            worker = run.worker
+        answer = self.pool.ask(request, worker)
+        if run.status is RunState.PAUSED:
+            self.pool.ask(Unload(run=run.id), worker)
+            self._registry.release(run)
+        return answer
+
+    def _check_room(self, run: Run) -> None:
+        if not self._admission.fits(run):
+            raise EngineError(
+                "There is no memory now for what a browser has made of this run, as the models "
+                "that train take all that there is; it is tried again in a minute."
+            )
 
     def _steer_from_folder(self, run: Run, action: Action) -> WorkerProcess | None:
         """Steer a run of which only the folder is left; return the worker that has to do the rest.

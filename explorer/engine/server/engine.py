@@ -5,6 +5,7 @@ stand behind the same face.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from typing import Any
 from explorer.engine import store
 from explorer.engine.limits import (
     MOST_NAME_LETTERS,
+    check_lent,
     check_setup,
     check_text,
     limits,
     with_expected_vocabulary,
 )
-from explorer.engine.messages import Action, Checkpoint, Forget
-from explorer.engine.run import Run
+from explorer.engine.messages import Action, Checkpoint, Forget, Found, Lend
+from explorer.engine.run import BROWSER, SERVER, Mark, Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.admission import Admission
 from explorer.engine.server.answer_cache import Answer
@@ -29,6 +31,7 @@ from explorer.engine.server.exports import Export, Exports
 from explorer.engine.server.pretrained import PRETRAINED, pretrained_run
 from explorer.engine.server.questions import Questions
 from explorer.engine.server.registry import Registry, Share
+from explorer.engine.server.returned import read_returned
 from tiny_llama.analyses import ANALYSES
 from tiny_llama.errors import UserError
 from tiny_llama.sample_config import SampleConfig
@@ -61,7 +64,13 @@ class Engine:
     # Runs: starting, looking at, steering, ending.
 
     def start(
-        self, setup: Setup, *, owner: str, text: str | None = None, parent: str | None = None
+        self,
+        setup: Setup,
+        *,
+        owner: str,
+        text: str | None = None,
+        parent: str | None = None,
+        place: str = SERVER,
     ) -> str:
         """Start a run and return its id; it reports itself as `starting` until it trains.
 
@@ -70,6 +79,7 @@ class Engine:
             owner: the secret of the student who starts it.
             text: the student's own text, where that is the corpus.
             parent: the run that this one is a change of, if any.
+            place: where it trains: here, or in its owner's browser, for which it only gets ready.
 
         Raises:
             UserError: if the setup is over the limits of this app, there is no room for one more
@@ -78,20 +88,30 @@ class Engine:
         check_setup(setup)
         if text is not None:
             check_text(text)
-        run = self._admit(with_expected_vocabulary(setup, text), owner, parent)
-        run.text_owner = run.owner if text is not None else ""
+        setup = with_expected_vocabulary(setup, text)
+        if place == BROWSER:
+            check_lent(setup)
+        run = self._admit(setup, owner, parent)
+        run.text_owner, run.place = run.owner if text is not None else "", place
         try:
             store.write_record(run)
             if text is not None:
                 store.write_text(run, text)
-            self._dispatch.launch(run)
+            state = RunState.PAUSED if place == BROWSER else RunState.RUNNING
+            self._dispatch.launch(run, state=state)
         except UserError:
             self.caretaker.delete(run)
             raise
         return run.id
 
     def start_once(
-        self, setup: Setup, *, owner: str, text: str | None = None, parent: str | None = None
+        self,
+        setup: Setup,
+        *,
+        owner: str,
+        text: str | None = None,
+        parent: str | None = None,
+        place: str = SERVER,
     ) -> str:
         """Start a run as `start` does; but where this student's same run has not done a step yet,
         it is that one: a button that is pressed twice means one run.
@@ -99,9 +119,10 @@ class Engine:
         text_mark = "" if text is None else store.fingerprint(text)
         with self.registry.lock:  # else two presses at once would both find none
             mark = store.fingerprint(owner)
-            if begun := self.registry.find_begun(setup, owner=mark, text_mark=text_mark):
+            begun = self.registry.find_begun(setup, owner=mark, text_mark=text_mark)
+            if begun and begun.place == place:
                 return begun.id
-            run_id = self.start(setup, owner=owner, text=text, parent=parent)
+            run_id = self.start(setup, owner=owner, text=text, parent=parent, place=place)
             self.registry.note_text(run_id, text_mark)
             return run_id
 
@@ -196,6 +217,45 @@ class Engine:
             self.registry.say(run, "")
         self._dispatch.steer(run, action)
 
+    # A run that trains in its owner's browser.
+
+    def lend(self, run_id: str, *, owner: str) -> Found:
+        """Give a browser what it needs to train a run; whoever had it before has it no more.
+
+        Raises:
+            EngineError: if the run is another student's, trains here, or there is no memory now.
+        """
+        run = self._own_browser_run(run_id, owner)
+        found = self._dispatch.visit(run, Lend(run=run_id))
+        run.loan = store.new_run_id()
+        return replace(found, values={**found.values, "loan": run.loan})
+
+    def take_back(self, run_id: str, returned: Mapping[str, Any], *, owner: str) -> None:
+        """Keep what a browser has made of a run so far; whatever is wrong with it, nothing is lost.
+
+        Args:
+            run_id: the run.
+            returned: what the browser says; see `explorer.engine.server.returned`.
+            owner: the secret of the student whose browser it is.
+
+        Raises:
+            EngineError: if it is not what a browser can have made of this run, or as by `lend`.
+        """
+        run = self._own_browser_run(run_id, owner)
+        self._dispatch.visit(run, read_returned(returned, run))
+        with self.registry.lock:
+            self.registry.note_change(run)
+
+    def bring_home(self, run_id: str, *, owner: str) -> None:
+        """Let a run that trained in a browser go on here, from what that has given back.
+
+        Raises:
+            EngineError: as by `control`.
+        """
+        run = self._own_browser_run(run_id, owner)
+        self.registry.place(run, SERVER)
+        self.control(run_id, "resume", owner=owner)
+
     def rename(self, run_id: str, name: str, *, owner: str) -> None:
         """Call a run something; what is too long is cut, and an empty name is none.
 
@@ -206,6 +266,17 @@ class Engine:
         run = self._own(run_id, owner)
         run.name = " ".join(name.split())[:MOST_NAME_LETTERS]
         store.write_name(run)
+
+    def mark(self, run_id: str, mark: Mark, *, owner: str) -> None:
+        """Pin a run to the top of its student's lists, hide it from them, or neither.
+
+        Raises:
+            EngineError: if the run is another student's.
+            CheckpointError: if the disk is full.
+        """
+        run = self._own(run_id, owner)
+        run.mark = mark
+        store.write_mark(run)
 
     def delete(self, run_id: str, *, owner: str) -> None:
         """Delete a run and all that it has learned.
@@ -326,6 +397,14 @@ class Engine:
         run = self._known(run_id)
         if not store.is_owner(run, owner):
             raise EngineError("This run belongs to another student; start your own to steer it.")
+        return run
+
+    def _own_browser_run(self, run_id: str, owner: str) -> Run:
+        run = _readable(self._own(run_id, owner))
+        if run.place != BROWSER:
+            raise EngineError("This run trains on the server, so that no browser can change it.")
+        if run.status is RunState.STARTING:
+            raise EngineError("This run is still being prepared; try again in a moment.")
         return run
 
     def _ready(self, run_id: str) -> Run:

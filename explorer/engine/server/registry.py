@@ -139,7 +139,7 @@ class Registry:
                 run.worker = None
             if to is RunState.WAITING:
                 run.waits_since = time.monotonic()
-            self._note_change(run)
+            self.note_change(run)
             return True
 
     def launch(self, run: Run, worker: WorkerProcess) -> bool:
@@ -155,7 +155,13 @@ class Registry:
         with self.lock:
             if of in (None, run.status) and run.message != message:
                 run.message = message
-                self._note_change(run)
+                self.note_change(run)
+
+    def place(self, run: Run, place: str) -> None:
+        """Note where a run trains from now on."""
+        with self.lock:
+            run.place, run.loan = place, ""
+            self.note_change(run)
 
     def release(self, run: Run) -> None:
         """Note that a paused run has left its worker's memory."""
@@ -173,7 +179,7 @@ class Registry:
                 run.setup = replace(run.setup, model=model)
                 run.forget_from(started.next_step)
                 run.message = message
-                self._note_change(run)
+                self.note_change(run)
 
     def take_news(self, worker: WorkerProcess, news: News) -> None:
         """Note what a run has reported, and how it stands."""
@@ -232,7 +238,8 @@ class Registry:
             if self._unsaved.get(run_id) == n_changes:
                 del self._unsaved[run_id]
 
-    def _note_change(self, run: Run) -> None:
+    def note_change(self, run: Run) -> None:
+        """Note that the record of a run is out of date."""
         if self._runs.get(run.id) is run:
             self._unsaved[run.id] = self._unsaved.get(run.id, 0) + 1
             self.changed.set()

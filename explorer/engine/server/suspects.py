@@ -20,9 +20,8 @@ MOST_KNOWN = 1_000
 MOST_BLAME, MOST_BLAME_IN_OTHER_WORDS = 1.0, 2.0
 """How often a worker may have ended during a look before that is refused."""
 _REFUSED = (
-    "The worker process ended while it looked at this, most likely as memory ran out, and all runs "
-    "had to go on from their checkpoints, so it is not tried again for an hour; look at a smaller "
-    "model, or give it a shorter text."
+    "The worker process ended while it looked at this, probably as memory ran out, and runs fell "
+    "back to checkpoints; it is not tried again for an hour: take a smaller model or shorter text."
 )
 
 

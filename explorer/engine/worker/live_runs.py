@@ -17,20 +17,24 @@ from explorer.engine.messages import (
     Checkpoint,
     Control,
     Done,
+    Found,
+    Lend,
     Measured,
     Message,
     News,
     Request,
     Start,
     Started,
+    TakeBack,
     Turn,
     Unload,
 )
 from explorer.engine.run_state import RunState
+from explorer.engine.worker.lending import lent, report_of, take_weights
 from explorer.engine.worker.preparing import Library, Prepared
 from explorer.engine.worker.refusing import sentence, tried
 from explorer.engine.worker.shares import Shares
-from explorer.engine.worker.untrained import Look, Looks
+from explorer.engine.worker.untrained import Look, Looks, as_it_began
 from tiny_llama.checkpoint import (
     new_trainer,
     read_checkpoint,
@@ -280,6 +284,32 @@ class LiveRuns:
     def forget(self, request: Request[Done]) -> Done:
         """Let the memory of a run go, without writing anything."""
         self._let_go(request.run)
+        return Done()
+
+    def lend(self, request: Lend) -> Found:
+        """Say all that a browser needs to train a run; the look at the untrained model, too."""
+        run = self._find(request.run)
+        values, arrays = lent(run.trainer)
+        if run.untrained is not None:
+            values["next_step"] = 0
+        self._tell(run)
+        return Found(step=max(0, run.trainer.next_step - 1), values=values, arrays=arrays)
+
+    def take_back(self, request: TakeBack) -> Done:
+        """Keep what a browser has made of a run, as if it had been made here."""
+        run = self._find(request.run)
+        take_weights(run.trainer, request.arrays, next_step=request.next_step)
+        for row in request.rows:
+            trainer = run.trainer if row["step"] else as_it_began(run.trainer)
+            run.rows.append(run.recorder.note(report_of(row, trainer)))
+            if not row["step"]:
+                run.untrained = None
+        run.recorder.checkpoint()
+        if run.is_done:
+            run.state = RunState.FINISHED
+        elif request.stops:
+            run.state = RunState.STOPPED
+        self._tell(run)
         return Done()
 
     def _find(self, run_id: str) -> LiveRun:

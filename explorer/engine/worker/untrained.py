@@ -57,9 +57,14 @@ class Looks:
         return look
 
 
-def _look_at(trainer: Trainer) -> Look:
+def as_it_began(trainer: Trainer) -> Trainer:
+    """Give a trainer of the model that a run had before its first step."""
     model = TinyLlama(trainer.model.config, seed=trainer.config.seed)
-    return Look(Trainer(model, trainer.corpus, trainer.config))
+    return Trainer(model, trainer.corpus, trainer.config)
+
+
+def _look_at(trainer: Trainer) -> Look:
+    return Look(as_it_began(trainer))
 
 
 def _key(trainer: Trainer) -> Hashable:

@@ -62,13 +62,14 @@ def settings() -> dict[str, Any]:
 
 
 def seed(label: str = "Seed of the draws") -> int:
-    """Let the student choose the seed."""
+    """Let the student choose the seed, in a popover."""
     return int(
         link.widget(
             st.number_input,
             SEED,
             label,
             usual=_USUAL.seed,
+            folded=True,
             min_value=0,
             max_value=_SEEDS - 1,
             help="The same seed draws the same tokens again.",

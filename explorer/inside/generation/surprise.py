@@ -17,6 +17,7 @@ from explorer.stage import Stage
 from explorer.widgets import choose_stretch
 
 N_WORST = 8
+"""Rows of the table."""
 MOST_COLOURED = 512
 """Tokens shown one by one with their numbers."""
 MOST_BARS = 40

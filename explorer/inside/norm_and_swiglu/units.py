@@ -11,7 +11,7 @@ from explorer.figures.feed_forward import top_units, unit_map
 from explorer.figures.labels import beginning, ending, visible
 from explorer.figures.norms import MOST_TOKENS
 from explorer.inside.norm_and_swiglu.hidden_layer import config_with_hidden_layer, forward_code
-from explorer.inspection import Inspection
+from explorer.inspection import Inspection, usual_place
 from explorer.stage import Stage
 from explorer.widgets import choose_layer, choose_named, choose_place, choose_stretch
 from tiny_llama.config import ModelConfig
@@ -31,7 +31,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
     tokens = inspection.reading["tokens"]
     with stage.controls:
         what = choose_named("Shown", words, key="part", as_buttons=True)
-        layer = choose_layer(config.n_layers)
+        layer = choose_layer(config.n_layers, usual_place(inspection.run)[0])
         stretch = choose_stretch(len(tokens), MOST_TOKENS, key="units_from")
     left, right = stage.below.columns([3, 2], gap="large")
     with left:

@@ -14,7 +14,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
     """Show both layouts on a head of the model, and what mixing them up does."""
     turning.needs_turning(inspection)
     with stage.controls:
-        layer, head = choose_head(inspection.run.setup.model)
+        layer, head = choose_head(inspection.run)
     answer = inspection.analyse("conventions", text=inspection.text, layer=layer, head=head)
     showing.in_one_line(
         {

@@ -49,9 +49,6 @@ def show(stage: Stage, inspection: Inspection) -> None:
     with stage.controls:
         readers = _choose(inspection)
     answers, refused, n_asked = _ask(readers)
-    if n_asked < len(readers):
-        words = f"Reading long texts, next: {content.escaped(readers[n_asked].name)}"
-        st.progress(n_asked / len(readers), words)
     if not answers:
         st.info("Choose at least one model.", icon=":material/info:")
     else:
@@ -167,10 +164,9 @@ def _ask(readers: Sequence[Reader]) -> tuple[list[tuple[Reader, Answer]], list[s
     refused: list[str] = []
     bar, end = st.empty(), time.monotonic() + EARLY_SECONDS
     for at, reader in enumerate(readers):
-        if answers and time.monotonic() > end:
-            bar.empty()
-            return answers, refused, at
         bar.progress(at / len(readers), f"Reading long texts: {content.escaped(reader.name)}")
+        if answers and time.monotonic() > end:
+            return answers, refused, at
         try:
             answer = session.engine().analyse(
                 reader.run.id,

@@ -1,0 +1,211 @@
+// A run that trains in this browser: what it does, its curves, what it writes. Python hears of it when
+// it stands still, and once a minute; everything between is drawn here.
+//
+// data: packed as material.py has it: { run, status, steps, nextRow, curve, axis, tokensAStep, tiles,
+// lines, samples, trouble } and, where it was asked for, { material, history }.
+
+import liveChart from "../live_chart/live_chart.js"
+import { button, element, fixed, setText, show, whole } from "../shared.js"
+import { unpack } from "./material.js"
+import { Session } from "./session.js"
+
+const ASK_EVERY = 4_000 // ms between requests for what a run begins with
+const STATES = {
+  running: "Training in this browser",
+  paused: "Paused",
+  stopped: "Stopped",
+  finished: "Finished",
+  failed: "Ended",
+  "": "Preparing text and model",
+}
+
+const RELAXED = "the faster of two builds, whose sums are rounded as this processor does, so that a "
+  + "curve may leave the server's after some hundred steps"
+
+// The runs of this tab by name; they go on while another page is shown.
+const sessions = window.tinyLlamaSessions ??= new Map()
+
+export default function browserTrainer(component) {
+  return show(Trainer, component)
+}
+
+class Trainer {
+  sent = new Map() // of each line, how many points the chart has
+  asked = 0
+
+  constructor(parent) {
+    parent.querySelector(".place")?.remove() // what kept the place free: see __init__.py
+    this.root = element("div", "part trainer", parent)
+    this.words = element("p", "words", this.root, { role: "status" })
+    this.bar = element("progress", "", this.root, { "aria-label": "Steps done" })
+    this.row = element("div", "play", this.root)
+    this.goOn = button("Pause", "", this.row, () => this.pauseOrGoOn())
+    this.one = button("One step", "", this.row, () => this.session?.order("step"))
+    this.stop = button("Stop", "", this.row, () => this.session?.order("stop"))
+    this.note = element("p", "trouble", this.root, { role: "alert" })
+    this.chart = element("div", "", this.root)
+    this.texts = element("div", "texts", this.root)
+    this.before = this.textBox()
+    this.after = this.textBox()
+  }
+
+  textBox() {
+    const figure = element("figure", "", this.texts)
+    return { caption: element("figcaption", "", figure), text: element("pre", "", figure, { tabindex: 0 }) }
+  }
+
+  leave() {
+    clearTimeout(this.asking)
+    if (this.session) this.session.listen = () => {}
+  }
+
+  update({ data, setTriggerValue }) {
+    this.data = unpack(data)
+    this.tell = setTriggerValue
+    if (this.run !== this.data.run) this.sent.clear()
+    this.run = this.data.run
+    if (this.data.material && !this.session) this.begin()
+    if (this.session) this.attend()
+    else if (this.data.status !== "finished") this.ask()
+    this.draw()
+  }
+
+  get session() {
+    return sessions.get(this.run)
+  }
+
+  // One run at a time: the others of this tab wait.
+  begin() {
+    const { run, material, history, samples, nextRow } = this.data
+    for (const other of sessions.values()) if (other.isMoving) other.order("pause")
+    const { loan, next_step: nextStep, token_texts: texts } = unpack(material)
+    sessions.set(run, new Session({ run, loan, nextStep, history, samples, texts }))
+    this.session.begin(material, nextRow === 0 ? "running" : "paused")
+  }
+
+  attend() {
+    this.session.forgetBefore(this.data.nextRow)
+    this.session.listen = () => { this.giveBack(); this.draw() }
+    this.giveBack()
+  }
+
+  giveBack() {
+    for (const session of sessions.values()) {
+      const learned = session.takeLearned()
+      if (learned) this.tell("returned", learned)
+    }
+  }
+
+  // Streamlit may lose an update to the next one, so what does not come is asked for again.
+  ask() {
+    if (this.asking) return
+    this.tell("wanted", ++this.asked)
+    this.asking = setTimeout(() => {
+      this.asking = 0
+      if (!this.session && !this.data.trouble) this.ask()
+    }, ASK_EVERY)
+  }
+
+  pauseOrGoOn() {
+    for (const other of sessions.values()) {
+      if (other !== this.session && other.isMoving) other.order("pause")
+    }
+    this.session?.order(this.session.isMoving ? "pause" : "resume")
+  }
+
+  // -- Drawing -----------------------------------------------------------------------------------
+
+  draw() {
+    const { session, data } = this
+    const state = session?.state ?? (data.status === "finished" ? "finished" : "")
+    const step = session?.step ?? Math.max(0, data.nextRow - 1)
+    const where = session?.where === "page" ? ", on the page, as this one may have no worker" : ""
+    setText(this.words, `${STATES[state]}${where}: step ${whole(step)} of ${whole(data.steps)}`)
+    this.bar.max = data.steps
+    this.bar.value = step
+    setText(this.goOn, state === "running" ? "Pause" : "Go on")
+    this.goOn.disabled = !["running", "paused"].includes(state)
+    this.one.disabled = state !== "paused"
+    this.stop.disabled = !["running", "paused"].includes(state)
+    setText(this.note, session?.sentence || data.trouble || "")
+    this.drawChart()
+    this.drawTexts()
+  }
+
+  drawChart() {
+    const { data } = this
+    const id = `${data.run} ${data.axis} ${data.curve.axis}`
+    if (this.drawn !== id) this.sent.clear()
+    this.drawn = id
+    const ends = { Step: data.steps, Tokens: data.steps * data.tokensAStep }
+    liveChart({
+      parentElement: this.chart,
+      data: {
+        lines: [...data.curve.lines.map(line => this.line(line)), ...data.lines],
+        numbers: data.tiles.map(([label, kind, value, hint]) => (
+          [label, value || this.tile(kind), kind === "tokens_a_second" ? this.pace(hint) : hint])),
+        xTitle: data.axis,
+        yTitle: data.curve.axis,
+        alt: `${data.curve.axis} against ${data.axis.toLowerCase()}.`,
+        logY: data.log,
+        maxX: ends[data.axis] ?? null,
+      },
+      setTriggerValue: () => { this.sent.clear(); requestAnimationFrame(() => this.drawChart()) },
+    })
+  }
+
+  // What the chart has not got of a line yet.
+  line([name, title, smooth]) {
+    const { steps, seconds, values } = this.series(name)
+    const start = this.sent.get(name) ?? 0
+    this.sent.set(name, values.length)
+    const places = {
+      Step: () => steps,
+      Tokens: () => steps.map(step => step * this.data.tokensAStep),
+    }[this.data.axis] ?? (() => seconds)
+    return {
+      name, title, smooth, run: this.run, label: "", colour: null,
+      start, end: values.length, x: places().slice(start), values: values.slice(start),
+    }
+  }
+
+  series(name) {
+    const empty = { steps: [], seconds: [], values: [] }
+    return this.session?.series[name] ?? this.data.history?.[name] ?? empty
+  }
+
+  tile(kind) {
+    const pace = this.session?.stepsASecond()
+    if (kind === "tokens_a_second") return pace ? whole(Math.round(pace * this.data.tokensAStep)) : "–"
+    if (kind === "time_left") return pace ? duration((this.data.steps - this.session.step) / pace) : "–"
+    const value = this.series(kind).values.at(-1)
+    if (value === undefined) return "–"
+    if (kind === "learning_rate") return String(Number(value.toPrecision(2)))
+    return fixed(kind.includes("loss") ? 3 : 2)(value)
+  }
+
+  pace(hint) {
+    return this.session?.build === "relaxed" ? `${hint}; ${RELAXED}` : hint
+  }
+
+  drawTexts() {
+    const samples = this.session?.samples ?? this.data.samples
+    const [first, last] = [samples[0], samples.length > 1 ? samples.at(-1) : null]
+    this.texts.hidden = !first
+    fill(this.before, first)
+    fill(this.after, last)
+  }
+}
+
+function fill({ caption, text }, sample) {
+  const [step, words] = sample ?? [null, ""]
+  const title = step ? `Written after step ${whole(step)}` : "Written before training"
+  setText(caption, step === null ? "The next text comes while it trains." : title)
+  setText(text, words)
+  text.hidden = step === null
+}
+
+function duration(seconds) {
+  if (seconds < 90) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`
+}

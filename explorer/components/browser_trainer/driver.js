@@ -1,0 +1,121 @@
+// Drives a run in slices, on orders; in a worker, or, where a page may have none, on the page.
+
+import { Engine } from "./engine.js"
+import { Training } from "./training.js"
+import { unpack } from "./material.js"
+
+const REPORT_EVERY = 200 // ms
+
+export class Driver {
+  training = null
+  state = "" // "running", "paused", "stopped", "finished", or "failed"; "": there is no run yet
+  reports = [] // that have not been told yet
+  toldAt = 0
+
+  // `tell` takes what is to be said, and the buffers that go along; `slice` is in milliseconds.
+  constructor(tell, slice) {
+    Object.assign(this, { tell, slice })
+  }
+
+  // Do what is ordered: { order: "begin", material, build, state } and then { order } alone, one of
+  // pause, resume, step, stop, and hand (over what has been learned).
+  async take({ order, ...rest }) {
+    try {
+      await this[order](rest)
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  async begin({ material, build, state }) {
+    const all = unpack(material)
+    this.training = new Training(await Engine.of(all[build], all.shape), all)
+    this.become(state)
+  }
+
+  pause() { if (this.state === "running") this.become("paused") }
+  resume() { if (this.state === "paused") this.become("running") }
+  stop() { if (["running", "paused"].includes(this.state)) this.become("stopped") }
+
+  // Do one step, a piece at a time.
+  async step() {
+    while (this.state === "paused" && !this.training.isDone) {
+      const isReported = this.advance()
+      await pause()
+      if (isReported) break
+    }
+    this.settle()
+    this.report()
+  }
+
+  become(state) {
+    this.state = state
+    this.report()
+    if (state === "running" && !this.isTurning) this.run()
+  }
+
+  async run() {
+    this.isTurning = true
+    try {
+      while (this.state === "running") {
+        this.runSlice()
+        await pause()
+      }
+    } catch (error) {
+      this.fail(error)
+    }
+    this.isTurning = false
+  }
+
+  runSlice() {
+    const end = performance.now() + this.slice
+    do this.advance()
+    while (performance.now() < end && !this.training.isDone)
+    this.settle()
+    if (performance.now() - this.toldAt > REPORT_EVERY || this.state !== "running") this.report()
+  }
+
+  advance() {
+    const report = this.training.advance()
+    if (report) this.reports.push(report)
+    return Boolean(report)
+  }
+
+  settle() {
+    if (this.training.isDone) this.state = "finished"
+  }
+
+  report() {
+    const { state, reports } = this
+    this.reports = []
+    this.toldAt = performance.now()
+    this.tell({ told: "reports", state, reports })
+  }
+
+  // Give copies of all that a checkpoint takes, once the step that is amid is reported.
+  hand() {
+    while (this.training.isAmid) this.advance()
+    this.settle()
+    if (this.reports.length) this.report()
+    const { nextStep, engine } = this.training
+    const [weights, means, squares] = [engine.weights, engine.means, engine.squares]
+      .map(view => view.slice())
+    const learned = { nextStep, state: this.state, weights, means, squares }
+    this.tell({ told: "learned", ...learned }, [weights.buffer, means.buffer, squares.buffer])
+  }
+
+  fail(error) {
+    this.state = "failed"
+    this.report()
+    this.tell({ told: "failed", sentence: error.message })
+  }
+}
+
+// Let orders come in: a message to oneself is not slowed down as a timer is.
+function pause() {
+  return new Promise(goOn => {
+    const { port1, port2 } = new MessageChannel()
+    port1.onmessage = () => { port1.close(); goOn() }
+    port2.postMessage(0)
+  })
+}

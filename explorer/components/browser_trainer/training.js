@@ -1,0 +1,145 @@
+// A training run, piece by piece, as tiny_llama/training.py has it: the same batches, the same steps,
+// the same looks at held-out text.
+
+import { Random } from "./random.js"
+import { Writer } from "./writer.js"
+
+// The learning rate of a step, counted from 1, as tiny_llama/train_config.py has it.
+export function learningRateAt(config, step) {
+  const { steps, warmup_steps: warmup, learning_rate: peak, schedule } = config
+  if (step < warmup) return (peak * step) / warmup
+  const progress = Math.min(1, (step - warmup) / Math.max(1, steps - warmup))
+  if (schedule === "constant") return peak
+  const height = schedule === "linear" ? 1 - progress : (1 + Math.cos(Math.PI * progress)) / 2
+  const low = peak * 0.1
+  return low + height * (peak - low)
+}
+
+export class Training {
+  pieces = null // of the step that is being done
+
+  // `material` is what `material.py` packs: the setup and where the run stands, and the text.
+  constructor(engine, material) {
+    Object.assign(this, { engine, material, config: material.training })
+    this.context = material.context
+    this.nextStep = material.next_step // the step whose weights come next; 0: a look at the model
+    const room = this.config.batch_size * this.context
+    this.inputs = new Int32Array(room)
+    this.targets = new Int32Array(room)
+    this.restore(material)
+  }
+
+  restore({ weights, means, squares }) {
+    this.engine.weights.set(weights)
+    if (means) this.engine.means.set(means)
+    if (squares) this.engine.squares.set(squares)
+  }
+
+  get isDone() {
+    return this.nextStep > this.config.steps
+  }
+
+  // Whether a step is done and what is due after it is not: weights are then ahead of the reports.
+  get isAmid() {
+    return this.pieces !== null
+  }
+
+  // Do the next piece of work: a step's training, a look at some held-out texts, or a token. Gives
+  // the report, as a row of metrics.jsonl, once a step and all that is due after it are done.
+  // Throws an Error with a sentence where the numbers have overflowed.
+  advance() {
+    this.pieces ??= this.step(this.nextStep)
+    const { done, value } = this.pieces.next()
+    if (!done) return null
+    this.pieces = null
+    this.nextStep += 1
+    return value
+  }
+
+  * step(step) {
+    const { config } = this
+    const report = { step, n_tokens: step * this.inputs.length }
+    if (step) Object.assign(report, this.train(step))
+    if (isDue(step, config.evaluate_every, config.steps)) {
+      yield
+      Object.assign(report, yield* this.look(step))
+    }
+    if (isDue(step, config.sample_every, config.steps)) report.sample = yield* this.write()
+    return report
+  }
+
+  train(step) {
+    const { config, engine } = this
+    const began = performance.now()
+    this.drawBatch(step)
+    engine.read(this.inputs, this.targets)
+    const loss = engine.differentiate(config.batch_size, config.label_smoothing)
+    this.check(step, "loss", loss)
+    const learningRate = learningRateAt(config, step)
+    const length = engine.takeStep({ ...this.settings(), learningRate, step })
+    this.check(step, "gradient", length)
+    const seconds = (performance.now() - began) / 1000
+    return { loss, learning_rate: learningRate, gradient_norm: length, seconds }
+  }
+
+  settings() {
+    const { beta1, beta2, weight_decay: weightDecay, gradient_clip: clip } = this.config
+    return { beta1, beta2, weightDecay, clip }
+  }
+
+  // The windows of a step, as `TokenizedText.batch` draws them.
+  drawBatch(step) {
+    const { context, config, inputs, targets } = this
+    const { tokens, n_places: places } = this.material
+    const random = new Random([config.seed, step])
+    for (let text = 0; text < config.batch_size; text++) {
+      const start = random.below(places)
+      inputs.set(tokens.subarray(start, start + context), text * context)
+      targets.set(tokens.subarray(start + 1, start + 1 + context), text * context)
+    }
+  }
+
+  // Look at the held-out texts, as many at a time as a batch has.
+  * look(step) {
+    const { held_out_inputs: inputs, held_out_targets: targets, held_out_bytes } = this.material
+    const room = this.inputs.length
+    let [loss, counted] = [0, 0]
+    for (let at = 0; at < inputs.length; at += room) {
+      this.engine.read(inputs.subarray(at, at + room), targets.subarray(at, at + room))
+      const found = this.engine.judge(Math.min(room, inputs.length - at) / this.context)
+      loss += found.loss
+      counted += found.counted
+      yield
+    }
+    this.check(step, "held-out loss", loss)
+    const bits = loss / Math.log(2) / Math.max(1, held_out_bytes)
+    return { held_out_loss: loss / counted, bits_per_byte: bits }
+  }
+
+  // Write on from the text's usual beginning; gives tokens, since only Python reads all of them.
+  * write() {
+    const { prompt, temperature } = this.material
+    const random = new Random([this.config.seed])
+    const writer = new Writer(this.engine, this.context, () => random.share())
+    prompt.forEach(token => writer.push(token))
+    const said = []
+    for (let count = 0; count < this.config.sample_tokens; count++) {
+      said.push(writer.write(temperature))
+      yield
+    }
+    return { prompt, tokens: said }
+  }
+
+  check(step, name, value) {
+    if (Number.isFinite(value)) return
+    const rate = learningRateAt(this.config, step)
+    throw new Error(
+      `Training ended at step ${step}: the ${name} became ${value}, no finite number; the usual `
+      + `cause is a learning rate that is too high (it was ${Number(rate.toPrecision(6))}), no norm, `
+      + "or no gradient clipping; lower the learning rate or lengthen the warm-up and start again.")
+  }
+}
+
+function isDue(step, every, last) {
+  return step === 0 || step === last || (every > 0 && step % every === 0)
+}

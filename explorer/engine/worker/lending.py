@@ -1,0 +1,112 @@
+"""A run on loan to a browser: what that needs, and how what it gives back becomes the run's own."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from tiny_llama.data import IGNORED, TokenizedText
+from tiny_llama.errors import ConfigError
+from tiny_llama.sample_config import SampleConfig
+from tiny_llama.training import HeldOut, StepReport, Trainer
+
+_AVERAGES = {"means": "exp_avg", "squares": "exp_avg_sq"}
+"""What the browser calls them, and AdamW."""
+
+
+def lent(trainer: Trainer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Write down what a browser needs to go on with a run: plain values, and arrays by name.
+
+    Raises:
+        ConfigError: if its corpus is a task, whose exercises are made in Python.
+    """
+    corpus, context = trainer.corpus, trainer.model.config.context
+    if not isinstance(corpus, TokenizedText):
+        raise ConfigError(
+            f"corpus={corpus.name}: its exercises are made on the server, so that it can only be "
+            f"trained there."
+        )
+    held_out = corpus.held_out(n_texts=trainer.config.evaluate_texts, context=context)
+    said = held_out.targets[held_out.targets != IGNORED].numpy()
+    values = {
+        "next_step": trainer.next_step,
+        "n_places": corpus.n_places(context),
+        "prompt": corpus.tokenizer.encode(corpus.prompt).tolist(),
+        "temperature": SampleConfig().temperature,
+        "held_out_bytes": int(corpus.tokenizer.byte_lengths()[said].sum()),
+        "token_texts": [*map(corpus.tokenizer.token_text, range(corpus.tokenizer.vocab_size))],
+    }
+    kind = np.uint16 if corpus.tokenizer.vocab_size <= 2**16 else np.int32
+    arrays = {
+        "tokens": corpus.tokens.numpy().astype(kind),
+        "held_out_inputs": held_out.inputs.numpy().astype(np.int32).ravel(),
+        "held_out_targets": held_out.targets.numpy().astype(np.int32).ravel(),
+        "weights": _row(each for each in trainer.model.parameters()),
+    }
+    return values, arrays | _memory(trainer)
+
+
+def take_weights(trainer: Trainer, arrays: Mapping[str, np.ndarray], *, next_step: int) -> None:
+    """Go on where a browser is: with its weights and AdamW's averages, each in one row.
+
+    Raises:
+        CheckpointError: if they are not as many as the model's.
+    """
+    named = dict(trainer.model.named_parameters())
+    sizes = [each.numel() for each in named.values()]
+    rows = {
+        name: torch.from_numpy(np.array(arrays[name], np.float32)).split(sizes)
+        for name in ("weights", *_AVERAGES)
+    }
+    state = {}
+    with torch.no_grad():
+        for place, (path, parameter) in enumerate(named.items()):
+            parameter.copy_(rows["weights"][place].view_as(parameter))
+            for name, key in _AVERAGES.items():
+                state[f"0.{path}.{key}"] = rows[name][place].view_as(parameter)
+            state[f"0.{path}.step"] = torch.tensor(float(next_step - 1))
+    trainer.restore(state if next_step > 1 else {}, next_step=max(1, next_step))
+
+
+def report_of(row: Mapping[str, Any], trainer: Trainer) -> StepReport:
+    """Read what a browser says of a step; what follows from the setup is not left to it.
+
+    The weights are the trainer's where it stands after that step: only then is there a snapshot.
+    """
+    config, step = trainer.config, int(row["step"])
+    held_out, sample = None, None
+    if "held_out_loss" in row:
+        held_out = HeldOut(
+            loss=row["held_out_loss"], bits_per_byte=row["bits_per_byte"], accuracy=None
+        )
+    if "sample" in row:
+        tokenizer = trainer.corpus.tokenizer
+        prompt = tokenizer.encode(trainer.corpus.prompt)
+        sample = tokenizer.decode([*prompt, *row["sample"]])
+    is_here = step == max(0, trainer.next_step - 1)
+    return StepReport(
+        step=step,
+        n_tokens=step * config.batch_size * trainer.model.config.context,
+        loss=row.get("loss"),
+        learning_rate=config.learning_rate_at(step) if step else 0.0,
+        gradient_norm=row.get("gradient_norm"),
+        seconds=row.get("seconds", 0.0),
+        held_out=held_out,
+        sample=sample,
+        snapshot=trainer.snapshot() if is_here and config.snapshots_at(step) else None,
+    )
+
+
+def _memory(trainer: Trainer) -> dict[str, np.ndarray]:
+    """Give AdamW's averages in the order of the parameters; nothing, before the first step."""
+    (optimizer,) = trainer.optimizers
+    states = [optimizer.state[each] for each in trainer.model.parameters()]
+    if not all(states):
+        return {}
+    return {name: _row(each[key] for each in states) for name, key in _AVERAGES.items()}
+
+
+def _row(tensors: Iterator[torch.Tensor]) -> np.ndarray:
+    row: np.ndarray = torch.cat([each.detach().flatten() for each in tensors]).numpy()
+    return row

@@ -1,0 +1,123 @@
+"""A run that trains in its student's own browser: what that is given, and what comes back of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from explorer import link, session, state
+from explorer.components.browser_trainer import browser_trainer
+from explorer.components.browser_trainer.material import material
+from explorer.components.browser_trainer.shape import not_covered
+from explorer.components.live_chart import updates
+from explorer.engine.limits import check_lent
+from explorer.engine.run import BROWSER, SERVER, Run
+from explorer.engine.run_state import RunState
+from explorer.train import live_run
+from tiny_llama.errors import ConfigError, UserError
+from tiny_llama.setup import Setup
+
+PLACES = {SERVER: "The server", BROWSER: "This browser"}
+_TROUBLE = "trouble of the browser's run"
+_KEPT = "the browser's run was kept"
+
+
+def choose() -> str:
+    """Let the student choose where the next run trains."""
+    return str(
+        link.widget(
+            st.segmented_control,
+            "where",
+            "Where it trains",
+            options=list(PLACES),
+            format_func=PLACES.__getitem__,
+            required=True,
+            label_visibility="collapsed",
+        )
+    )
+
+
+def check(setup: Setup) -> None:
+    """Refuse a run that no browser can train.
+
+    Raises:
+        ConfigError: with the first reason.
+    """
+    if name := not_covered(setup):
+        raise ConfigError(
+            f"{name}: a browser cannot train that yet; choose another one, or let the run train on "
+            f"the server."
+        )
+    check_lent(setup)
+
+
+def is_shown(run: Run) -> bool:
+    """Tell whether a run is one that this student's browser trains, or may go on with."""
+    return run.place == BROWSER and run.status is RunState.PAUSED and session.is_mine(run)
+
+
+def show(run: Run, stage: live_run.Stage, options: live_run.CurveOptions) -> None:
+    """Train a run in the browser and show it; arguments as of `live_run.show`."""
+    st.fragment(_trainer)(run.id, options, stage)
+
+
+def _trainer(run_id: str, options: live_run.CurveOptions, stage: live_run.Stage) -> None:
+    run = session.engine().poll(run_id)
+    if run is None or live_run.stage_of(run) != stage:
+        st.rerun()  # the whole page looks different now
+    if state.kept(_KEPT, bool):
+        state.keep(_KEPT, False)
+        st.rerun()  # the bar, too, says how far the model is
+    browser_trainer(_values(run, options), lend=lambda: _lend(run), take_back=_take_back)
+
+
+def _values(run: Run, options: live_run.CurveOptions) -> dict[str, Any]:
+    curve = live_run.CURVES[options.curve]
+    others = session.overlaid_runs(run) if options.earlier else []
+    return {
+        "run": run.id,
+        "status": run.status,
+        "steps": run.setup.training.steps,
+        "nextRow": run.next_row,
+        "tokensAStep": run.setup.tokens_a_step,
+        "curve": {
+            "axis": curve.axis,
+            "lines": [[name, title, name in curve.smooth] for name, title in curve.lines],
+        },
+        "axis": live_run.AXES[options.axis],
+        "log": options.log,
+        "tiles": live_run.tiles(run),
+        "lines": updates(live_run.lines_of(others, curve, options.axis), {}),
+        "samples": [*run.samples[:1], *run.samples[1:][-1:]],
+        "trouble": state.kept(_TROUBLE, str),
+    }
+
+
+def _lend(run: Run) -> tuple[bytes, Mapping[str, Any]]:
+    """Give what the browser needs; where it cannot be had, nothing, and the page says why."""
+    history = {
+        name: {
+            "steps": series.steps.tolist(),
+            "seconds": series.seconds.tolist(),
+            "values": series.values.tolist(),
+        }
+        for name, series in run.series.items()
+    }
+    try:
+        found = session.engine().lend(run.id, owner=session.owner())
+    except UserError as error:
+        state.keep(_TROUBLE, str(error))
+        return b"", history
+    state.keep(_TROUBLE, "")
+    return material(run.setup, found.values, found.arrays), history
+
+
+def _take_back(said: Any) -> None:
+    """Keep what the browser has made of a run, also of one that is not on the screen any more."""
+    try:
+        session.engine().take_back(str(said.get("run", "")), said, owner=session.owner())
+    except UserError as error:
+        state.keep(_TROUBLE, str(error))
+    else:
+        state.keep(_TROUBLE, "")
+        state.keep(_KEPT, True)

@@ -1,0 +1,193 @@
+"""A student trains in their own browser: no time of the server, and a run as any other."""
+
+import re
+
+import pytest
+from app_in_browser import LONG, TINY, Server, chromium, link, students
+from playwright.sync_api import expect
+
+from tiny_llama.metrics import read_metrics
+
+pytestmark = pytest.mark.slow
+ENDLESS = LONG | {"where": "browser"}
+SESSION = "[...window.tinyLlamaSessions.values()].at(-1)"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture
+def come(browser, server):
+    with students(browser, server) as come:
+        yield come
+
+
+def step_of(student):
+    """Read at which step the browser's run is."""
+    words = student.page.locator(".trainer .words").inner_text()
+    found = re.search(r"step ([\d,]+) of", words)
+    assert found, words
+    return int(found[1].replace(",", ""))
+
+
+def see(student, state, since=0):
+    """Wait until the browser's run stands like this, at this step or a later one."""
+    words = student.page.locator(".trainer .words")
+    expect(words).to_have_text(re.compile(rf"^{state}"))
+    student.page.wait_for_function(f"{SESSION}.step >= {since}")
+    return step_of(student)
+
+
+def train(student):
+    student.press("Train")
+    see(student, "Training in this browser", since=20)
+
+
+def press(student, name):
+    student.page.locator(".trainer .play").get_by_role("button", name=name, exact=True).click()
+
+
+def rows(server, run_id):
+    return read_metrics(server.runs / run_id)
+
+
+def see_kept(student, step):
+    """Wait until the server has kept what the browser has made of the run, up to this step."""
+    student.page.wait_for_function(f"{SESSION}.rows.length === 0")
+    assert rows(student.server, student.run_id)[-1]["step"] == step
+
+
+def test_it_trains_pauses_steps_and_goes_on_and_all_pages_look_inside(come):
+    student = come(link(**ENDLESS))
+    train(student)
+    press(student, "Pause")
+    paused = see(student, "Paused")
+    see_kept(student, paused)
+    assert student.server.record(student.run_id)["place"] == "browser"
+    expect(student.bar.get_by_text(f"tep {paused:,}")).to_be_visible()
+    press(student, "One step")
+    assert see(student, "Paused", since=paused + 1) == paused + 1
+    see_kept(student, paused + 1)
+    press(student, "Go on")
+    see(student, "Training in this browser", since=paused + 20)
+    student.bar.get_by_role("link", name="Attention", exact=True).click()
+    expect(student.page.get_by_role("heading", name="Attention", level=1)).to_be_visible()
+    assert student.model_step() >= paused + 1
+    before = student.page.evaluate(f"{SESSION}.step")
+    student.page.wait_for_function(f"{SESSION}.step > {before} + 20")
+    student.bar.get_by_role("link", name="Train", exact=True).click()
+    see(student, "Training in this browser", since=before + 20)
+    press(student, "Stop")
+    student.see("Stopped")
+    assert len(rows(student.server, student.run_id)) > before
+
+
+def test_a_run_that_ends_is_finished_on_the_server_too(come):
+    student = come(link(**TINY, steps=120, where="browser"))
+    student.press("Train")
+    student.see("Finished")
+    assert [row["step"] for row in rows(student.server, student.run_id)] == list(range(121))
+    assert student.server.record(student.run_id)["place"] == "browser"
+
+
+def test_it_trains_without_a_network_and_the_next_visit_goes_on(come):
+    student = come(link(**ENDLESS))
+    train(student)
+    student.context.set_offline(True)
+    since = step_of(student)
+    see(student, "Training in this browser", since=since + 50)
+    student.context.set_offline(False)
+    press(student, "Pause")
+    kept = see(student, "Paused")
+    see_kept(student, kept)
+    student.page.reload()
+    see(student, "Paused", since=kept)
+    press(student, "Go on")
+    see(student, "Training in this browser", since=kept + 20)
+    press(student, "Stop")
+    student.see("Stopped")
+    assert [row["step"] for row in rows(student.server, student.run_id)][kept] == kept
+
+
+def test_a_stopped_run_goes_on_on_the_server(come):
+    student = come(link(**ENDLESS))
+    train(student)
+    press(student, "Stop")
+    stopped = student.see("Stopped")
+    student.press("Go on on the server")
+    student.see("Training", since=stopped + 20)
+    assert student.server.record(student.run_id)["place"] == "server"
+
+
+def test_a_page_without_workers_trains_in_slices(come):
+    student = come("/train")
+    student.page.evaluate("delete window.Worker")
+    student.page.add_init_script("delete window.Worker")
+    student.open(link(**ENDLESS))
+    train(student)
+    expect(student.page.locator(".trainer .words")).to_contain_text("on the page")
+    press(student, "Stop")
+    student.see("Stopped")
+
+
+HOSTILE = {
+    "of another step": "{...said, next_step: said.next_step + 5}",
+    "with too few numbers": "{...said, weights: 'AAAA'}",
+    "with numbers that are none": "{...said, means: said.means.replace(/^.{8}/, 'AADAfwAA')}",
+    "huge": "{...said, weights: 'A'.repeat(30e6)}",
+    "of another run": "{...said, run: 'abcdefgh'}",
+    "nothing": "{}",
+}
+
+
+def test_a_hostile_message_is_refused_and_nothing_is_lost(come):
+    student = come(link(**ENDLESS))
+    train(student)
+    press(student, "Pause")
+    kept = see(student, "Paused")
+    see_kept(student, kept)
+    student.page.evaluate(f"window.honest = {SESSION}.takeLearned.bind({SESSION})")
+    for name, hostile in HOSTILE.items():
+        said = f"() => {{ const said = honest(); return said && ({hostile}) }}"
+        student.page.evaluate(f"{SESSION}.takeLearned = {said}")
+        press(student, "One step")
+        student.rest()
+        student.page.wait_for_function(f"{SESSION}.learned === null || !{SESSION}.learned")
+        student.page.wait_for_timeout(300)
+        student.rest()
+        assert rows(student.server, student.run_id)[-1]["step"] == kept, name
+    student.page.evaluate(f"{SESSION}.takeLearned = honest")
+    press(student, "One step")
+    see_kept(student, see(student, "Paused"))
+    press(student, "Stop")
+    student.see("Stopped")
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [({"dropout": 0.1}, "dropout=0.1"), ({"corpus": "repeat"}, "corpus=repeat")],
+)
+def test_what_a_browser_cannot_train_is_refused_by_name(come, setting, said):
+    student = come(link(**ENDLESS | setting))
+    student.see_text(f"{said}: a browser cannot train that yet")
+    expect(student.button("Train")).to_be_disabled()
+
+
+def test_on_a_phone_it_fits_the_screen(browser, server):
+    with students(browser, server, "dark and narrow") as come:
+        student = come(link(**ENDLESS))
+        train(student)
+        assert student.page.evaluate("document.documentElement.scrollWidth") <= 390
+        wide = student.page.locator(".trainer").evaluate("trainer => trainer.scrollWidth")
+        assert wide <= 390
+        press(student, "Stop")
+        student.see("Stopped")
