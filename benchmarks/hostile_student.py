@@ -1,6 +1,7 @@
 """A hostile student beside nine ordinary ones, in as much memory as Community Cloud gives at least.
 
     python benchmarks/hostile_student.py [--only WORDS] [--seconds 30] [--root FOLDER]
+    python benchmarks/hostile_student.py --cloud --python VENV/bin/python
 
 Nine students train a default run each, change a setting every eight seconds, and look into a model
 every five with a text that nobody has asked about. First they are measured with a tenth like them,
@@ -13,7 +14,14 @@ machine with other work, only the two beside each other say something. Killed ar
 ended; workers that ended otherwise count, too.
 
 The share is that of the ordinary runs' steps a second under attack in those beside a tenth ordinary
-student: the mean of them, and the slowest run's.
+student: the mean of them, and the slowest run's. In brackets is the mean by the workers' processor
+time: how many steps of the ordinary runs a second of it brought forth, which says the same on a
+busy machine.
+
+With `--cloud` the app is started as on Community Cloud, as far as that can be had: what is
+committed is copied to `/mount/src`, the working directory is its root, Streamlit's settings are
+those that are set there, and limits are those that the app chooses for that place. `--python` names
+the interpreter of an environment into which `explorer/requirements.txt` was installed.
 """
 
 import argparse
@@ -24,10 +32,13 @@ import platform
 import random
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -41,8 +52,18 @@ from streamlit_client import Tab, user_key
 
 TABLE_HEAD = """\
 | what one browser does | killed | page p95, s (before) | look p95, s (before) \
-| share of fair share, mean / slowest | memory at most, MB | troubles of the others | load |
+| share of fair share, mean / slowest (by processor) \
+| memory at most, MB | troubles of the others | load |
 | --- | --- | ---: | ---: | ---: | ---: | --- | ---: |"""
+CLOUD_FOLDER = Path("/mount/src")
+CLOUD_SETTINGS = (
+    "--server.enableCORS=true",
+    "--server.enableXsrfProtection=true",
+    "--server.runOnSave=true",
+    "--runner.fastReruns=true",
+    "--client.showErrorDetails=false",
+)
+"""What Community Cloud sets, whatever an app's own settings say."""
 N_ORDINARY = 9
 PATIENCE = 120.0
 """Seconds after which an ordinary student gives up on a page."""
@@ -172,7 +193,7 @@ async def measure(app: AppServer, limit: MemoryLimit, attack: str, seconds: floa
     lessons = [asyncio.create_task(each.attend()) for each in (*students, tenth)]
     await until_all_move(app, [*students, tenth])
     calm_from = time.perf_counter()
-    calm = await speeds(app, students, seconds)
+    calm, calm_pace = await speeds(app, students, seconds)
     if attack != "nothing":
         lessons.pop().cancel()
         await tenth._train.press("run_stop")
@@ -182,7 +203,7 @@ async def measure(app: AppServer, limit: MemoryLimit, attack: str, seconds: floa
     hostile = subprocess.Popen([sys.executable, __file__, "--attack", attack, app.address])
     try:
         await asyncio.sleep(NEARLY_THERE)
-        under = await speeds(app, students, seconds)
+        under, pace = await speeds(app, students, seconds)
     finally:
         hostile.kill()
         hostile.wait()
@@ -199,7 +220,8 @@ async def measure(app: AppServer, limit: MemoryLimit, attack: str, seconds: floa
         ", ".join(name for name, is_so in killed.items() if is_so) or "–",
         f"{_p95(pages)} ({_p95(calm_pages)})",
         f"{_p95(looks)} ({_p95(calm_looks)})",
-        f"{_ratio(mean(under), mean(calm)):.2f} / {_ratio(min(under), mean(calm)):.2f}",
+        f"{_ratio(mean(under), mean(calm)):.2f} / {_ratio(min(under), mean(calm)):.2f} "
+        f"({_ratio(pace, calm_pace):.2f})",
         f"{memory.most_megabytes:.0f}",
         "; ".join(f"{troubles.count(each)} × {each[:60]}" for each in dict.fromkeys(troubles))
         or "–",
@@ -230,19 +252,28 @@ async def until_all_move(app: AppServer, students: Sequence[Student]) -> None:
                 await asyncio.sleep(0.5)
 
 
-async def speeds(app: AppServer, students: Sequence[Student], seconds: float) -> list[float]:
-    """Measure each run's steps a second, over so long; there are none where the server has died."""
-    before, began = steps_of(app), time.perf_counter()
+async def speeds(
+    app: AppServer, students: Sequence[Student], seconds: float
+) -> tuple[list[float], float]:
+    """Measure each run's steps a second, over so long; there are none where the server has died.
+
+    Returns:
+        Those, and how many steps all of them did in a second of the workers' processor time.
+    """
+    before, began = read(app), time.perf_counter()
     await asyncio.sleep(seconds)
-    after, passed = steps_of(app), time.perf_counter() - began
-    return [(after.get(each.run_id, 0) - before.get(each.run_id, 0)) / passed for each in students]
+    after, passed = read(app), time.perf_counter() - began
+    if not (before and after):
+        return [0.0] * len(students), 0.0
+    done = [after.steps.get(each.run_id, 0) - before.steps.get(each.run_id, 0) for each in students]
+    return [n / passed for n in done], _ratio(sum(done), after.workers - before.workers)
 
 
-def steps_of(app: AppServer) -> dict[str, int]:
-    """Give the last step of each run."""
+def read(app: AppServer) -> Meter | None:
+    """Read what has been used so far; None where the server has died."""
     with suppress(OSError, StopIteration):
-        return Meter.read(app).steps
-    return {}
+        return Meter.read(app)
+    return None
 
 
 def processor() -> str:
@@ -262,16 +293,22 @@ def main() -> None:
         os.nice(10)
         asyncio.run(hostile_life(chosen.attack, chosen.address))
         return
-    os.environ["TINY_LLAMA_LIMITS"] = "shared"
+    if not chosen.cloud:
+        os.environ["TINY_LLAMA_LIMITS"] = "shared"
+    with laid_out(chosen.root) if chosen.cloud else nullcontext(chosen.root) as root:
+        measure_all(chosen, root)
+
+
+def measure_all(chosen: Any, root: Path) -> None:
+    """Measure each attack that is asked for, on a fresh server."""
+    settings = [*(CLOUD_SETTINGS if chosen.cloud else ()), *chosen.settings]
     wanted = [name for name in ATTACKS if chosen.only in name]
     with MemoryLimit(chosen.megabytes) as limit:
         print(f"{chosen.megabytes} MB kept by {limit.kept_by}; {processor()}\n\n{TABLE_HEAD}")
     for attack in wanted:
         with (
             MemoryLimit(chosen.megabytes) as limit,
-            AppServer(
-                *chosen.settings, under=limit.command, python=chosen.python, root=chosen.root
-            ) as app,
+            AppServer(*settings, under=limit.command, python=chosen.python, root=root) as app,
         ):
             limit.watch(lambda app=app: (app.pid, *app.workers))  # type: ignore[misc]
             try:
@@ -281,6 +318,17 @@ def main() -> None:
             print(line, flush=True)
             if chosen.log:
                 print(json.dumps(app.printed()[-2000:]), flush=True)
+
+
+@contextmanager
+def laid_out(root: Path) -> Iterator[Path]:
+    """Copy what is committed of a project to where Community Cloud lays an app, for the while."""
+    CLOUD_FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CLOUD_FOLDER) as folder:
+        archive = subprocess.run(["git", "-C", root, "archive", "HEAD"], stdout=-1, check=True)
+        with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
+            files.extractall(folder, filter="data")
+        yield Path(folder)
 
 
 def arguments() -> Any:
@@ -297,6 +345,7 @@ def arguments() -> Any:
     )
     parser.add_argument("--root", type=Path, default=ROOT, help="another copy of the project")
     parser.add_argument("--python", default=sys.executable, help="what the server is run by")
+    parser.add_argument("--cloud", action="store_true", help="start it as on Community Cloud")
     parser.add_argument("--log", action="store_true", help="print what the server said last, too")
     parser.add_argument("--settings", nargs="*", default=[], help="more settings of Streamlit")
     parser.add_argument("--attack", help=argparse.SUPPRESS)

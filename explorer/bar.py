@@ -4,8 +4,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from explorer import current_model, navigation, presentation, share
+from explorer import content, current_model, glossary, link, navigation, presentation, share
 from explorer.components.arrival import arrive_at
+from explorer.components.touch import explain_words
+from explorer.page_list import HOME
 
 
 def show(page: str) -> None:
@@ -21,3 +23,11 @@ def show(page: str) -> None:
         share.offer(page)
         presentation.offer()
     arrive_at(page)
+    _explain_words()
+
+
+def _explain_words() -> None:
+    """Let words of the glossary be touched; go there when it is asked for."""
+    meanings = {word: term.meaning for word, term in content.glossary().items()}
+    if word := explain_words(meanings):
+        link.go(HOME, view=glossary.VIEW, word=word)

@@ -223,6 +223,8 @@ def take_setup(setup: Setup, text: str | None = None) -> None:
     if text is not None:
         state.keep(_KEPT, text)
     values = {name: _typed(name, setup.setting(name)) for name in SETTINGS}
+    if isinstance(CORPORA.get(setup.corpus), Task):  # so that a text after it is cut as texts are
+        values["tokenizer"] = Setup.tokenizer
     link.put(preset=nearest_preset(setup.model), **values)
 
 
@@ -349,10 +351,8 @@ def _switch(name: str, label: str, usual: bool) -> bool:
     return bool(link.widget(st.toggle, name, label, usual=usual, help=content.setting(name)))
 
 
-def _tokenizer_of(*, corpus: str, tokenizer: str, **_: Any) -> dict[str, Any]:
-    """Leave out what does not act: a task brings its alphabet, few tokenizers let one choose."""
-    if isinstance(CORPORA.get(corpus), Task):
-        return {"tokenizer": Setup.tokenizer, "vocab_size": None}
+def _tokenizer_of(*, tokenizer: str, **_: Any) -> dict[str, Any]:
+    """Leave out what does not act: few tokenizers let one choose how many tokens there are."""
     return {} if TOKENIZERS[tokenizer].vocab_size_bounds else {"vocab_size": None}
 
 

@@ -12,7 +12,7 @@ from tiny_llama.setup import setup_in_one_line
 
 SLOWER = 4
 """How many times as rarely as a page's own live part the bar asks for news."""
-_CHOICE = "model_choice"
+_CHOICE, _NAMED = "model_choice", "how the model is named"
 
 
 def show() -> None:
@@ -37,6 +37,11 @@ def _seconds(run: Run) -> float | None:
 def _switch(run: Run | None) -> None:
     names = _names(run)
     link.show(_CHOICE, run.id if run else None)
+    if run and state.kept(_NAMED, lambda: names[run.id]) != names[run.id]:
+        # Streamlit 1.67 does not tell the browser that what is chosen is called otherwise now, as
+        # when a student is known again, or has renamed their run.
+        state.keep(_NAMED, names[run.id])
+        state.show(_CHOICE, run.id)
     st.selectbox(
         "Model",
         list(names),
@@ -58,10 +63,11 @@ def _look() -> None:
 
 def _names(run: Run | None) -> dict[str, str]:
     """List what can be chosen: one's own runs, the pretrained ones, and the one the link names."""
-    names = {each.id: session.full_name(each) for each in session.own_runs()}
+    names = {each.id: session.full_name(each) for each in session.listed_runs()}
     names |= {name: f"{name}, shipped" for name in PRETRAINED}
     if run and run.id not in names:
-        names = {run.id: f"{session.run_name(run)}, somebody else's"} | names
+        whose = "hidden" if session.is_mine(run) else "somebody else's"
+        names = {run.id: f"{session.run_name(run)}, {whose}"} | names
     return names
 
 

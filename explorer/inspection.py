@@ -4,15 +4,18 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from explorer import content, link, session, showing
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.answer_cache import Answer
+from explorer.engine.server.pretrained import pretrained_run
 from explorer.stage import Stage
 from explorer.widgets import choose_index, choose_layer
 from explorer.words import MOST_CHARACTERS
+from tiny_llama.analyses.roles import CLEAR, ROLES
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.errors import UserError
@@ -76,7 +79,9 @@ def analyse(
     """Have the engine analyse a model; where that fails, say why and end the page."""
     try:
         with st.spinner("Looking", show_time=True):
-            return session.engine().analyse(run.id if run else "", analysis, step=step, **values)
+            return session.engine().analyse(
+                run.id if run else "", analysis, step=step, owner=session.owner(), **values
+            )
     except UserError as error:
         showing.stop(str(error))
 
@@ -178,15 +183,39 @@ def needs_heads(config: ModelConfig) -> None:
         )
 
 
-def choose_head(config: ModelConfig) -> tuple[int, int]:
+def choose_head(run: Run, *, folded: bool = False) -> tuple[int, int]:
     """Let the student choose one head of a model, counted from 0; ends the page without any."""
+    config = run.setup.model
     needs_heads(config)
     layer, head = st.columns(2)
+    usual_layer, usual_head = usual_place(run)
     with layer:
-        chosen_layer = choose_layer(config.n_layers)
+        chosen_layer = choose_layer(config.n_layers, usual_layer, folded=folded)
     with head:
-        chosen_head = choose_index("head", "Head", config.n_heads)
+        chosen_head = choose_index("head", "Head", config.n_heads, usual_head, folded=folded)
     return chosen_layer, chosen_head
+
+
+def usual_place(run: Run) -> tuple[int, int]:
+    """Say which layer and head are shown of a model until another is chosen.
+
+    Of a shipped model that has learned a task it is the clearest induction head, if there is one,
+    else the first head of all: a model that trains would change what its pages show.
+    """
+    is_shipped = run.status == RunState.RECORDED
+    return _clearest_induction(run.id) if is_shipped and _is_task(run) else (0, 0)
+
+
+@st.cache_data(show_spinner=False)
+def _clearest_induction(name: str) -> tuple[int, int]:
+    """Find the place of a shipped model's clearest induction head; such a model never changes."""
+    run = pretrained_run(name)
+    if not (run.setup.model.has_attention and run.setup.model.n_layers):
+        return 0, 0
+    roles = session.engine().analyse(name, "heads", text=example_text(run))["roles"]
+    scores = np.nan_to_num(roles[..., list(ROLES).index("induction")])
+    layer, head = np.unravel_index(scores.argmax(), scores.shape)
+    return (int(layer), int(head)) if scores.max() >= CLEAR else (0, 0)
 
 
 def _is_task(run: Run) -> bool:
@@ -201,7 +230,7 @@ def _summary(run: Run, reading: Answer) -> str:
     if reading["counts"].any():
         loss = reading["losses"][reading["counts"]].mean()
         words += f" · loss {loss:.3f} nats a token" + " of the answers" * _is_task(run)
-    return f"{words} · model after step {reading.step:,}"
+    return f"{words} · step {reading.step:,}"
 
 
 def _follow(run: Run, step: int) -> None:

@@ -273,7 +273,7 @@ def prompt(run: Run) -> None:
     settings = SampleConfig(seed=secrets.randbits(32))  # another text at every press
     try:
         with st.spinner("Writing"):
-            text = session.engine().generate(run.id, words, settings)
+            text = session.engine().generate(run.id, words, settings, owner=session.owner())
     except UserError as error:
         st.error(str(error), icon=":material/error:")
     else:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from explorer import link, state
-from explorer.engine.run import Run
+from explorer.engine.run import Mark, Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.engine import Engine
 from explorer.engine.server.pretrained import DEFAULT
@@ -76,6 +76,17 @@ def own_runs() -> list[Run]:
     return engine().runs_of(owner())
 
 
+def listed_runs() -> list[Run]:
+    """List this student's runs that are not hidden: pinned ones first, then the newest."""
+    shown = [run for run in own_runs() if run.mark is not Mark.HIDDEN]
+    return sorted(shown, key=lambda run: run.mark is not Mark.PINNED)
+
+
+def hidden_runs() -> list[Run]:
+    """List this student's runs that are hidden, newest first."""
+    return [run for run in own_runs() if run.mark is Mark.HIDDEN]
+
+
 def run_name(run: Run) -> str:
     """Say what a run is called on screen: as its student calls it, else numbered as started."""
     if run.status == RunState.RECORDED:
@@ -121,7 +132,7 @@ def _text_of(run_id: str, owner: str) -> Text:
 
 
 def overlaid_runs(run: Run) -> list[Run]:
-    """List runs to lay over a run: those asked for, then the student's last ones that compare.
+    """List runs to lay over a run: those asked for, then the student's own that compare.
 
     Losses compare where text and tokenizer are the same.
     """
@@ -129,8 +140,8 @@ def overlaid_runs(run: Run) -> list[Run]:
 
 
 def comparable_runs(run: Run) -> list[Run]:
-    """List runs that may be laid over a run: those asked for, then the student's last ones."""
-    own = [each.id for each in own_runs()[:MOST_LISTED] if each.step]
+    """List runs that may be laid over a run: those asked for, then the student's as listed."""
+    own = [each.id for each in listed_runs()[:MOST_LISTED] if each.step]
     ids = [each for each in dict.fromkeys([*link.value("overlay"), *own]) if each != run.id]
     found = [engine().poll(each) for each in ids]
     return [each for each in found if each is not None and each.step]

@@ -15,6 +15,7 @@ from tiny_llama.setup import (
     nearest_preset,
     setting_word,
     setup_of_preset,
+    usual_tokenizer,
 )
 
 PARTS: Mapping[str, str] = {
@@ -84,6 +85,7 @@ SECTIONS = (
             "schedule": "Learning-rate schedule",
             "warmup_steps": "Warm-up steps",
             "seed": "Seed",
+            "data_seed": "Seed of the data",
         },
     ),
     Section(
@@ -123,6 +125,7 @@ LABELS: Mapping[str, str] = {
 """What every setting is called on a page."""
 WHEN_OPEN: Mapping[str, str] = {
     "vocab_size": "auto: the tokenizer's usual",
+    "data_seed": "auto: as the seed",
     "n_kv_heads": "auto: as many as heads",
     "d_head": "auto: width / heads",
     "d_hidden": "auto: LLaMA's rule",
@@ -144,11 +147,13 @@ def label_in_line(name: str) -> str:
 
 
 def value_in_words(name: str, value: Any) -> str:
-    """Write a setting's value as the form shows it."""
+    """Write a setting's value as the form shows it, a large one with commas."""
     if value is None:
         return WHEN_OPEN[name].removeprefix("auto: ")
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, float) and value >= 1e4 and value.is_integer():
+        return f"{value:,.0f}"
     return setting_word(name, value)
 
 
@@ -228,7 +233,8 @@ def name_by_what_differs(setup: Setup) -> str:
     preset = nearest_preset(setup.model)
     found = changes(setup_of_preset(preset), setup)
     words = [] if preset == TINY[0] else [find_preset(preset).title]
-    words += [_difference(name, new) for name, (_, new) in found.items() if name not in _APART]
+    apart = (*_APART, "tokenizer") if _is_usual(setup) else _APART
+    words += [_difference(name, new) for name, (_, new) in found.items() if name not in apart]
     return _some(words)
 
 
@@ -237,6 +243,11 @@ _APART = (
     "embedding_std",
 )
 """Settings that make no other model, or that all pretrained ones have otherwise: they are older."""
+
+
+def _is_usual(setup: Setup) -> bool:
+    """Tell whether a setup cuts its text as such a text usually is."""
+    return setup.tokenizer == usual_tokenizer(setup.corpus)
 
 
 def _difference(name: str, value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 import streamlit as st
 
-from explorer import content, presentation
+from explorer import content, glossary, presentation
 from explorer.figures.picture import Picture, with_type
 from explorer.source import source
 
@@ -93,7 +93,7 @@ def explain(page: str, view: str, *, code: str, tensor: LiveTensor | None = None
     with st.expander("Formula, code and tensor", icon=":material/function:", key=f"explain_{view}"):
         formula, running = st.columns(2, gap="large")
         with formula:
-            st.markdown(content.inside(page, view).formula)
+            st.markdown(glossary.marked_apart(content.inside(page, view).formula))
             if tensor is not None:
                 show_tensor(tensor)
         with running:

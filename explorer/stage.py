@@ -12,7 +12,8 @@ from typing import Concatenate, Generic, ParamSpec
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import content, showing
+from explorer import content, glossary, presentation, showing
+from explorer.components import full_size
 from explorer.page_list import entry
 from explorer.widgets import choose_named
 
@@ -44,10 +45,11 @@ class Stage:
         words = content.inside(self.page, self.view)
         first, more = words.first_sentence
         with self.words:
-            st.markdown(first)
-            st.markdown(f":material/touch_app: **Try it:** {words.try_it}")
+            glossary.say(first)
+            glossary.say(f":material/touch_app: **Try it:** {words.try_it}")
         if more:
-            self.below.markdown(more)
+            with self.below:
+                glossary.say(more)
 
     def explain(self, *, code: str, tensor: showing.LiveTensor | None = None) -> None:
         """Lay formula, running code and live tensor side by side; see `showing.explain`."""
@@ -94,15 +96,18 @@ def open_page(page: str) -> Stage:
 
 
 def _heading(page: str) -> DeltaGenerator:
+    glossary.begin()
     line = st.container(key="heading", horizontal=True, vertical_alignment="center", gap="small")
     line.title(entry(page).heading or entry(page).title, anchor=False, width="content")
     return line
 
 
 def _about(page: str) -> None:
-    """Say what the page is about, one press away."""
+    """Say what the page is about, and let its picture fill the screen, each one press away."""
     with st.popover("About", icon=":material/info:", type="tertiary", key="about"):
-        st.markdown(content.page(page))
+        st.markdown(glossary.marked_apart(content.page(page)))
+    if not presentation.is_on():
+        full_size.offer()
 
 
 def _choose(views: Sequence[View[P]]) -> View[P]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import content, link
+from explorer import content, glossary, link
 from explorer.components.tour import show_subject
 
 
@@ -81,7 +81,7 @@ def show(page: str) -> None:
     with st.container(border=True, gap="xsmall", key="tour"):
         if stop.page == page:
             _walk(number)
-            st.markdown(content.tour(stop.page))
+            st.markdown(glossary.marked_apart(content.tour(stop.page)))
             show_subject(number, stop.subject)
         else:
             _wait(number)

@@ -53,14 +53,24 @@ def choose_one(label: str, options: Sequence[str], *, key: str, usual: str | Non
     return choose_named(label, titles, key=key, usual=usual, as_buttons=True)
 
 
-def choose_index(key: str, label: str, n: int) -> int:
-    """Let the student choose one of n things, from 0; one that another model lacks is the first."""
-    return int(link.widget(st.selectbox, key, label, usual=0, options=range(n), nearest=False))
+def choose_index(key: str, label: str, n: int, usual: int = 0, *, folded: bool = False) -> int:
+    """Let the student choose one of n things, from 0; one that another model lacks is the usual."""
+    return int(
+        link.widget(
+            st.selectbox,
+            key,
+            label,
+            usual=usual,
+            options=range(n),
+            nearest=False,
+            folded=folded,
+        )
+    )
 
 
-def choose_layer(n_layers: int) -> int:
+def choose_layer(n_layers: int, usual: int = 0, *, folded: bool = False) -> int:
     """Let the student choose a layer, counted from 0."""
-    return choose_index("layer", "Layer", n_layers)
+    return choose_index("layer", "Layer", n_layers, usual, folded=folded)
 
 
 def choose_number(
@@ -100,6 +110,7 @@ def choose_place(
     *,
     usual: int | None = None,
     because: object = None,
+    folded: bool = False,
 ) -> int:
     """Let the student choose a token of the text by its place, usually the last one."""
     last = len(tokens) - 1
@@ -109,7 +120,16 @@ def choose_place(
     place = link.value(key, usual=usual, among=places, nearest=True, because=because)
     titled = f"{label}: {content.escaped(visible(tokens[place]))}"
     return int(
-        link.widget(st.slider, key, titled, usual=usual, among=places, min_value=0, max_value=last)
+        link.widget(
+            st.slider,
+            key,
+            titled,
+            usual=usual,
+            among=places,
+            folded=folded,
+            min_value=0,
+            max_value=last,
+        )
     )
 
 

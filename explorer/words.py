@@ -224,6 +224,7 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
         "against": _one_of(),
         "cost": _one_of(),
         "paper": (_one_of(), ""),
+        "word": (_text(MOST_LETTERS), ""),
     },
     ("family_tree",): {
         "node": _one_of(),
@@ -253,8 +254,8 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
         "utilisation": _number(0.1, 100),
         "operations": (_one_of(), "6nd"),
     },
-    ("architecture", "attention", "rotary", "norm_and_swiglu"): {"layer": (COUNT, 0)},
-    ("attention", "rotary"): {"head": (COUNT, 0), "reader": COUNT},
+    ("architecture", "attention", "rotary", "norm_and_swiglu"): {"layer": COUNT},
+    ("attention", "rotary"): {"head": COUNT, "reader": COUNT},
     ("attention",): {
         "first": (COUNT, 0),
         "source": COUNT,

@@ -416,6 +416,18 @@ WIDTH = """() => {
 RULES = {"resultTypes": ["violations"]}
 
 
+HEADINGS = """() => [...document.querySelectorAll("[data-testid=stMain] :is(h1,h2,h3,h4,h5,h6)")]
+  .filter(each => each.checkVisibility())
+  .map(each => Number(each.tagName[1]))"""
+"""The levels of a page's headings, in order."""
+
+
+def skipped_headings(levels: list[int]) -> list[str]:
+    """Name where headings go down by more than a level: readers by ear take it for a gap."""
+    pairs = zip([0, *levels], levels, strict=False)
+    return [f"heading {level} under {above}" for above, level in pairs if level > above + 1]
+
+
 FRAME = """() => {
   const main = document.querySelector("[data-testid=stMain]")
   main.scrollTo(0, 0)
@@ -557,6 +569,7 @@ def check_views(
             wide = student.page.evaluate(WIDTH)
             found = [*findings(student), *([f"{wide} pixels wide"] if wide > width else [])]
             found += frame_faults(student)
+            found += skipped_headings(student.page.evaluate(HEADINGS))
             if found:
                 troubles[view.name] = found
         assert not troubles, troubles

@@ -48,7 +48,7 @@ ODD_MODELS = [
 """Settings, and combinations of them, that no single choice brings about."""
 
 ODD_TEXTS = {
-    "one character": "O",
+    "one character": "a",
     "signs": "😀 שלום \u200b\t\n",
     "markup": "<b>Gus</b> **a** $x$ | `y` [d](e) ~~f~~ &amp;\n\n# g",
     "long": "The duck sat. " * 142,
@@ -207,6 +207,15 @@ def walk(app: AppTest, name: str) -> AppTest:
     app.switch_page(f"../pages/{name}.py").run()
     assert not app.exception
     return app
+
+
+MARK = re.compile(r"\[([^\]]+)\]\((\./\?view=glossary&word=[^)\s]+)\)")
+"""A word that is explained at a touch, and the link to its entry."""
+
+
+def prose(app: AppTest) -> list[str]:
+    """List the texts of a page, without the marks of words that are explained at a touch."""
+    return [MARK.sub(r"\1", each.value) for kind in (app.markdown, app.caption) for each in kind]
 
 
 def numbers(app: AppTest) -> dict[str, str]:

@@ -17,7 +17,7 @@ from tiny_llama.train_config import TrainConfig
 
 TEXT = own_text("the cat sat on the mat and the dog ran to the log. " * 60)
 TRAINING = TrainConfig(steps=20, batch_size=4, sample_tokens=5, evaluate_every=5, n_snapshots=4)
-RUN = Setup(model=MODEL, training=TRAINING, corpus=OWN_TEXT)
+RUN = Setup(model=MODEL, training=TRAINING, corpus=OWN_TEXT, tokenizer="characters")
 
 
 def record(folder, setup=RUN, *, reports=(9, 4), text=TEXT):

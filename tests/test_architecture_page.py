@@ -58,7 +58,7 @@ def test_a_toggle_changes_the_picture_and_the_line_that_says_what_differs():
     after = {box["name"] for panel in picture(app)["panels"] for box in panel["boxes"]}
     assert before - after == {"query_turn", "key_turn"}
     assert after - before == {"position"}
-    assert "Differs from LLaMA in position: rope → learned" in said(app)
+    assert "Differs from LLaMA in Positions: rope → learned" in said(app)
 
 
 def test_what_differs_leaves_sizes_aside():
@@ -66,10 +66,10 @@ def test_what_differs_leaves_sizes_aside():
         assert differences(PRESETS[name].config) == "", name
     assert (
         differences(PRESETS["llama-3-8b"].config)
-        == "n_kv_heads: auto → 8, rope_theta: 10000 → 500000"
+        == "Key/value heads: as many as heads → 8, RoPE's base: 10,000 → 500,000"
     )
     gpt3 = differences(PRESETS["gpt3-175b"].config)
-    assert gpt3.startswith("norm: rmsnorm → layernorm, position: rope → learned")
+    assert gpt3.startswith("Norm: rmsnorm → layernorm, Positions: rope → learned")
 
 
 def test_the_dial_sets_depth_width_heads_and_hidden_layer_at_once():
@@ -199,7 +199,7 @@ def test_the_slowest_pair_turns_as_slowly_as_the_card_says():
 
 def test_fewer_key_value_heads_make_the_cache_smaller():
     words = said(open_page("architecture", view="components", slot="n_kv_heads"))
-    for kept in ("1.02 kB", "512 bytes", "256 bytes"):  # 2 × 4 layers × heads × 16 × 2 bytes
+    for kept in ("768 bytes", "384 bytes", "192 bytes"):  # 2 × 3 layers × heads × 16 × 2 bytes
         assert f"{kept} of cache a token" in words
 
 

@@ -13,6 +13,7 @@ from explorer.components.head_grid import grid_data, role_title
 from explorer.components.reading_map import MOST_TOKENS, Reading, map_data, map_words, page
 from explorer.figures import attention as figures
 from explorer.inside.attention import VIEWS, worked_formulas
+from tiny_llama.analyses.roles import CLEAR, ROLES
 from tiny_llama.setup import Setup
 
 pytestmark = pytest.mark.usefixtures("app_engine")
@@ -118,9 +119,41 @@ def test_a_window_chosen_on_a_longer_text_falls_back_to_the_last_one(view):
     assert slider.value == slider.max == 49 - MOST_TOKENS
 
 
-def test_a_head_that_another_model_lacks_falls_back_to_the_first():
+@pytest.mark.parametrize("view", ["head", "stages", "time"])
+def test_a_model_of_a_task_opens_on_its_clearest_induction_head(engine, view):
+    app = open_page("attention", view=view, run="repeat-llama")
+    place = [app.selectbox(key=key).value for key in ("layer", "head")]
+    example = app.text_area(key="text").value
+    roles = engine.analyse("repeat-llama", "heads", text=example)["roles"]
+    scores = roles[..., list(ROLES).index("induction")]
+    assert scores[*place] == scores.max() > CLEAR
+    assert place[0] > 0
+    assert not {"layer", "head"} & set(app.query_params)
+    app.selectbox(key="layer").set_value(0).run()
+    assert app.query_params["layer"] == "0"
+    again = open_page("attention", view=view, run="repeat-llama", layer="0")
+    assert [again.selectbox(key=key).value for key in ("layer", "head")] == [0, place[1]]
+
+
+@pytest.mark.parametrize("view", VIEW_NAMES)
+def test_a_view_has_one_slider_of_training_steps(view):
+    app = open_page("attention", view=view, run="repeat-llama")
+    steps = [each.key for each in app.select_slider if each.key == "at"]
+    assert len(steps) == (view != "time")  # the time machine brings its own
+
+
+def test_ones_own_run_can_be_looked_back_at_without_a_choice(engine):
+    usual = Setup().with_values(TINY | {"steps": "40"})
+    name = trained(engine, {"looks back": usual})["looks back"]
+    app = open_page("attention", owner="looks back", run=name, view="time")
+    assert len(component(app, "time")["steps"]) >= 6
+
+
+def test_a_layer_that_another_model_lacks_falls_back_to_the_usual_one():
+    usual = open_page("attention", view="head", run="repeat-llama")
     app = open_page("attention", view="head", run="repeat-llama", layer="3", head="2")
-    assert app.selectbox(key="layer").value == 0
+    assert app.selectbox(key="layer").value == usual.selectbox(key="layer").value
+    assert app.selectbox(key="head").value == 2
     assert not app.error
 
 
@@ -201,7 +234,7 @@ def test_the_words_of_a_picture_say_its_numbers():
 
 def test_tokens_on_an_axis_are_never_markup():
     picture = figures.next_tokens(["<b>", "&"], np.array([[0.9, 0.1], [0.2, 0.8]]))
-    assert list(picture.figure.layout.xaxis.ticktext) == ["&lt;b&gt;", "&amp;"]
+    assert list(picture.figure.layout.yaxis.ticktext) == ["&lt;b&gt;", "&amp;"]
 
 
 def test_a_rise_is_told_by_its_steps():

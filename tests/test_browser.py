@@ -5,7 +5,7 @@ import re
 import zipfile
 
 import pytest
-from app_in_browser import LONG, TINY, link, settle
+from app_in_browser import LONG, TINY, findings, link, settle
 from playwright.sync_api import expect
 from test_setup import UNUSUAL
 from transformers import AutoModelForCausalLM
@@ -157,7 +157,7 @@ def test_two_tabs_of_a_student_steer_the_same_run(come):
 
 
 def test_a_link_with_every_setting_starts_exactly_that_setup_and_still_names_it_all(server, come):
-    words = UNUSUAL | {"steps": "7"}
+    words = UNUSUAL | {"steps": "7", "tokenizer": "sentencepiece"}
     student = come(link(**words))
     wanted = Setup().with_values(words)
     student.train()
@@ -311,6 +311,7 @@ def test_all_of_a_run_is_on_a_projectors_screen_while_it_trains(come):
             assert box["y"] >= 0, selector
             assert box["x"] + box["width"] <= 1280, selector
             assert box["y"] + box["height"] <= 720, selector
+    assert findings(student) == []  # with samples that are longer than their boxes
 
 
 def test_a_part_of_the_block_is_pressed_and_one_press_restarts_with_it(server, come):

@@ -58,10 +58,17 @@ def test_choices_and_the_whole_picture_are_seen_together_on_a_projector(come, pr
     expect(panels).to_have_count(4)
     for panel in panels.all():
         expect(panel).to_be_in_viewport(ratio=1)
+    sizes = student.page.locator(".panel svg text").evaluate_all(LETTERS)
+    assert min(sizes) >= 13.9, sizes
     width = panels.first.bounding_box()["width"]
     student.press("Full size")
     settle(student)
     assert panels.first.bounding_box()["width"] > 1.3 * width
+
+
+LETTERS = """texts => texts.map(each =>
+  parseFloat(getComputedStyle(each).fontSize) * each.getScreenCTM().a)"""
+"""How large letters are as they are drawn."""
 
 
 def test_on_a_phone_the_picture_comes_first_and_its_toggles_under_it(come):
@@ -75,7 +82,7 @@ def test_on_a_phone_the_picture_comes_first_and_its_toggles_under_it(come):
     above, below = panel.bounding_box(), student.widget("Model to begin with").bounding_box()
     assert above["y"] + above["height"] < below["y"]
     student.choose("Positions", "learned")
-    student.see_text("Differs from LLaMA in position: rope → learned, sizes aside.")
+    student.see_text("Differs from LLaMA in Positions: rope → learned, sizes aside.")
 
 
 def test_beside_costs_parts_and_sizes_are_one_press_away(come):
@@ -98,7 +105,7 @@ def test_a_toggle_redraws_the_picture_and_leads_to_the_train_page(come):
     student.choose("Positions", "learned")
     expect(turns).to_have_count(0)
     expect(picture.get_by_role("button", name=re.compile(r"^\+ learned positions"))).to_be_visible()
-    student.see_text("Differs from LLaMA in position: rope → learned, sizes aside.")
+    student.see_text("Differs from LLaMA in Positions: rope → learned, sizes aside.")
     student.page.get_by_test_id("stMain").get_by_role("link", name="Train this model").click()
     expect(student.page.get_by_role("heading", name="Train", level=1)).to_be_visible()
     student.see_link(position="learned")

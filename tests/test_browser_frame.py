@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from app_in_browser import LONG, link, settle
+from app_in_browser import LONG, findings, link, settle
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.slow
@@ -32,6 +32,75 @@ def test_a_key_presents_the_picture_and_escape_ends_it(come):
     student.page.keyboard.press("Escape")
     expect(links).to_be_visible()
     assert "present" not in student.query
+
+
+@pytest.mark.parametrize(
+    ("link", "inside"),
+    [
+        ("/attention?view=stages", "[data-testid=stPlotlyChart] .main-svg >> nth=0"),
+        ("/attention?view=head", ".reading svg >> nth=0"),
+        ("/architecture", ".panels"),
+        ("/family_tree", ".scroll"),
+    ],
+)
+def test_a_picture_fills_the_screen_at_a_press_and_is_left_by_escape(come, link, inside):
+    student = come(link)
+    student.page.set_viewport_size({"width": 1280, "height": 720})
+    settle(student)
+    picture = student.page.locator(".st-key-picture")
+    drawn = picture.locator(inside)
+    before = drawn.bounding_box()
+    button = student.button("Full size")
+    button.focus()
+    button.press("Enter")
+    settle(student)
+    expect(student.page.locator(".st-key-side")).to_be_hidden()
+    expect(student.bar.get_by_role("link", name="Train", exact=True)).to_be_hidden()
+    student.page.wait_for_function(GROWN, arg=[inside.split(" >>")[0], before["width"]])
+    within = student.page.locator(":has(> .st-key-picture)").last.bounding_box()
+    assert (within["x"], within["y"], within["width"]) == (0, 0, 1280)
+    assert findings(student) == []
+
+    student.page.keyboard.press("Escape")
+    expect(student.page.locator(".st-key-side")).to_be_visible()
+    expect(student.button("Full size")).to_be_focused()
+    settle(student)
+    assert drawn.bounding_box()["width"] == pytest.approx(before["width"], abs=2)
+    student.page.keyboard.press("f")
+    expect(student.button("Leave full size")).to_be_visible()
+    student.page.keyboard.press("Escape")
+
+
+GROWN = """([selector, before]) => {
+  const find = root => root.querySelector(selector) ?? [...root.querySelectorAll("*")].reduce(
+    (found, each) => found ?? (each.shadowRoot && find(each.shadowRoot)), null)
+  const { width } = find(document.querySelector(".st-key-picture")).getBoundingClientRect()
+  return width > 1.05 * before
+}"""
+"""Whether what is drawn is wider than before."""
+
+
+def test_what_is_drawn_stays_solid_until_what_follows_it_is_there(come):
+    student = come("/attention?view=stages")
+    settle(student)
+    chart = student.page.locator(".st-key-picture").get_by_test_id("stElementContainer").last
+    assert chart.evaluate(OPACITY) == 1
+    chart.evaluate("each => { each.dataset.stale = 'true' }")  # as Streamlit marks what it redraws
+    student.page.wait_for_timeout(1_500)  # its fading takes a second
+    assert chart.evaluate(OPACITY) == 1
+
+
+OPACITY = "each => Number(getComputedStyle(each).opacity)"
+
+
+def test_letters_along_an_axis_are_as_dark_as_any(come):
+    student = come("/attention?view=stages")
+    ticks = student.page.locator(".st-key-picture [class*=tick] text")
+    expect(ticks.first).to_be_visible()
+    words = student.page.get_by_role("heading", level=1)
+    colour = words.evaluate("each => getComputedStyle(each).color")
+    fills = ticks.evaluate_all("all => all.map(each => getComputedStyle(each).fill)")
+    assert set(fills) == {colour}
 
 
 def test_another_page_opens_at_its_top_and_is_marked_in_the_bar(come):
@@ -73,3 +142,14 @@ def test_in_a_new_tab_a_students_own_run_is_one_press_away(come):
     other = come("/attention", beside=student)
     other.bar.get_by_role("button", name="Your run trains").click()
     other.see_link(run=student.run_id)
+
+
+def test_the_bar_calls_a_run_what_its_student_calls_it_after_a_reload_and_a_renaming(come):
+    student = come(link(**LONG))
+    student.train()
+    student.page.reload()
+    expect(student.model).to_have_value(re.compile("^Run 1,"))
+    student.unfold("Outcomes of your runs")
+    student.page.get_by_label("Call Run 1 something else").fill("The long one")
+    student.press("Rename")
+    expect(student.model).to_have_value(re.compile("^The long one,"))

@@ -112,14 +112,14 @@ def test_a_run_is_looked_into_while_it_trains_and_again_later(come):
     student.train()
     run_id = student.run_id
     student.bar.get_by_role("link", name="Attention", exact=True).click()
-    step = re.compile(r"model after step ([\d,]+)")
+    step = re.compile(r" · step ([\d,]+)")
     said = student.page.get_by_text(step)
     expect(said).to_be_visible()
     before = int(step.search(said.inner_text())[1].replace(",", ""))
     choose(student, "One head")
-    expect(said).to_contain_text(f"model after step {before:,}")
+    expect(said).to_contain_text(f" · step {before:,}")
     student.press("Look again")
-    expect(said).not_to_contain_text(f"model after step {before:,}")
+    expect(said).not_to_contain_text(f" · step {before:,}")
     assert student.run_id == run_id
     student.bar.get_by_role("link", name="Train", exact=True).click()
     student.see("Training", since=before)

@@ -13,7 +13,7 @@ def test_a_student_trains_from_home_looks_inside_reloads_and_goes_back(server, c
     run_id = student.run_id
 
     student.bar.get_by_role("link", name="Attention", exact=True).click()
-    heads = student.page.get_by_role("group", name=re.compile("4 layers of 4 heads"))
+    heads = student.page.get_by_role("group", name=re.compile("3 layers of 4 heads"))
     expect(heads).to_be_visible()
     choose(student, "One head")
     student.see_link(view="head", run=run_id)

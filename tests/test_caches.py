@@ -69,6 +69,13 @@ def test_a_step_that_is_not_kept_gives_the_model_as_it_stands():
     assert ModelCache(10_000_000).find("repeat", REPEAT, 1234).step == 2000
 
 
+def test_a_model_is_given_the_text_in_tokens_that_runs_have_of_it():
+    tokens = object()
+    subjects = ModelCache(10_000_000, lambda setup, tokenizer: tokens)
+    assert subjects.find("repeat", REPEAT, None).tokens is tokens
+    assert ModelCache(10_000_000).find("repeat", REPEAT, None).tokens is None
+
+
 def test_models_make_room_for_one_another():
     subjects = ModelCache(1)
     first = subjects.find("repeat", REPEAT, 2000)

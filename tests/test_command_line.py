@@ -19,7 +19,7 @@ from tiny_llama.recording import Recorder
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--set", "d_model=16", "--set", "n_layers=1", "--set", "n_heads=2", "--set", "context=16"]
-SMALL += ["--set", "sample_tokens=5", "--set", "batch_size=4"]
+SMALL += ["--set", "sample_tokens=5", "--set", "batch_size=4", "--set", "tokenizer=characters"]
 SONG = "The cat sat on the mat, and the dog ran to the log. " * 40
 TOO_LARGE = ["train", "--steps", "5", "--out", "x", "--set"]
 EXPERTS = ["--set", "feed_forward=moe_swiglu", "--set", "n_experts=512"]

@@ -58,6 +58,7 @@ EVERY_TEXT = [
     *(("tour", stop.page) for stop in STOPS),
     *(("family", *names) for names in FAMILY),
 ]
+GLOSSARY = [("glossary", "words")]
 
 ARXIV = r"\d{4}\.\d{4,5}"
 PAPER = rf"Paper: \S.* \d{{4}}, \S.*, arXiv:{ARXIV}"
@@ -106,7 +107,17 @@ def test_a_tokenizer_that_learns_and_every_choice_of_the_menu_show_a_formula():
 
 def test_no_text_is_left_over_from_an_option_that_is_gone():
     folder = content.HERE
-    folders = ("cards", "pages", "inside", "examples", "parts", "home", "tour", "family")
+    folders = (
+        "cards",
+        "pages",
+        "inside",
+        "examples",
+        "parts",
+        "home",
+        "tour",
+        "family",
+        "glossary",
+    )
     files = [file for name in folders for file in (folder / name).rglob("*")]
     found = {
         file.relative_to(folder).with_suffix("").parts: file.suffix
@@ -115,7 +126,7 @@ def test_no_text_is_left_over_from_an_option_that_is_gone():
     }
     examples = dict.fromkeys((("examples", name) for name in EXAMPLES), ".txt")
     formulas = {("parts", "formulas"): ".json"}
-    assert found == dict.fromkeys(EVERY_TEXT, ".md") | examples | formulas
+    assert found == dict.fromkeys([*EVERY_TEXT, *GLOSSARY], ".md") | examples | formulas
 
 
 @pytest.mark.parametrize(("page", "view"), [*INSIDE, *TOLD])

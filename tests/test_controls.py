@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import open_page
 from streamlit.testing.v1 import AppTest
-from test_setup import UNUSUAL
+from test_setup import UNUSUAL as ANY_UNUSUAL
 
 from explorer import content, controls, session
 from explorer.engine import limits
@@ -33,13 +33,15 @@ APP = Path(__file__).parent.parent / "explorer" / "app.py"
 CHOICES_OF = {**MENU, **CHOICES, **TRAINING_CHOICES, "tokenizer": TOKENIZERS}
 BOUNDS = {**config.BOUNDS, **train_config.BOUNDS}
 TASK = next(name for name, corpus in CORPORA.items() if isinstance(corpus, Task))
+UNUSUAL = ANY_UNUSUAL | {"tokenizer": "sentencepiece"}
+"""With a tokenizer that lets one choose how many tokens there are."""
 NONSENSE = ["x", "", "-5", "1e999", "-inf", "nan", "9" * 400, "<script>", "\0", "🦙"]
 ODD = [
     UNUSUAL,
     {},
     {"norm": "layernorm", "corpus": TASK, "d_model": "100", "n_heads": "5", "seed": "9"},
     {"corpus": OWN_TEXT, "attention": "alternating", "window": "5", "n_kv_heads": "1"},
-    {"tokenizer": "sentencepiece", "n_layers": "0", "position": "none", "attention": "none"},
+    {"tokenizer": "characters", "n_layers": "0", "position": "none", "attention": "none"},
     {"tokenizer": "bytes", "d_head": "6", "rope_theta": "1", "steps": "1", "gradient_clip": "0"},
     {"d_model": "96", "n_layers": "6", "n_heads": "6", "norm_eps": "1e-09"},
 ]

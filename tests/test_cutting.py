@@ -1,5 +1,7 @@
 """Views of tokenizers, against the tokenizers themselves."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -130,3 +132,29 @@ def test_vocabularies_are_learned_from_nine_tenths_and_judged_by_the_last():
     assert found["n_bytes"] == len(text[split:].encode()) > found["n_characters"]
     with pytest.raises(TextError, match="13 sizes"):
         ANALYSES["vocabularies"].run(sizes=[300] * 13, corpus="tales")
+
+
+def test_what_several_threads_want_at_once_is_made_once_and_anew_where_that_failed():
+    kept, begun, tries = Memory(10, lambda _: 1), threading.Barrier(5), []
+
+    def make():
+        tries.append(1)
+        if len(tries) == 1:
+            raise ValueError("not now")
+        return "made"
+
+    def want():
+        begun.wait()
+        try:
+            found.append(kept.find("key", make))
+        except ValueError:
+            found.append(None)
+
+    found = []
+    threads = [threading.Thread(target=want) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(tries) == 2
+    assert sorted(found, key=str) == [None, *["made"] * 4]

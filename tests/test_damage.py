@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 from damaging import RUN, edit, flip, make_older, other_run, record, rewrite
+from safetensors import safe_open
+from safetensors.torch import save
 
 from tiny_llama.checkpoint import load_model, load_snapshot, read_checkpoint, resume_trainer
 from tiny_llama.errors import UserError
@@ -58,9 +60,9 @@ def header_end(path):
 def tensor_places(path):
     """Find where the first bytes of some tensors lie in a file, and of its header."""
     head, size = header_end(path), path.stat().st_size
-    text = path.read_bytes()[:head].decode()
+    text = path.read_bytes()[:head].decode("latin-1")  # the length in front is no text
     words = ("next_step", "digest", "exp_avg_sq", "embedding", "learning_rate", "F32", "data_off")
-    inside = [len(text[: text.index(word)].encode()) for word in words if word in text]
+    inside = [text.index(word) for word in words if word in text]
     return [3, *inside, head + 1, (head + size) // 2, size - 1]
 
 
@@ -354,3 +356,19 @@ def test_tensors_of_all_kinds_come_back_and_each_bit_of_them_counts(tmp_path):
         assert said == about
         assert all(torch.equal(again[name], tensors[name]) for name in tensors)
     assert silent < 10  # spaces behind the header
+
+
+def test_tensors_are_written_as_the_library_writes_them(tmp_path):
+    tensors = {
+        "b": torch.randn(3, 4),
+        "a": torch.randn(2).half(),
+        "z": torch.tensor(3),
+        "é": torch.randn(()).double(),
+        "none": torch.zeros(0, 3),
+        "turned": torch.randn(4, 3).T,
+    }
+    save_tensors(tmp_path / "ours", tensors, {"who": "José"})
+    with safe_open(tmp_path / "ours", framework="pt") as file:
+        said = file.metadata()
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    assert (tmp_path / "ours").read_bytes() == save(whole, said)

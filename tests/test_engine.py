@@ -5,6 +5,7 @@ import io
 import os
 import re
 import signal
+import threading
 import zipfile
 from dataclasses import replace
 
@@ -92,7 +93,7 @@ def test_four_runs_move_at_once_and_know_who_shares_their_worker(engine):
     wait_for_steps(engine, ids, 20)
     share = engine.share(engine.poll(ids[0]))
     assert share.n_all_runs == 4
-    assert 1 <= share.n_runs <= 4
+    assert 1 <= share.n_turns <= 4
     assert 1 <= share.n_workers <= 4
     wait_for(lambda: (engine.poll(ids[0]).seconds_left() or 0) > 0)
     for run_id in ids:
@@ -113,12 +114,28 @@ def test_a_model_writes_and_is_looked_into_while_it_trains(engine, running):
     assert running.status == "running"
 
 
-def test_an_analysis_that_is_made_in_one_piece_does_not_hold_up_training(engine, running):
+def test_a_tokenizer_that_learns_does_not_hold_up_training(engine, running):
     before = engine.poll(running.id).step
     found = engine.analyse("", "cuts", texts=["Once there was"], corpus="tales", vocab_size=2000)
     assert found["sizes"]["sentencepiece"] > found["sizes"]["characters"]
     assert len(found["cuts"][0]["sentencepiece"]["ids"]) < len("Once there was")
     assert engine.poll(running.id).step > before
+
+
+def test_others_tokenizers_are_learned_between_those_of_a_long_look(engine):
+    answered = []
+
+    def ask(owner, analysis, **values):
+        engine.analyse("", analysis, owner=owner, corpus="tales", **values)
+        answered.append(owner)
+
+    sizes = range(300, 312)
+    long = threading.Thread(target=ask, args=("one", "vocabularies"), kwargs={"sizes": [*sizes]})
+    long.start()
+    wait_for(lambda: engine.worker_pids)
+    ask("other", "cuts", texts=["Once there was"], vocab_size=333)
+    long.join()
+    assert answered == ["other", "one"]
 
 
 @pytest.mark.parametrize(

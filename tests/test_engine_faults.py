@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -97,6 +98,33 @@ def test_a_worker_that_cannot_start_is_not_started_over_and_over(engine, tmp_pat
     monkeypatch.undo()
     engine.control(run_id, "resume", owner="me")
     wait_until(engine, run_id, "finished")
+
+
+@pytest.mark.slow
+def test_a_look_in_whose_turn_the_worker_dies_is_refused_and_leaves_the_others_alone(engine):
+    run_id = train_a_while(engine)
+    worker = engine.poll(run_id).worker
+    engine.control(run_id, "pause", owner="me")  # so that each turn is the look's
+    look = {"text": "Once", "seeds": [1, 2, 3, 4, 5, 6], "n_tokens": 200}
+
+    def ask():
+        with pytest.raises(EngineError, match="ended before it could answer"):
+            engine.analyse("tales-llama", "samples", owner="greedy", **look)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    wait_for(lambda: worker.turn.question is not None)
+    kill_workers(engine)
+    asking.join()
+    for owner in ("greedy", "another"):
+        with pytest.raises(EngineError, match="not tried again for an hour"):
+            engine.analyse("tales-llama", "samples", owner=owner, **look)
+    found = engine.analyse("tales-llama", "samples", owner="greedy", **look | {"n_tokens": 5})
+    assert len(found["tokens"]) == 6
+    before = engine.poll(run_id).step
+    engine.control(run_id, "resume", owner="me")
+    wait_for_steps(engine, [run_id], before + 10)
+    engine.delete(run_id, owner="me")
 
 
 # A disk that is full.

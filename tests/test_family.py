@@ -192,11 +192,12 @@ def test_the_list_tells_parents_and_children_in_words():
     said = entry_words(TREE, TREE.nodes["zephyr"])
     assert said == (
         "26 October 2023, Hugging Face H4, open source. "
-        "It is fine-tuned from Mistral 7B; uses research or work of Direct Preference Optimization."
+        "It is fine-tuned from Mistral 7B. "
+        "It uses research or work of Direct Preference Optimization."
     )
     said = entry_words(TREE, TREE.nodes["llama-1"])
     assert "It gave its weights to Alpaca, Alpaca-LoRA, Vicuna, Koala, " in said
-    assert "; was followed by Llama 2; " in said
+    assert "It was followed by Llama 2. " in said
 
 
 # -- Filters --------------------------------------------------------------------------------------

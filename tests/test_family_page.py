@@ -9,8 +9,9 @@ from explorer import content, controls
 from explorer.family.filtering import Filter, counted
 from explorer.family.page import VIEWS
 from explorer.family.tree import ROOT, family_tree
+from explorer.settings import describe
 from tiny_llama.miniatures import MINIATURES
-from tiny_llama.setup import Setup, describe_changes
+from tiny_llama.setup import Setup, changes
 
 pytestmark = pytest.mark.usefixtures("app_engine")
 
@@ -218,7 +219,8 @@ def test_a_miniature_opens_the_train_page_with_its_choices_and_says_what_it_has(
     asked = controls.link_to(Setup(model=config))
     for label in ("Train its miniature", "See its architecture"):
         assert all(f"{name}={word}" in found[label].query_string for name, word in asked.items())
-    changed = describe_changes(Setup(), Setup(model=config))
+    changed = describe(changes(Setup(), Setup(model=config)))
+    assert "Norm: rmsnorm → layernorm, Positions: rope → learned" in changed
     assert content.escaped(changed) in said(app)
 
 

@@ -1,15 +1,17 @@
 """The frame of every page: bar, stage, presenting, hidden controls, sharing."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from conftest import PAGES, found, open_page, training
+from tiny_runs import TEXT
 
 from explorer import content
 from explorer.page_list import SECTIONS
 from explorer.words import MOST_CHARACTERS
 from tiny_llama.config import ModelConfig
-from tiny_llama.setup import Setup
+from tiny_llama.setup import OWN_TEXT, Setup
 from tiny_llama.train_config import TrainConfig
 
 pytestmark = pytest.mark.usefixtures("app_engine")
@@ -77,6 +79,18 @@ def test_who_looks_at_another_model_is_led_to_their_own_that_trains(engine):
         stranger = open_page("attention", owner="you")
         assert not [each for each in stranger.button if each.key == "own_run"]
     assert not found(engine, run_id).is_moving
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_sharing_says_whether_the_text_goes_along(engine, is_own):
+    setup, text = (replace(LONG, corpus=OWN_TEXT), TEXT) if is_own else (LONG, None)
+    with training(engine, setup, text=text) as run_id:
+        app = open_page("attention", owner="me", run=run_id)
+        app.button(key="share").click().run()
+    assert not app.exception
+    said = " ".join(each.value for each in app.caption)
+    assert ("but not the text that it was trained on" in said) == is_own
+    assert ("sees what you see: this view" in said) == (not is_own)
 
 
 INSIDE = (content.HERE / "inside").glob("*/*.md")

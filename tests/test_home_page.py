@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from conftest import PAGES, go_back, open_page
+from conftest import PAGES, go_back, open_page, prose
 
 from explorer import content, controls, session
 from explorer.engine.limits import limits
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("app_engine")
 
 def words(app):
     """Give every word of Markdown and caption on the page."""
-    return "\n".join(each.value for each in [*app.markdown, *app.caption, *app.header])
+    return "\n".join([*prose(app), *(each.value for each in app.header)])
 
 
 def pictures(app):
@@ -44,7 +44,7 @@ def test_every_view_opens_and_every_picture_has_its_words(view):
     app = open_page("home", view=view)
     assert is_well(app)
     assert all(len(alt) > 40 for alt in pictures(app))
-    assert "Source: " in words(app) or "How sure" in words(app) or view == "research"
+    assert "Source: " in words(app) or "How sure" in words(app) or view in ("research", "glossary")
 
 
 def test_the_card_and_its_sources_are_on_the_first_view():
@@ -89,7 +89,7 @@ def test_a_teacher_reads_three_claims_and_sees_one_picture_before_anything_is_un
     app = open_page("home", view="meaning")
     (box,) = [each for each in app.expander if each.label == "Milestones and key innovations"]
     assert not box.proto.expanded
-    inside = [each.value for each in box.markdown]
+    inside = prose(box)
     for row in meaning.aloud():
         assert not any(content.escaped(row["text"]) in each for each in inside)
     claims = [row for rows in meaning.folded().values() for row in rows]

@@ -25,6 +25,10 @@ NEEDS_NO_TORCH += [
     "analyses",
     "diagram",
     "dial",
+    "comparing.plan_file",
+    "comparing.power",
+    "comparing.results",
+    "comparing.isoflop",
 ]
 WORKER = ROOT / "explorer" / "engine" / "worker"
 
@@ -87,6 +91,12 @@ def in_a_fresh_python(code: str) -> None:
 @pytest.mark.parametrize("name", NEEDS_NO_TORCH)
 def test_what_counts_and_describes_needs_no_pytorch(name):
     in_a_fresh_python(f"import sys, tiny_llama.{name}; assert 'torch' not in sys.modules")
+
+
+def test_the_worker_holds_no_statistics():
+    in_a_fresh_python(
+        "import sys, explorer.engine.worker.__main__; assert 'scipy' not in sys.modules"
+    )
 
 
 def test_the_library_needs_no_web_page():

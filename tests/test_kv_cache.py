@@ -34,7 +34,7 @@ def test_keys_and_values_are_products_of_the_weights_and_as_large_as_counted(tal
     config = replace(tales.model.config, n_kv_heads=kv_heads)
     model = TinyLlama(config).eval()
     found = ANALYSES["kv_cache"].run(replace(tales, model=model), text=TEXT)
-    n, e = len(TEXT), config.head_width
+    n, e = len(tales.tokenizer.encode(TEXT)), config.head_width
     assert found["keys"].shape == found["values"].shape == (kv_heads, n, e)
     assert found["n_bytes"] == n * kv_cache_bytes_per_token(config) == kv_cache_bytes(config, n)
     x = model.embedding.weight[tales.tokenizer.encode(TEXT)]

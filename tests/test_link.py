@@ -163,7 +163,7 @@ def test_a_choice_that_another_table_has_not_is_found_again_with_the_first():
 
 def test_an_emptied_box_shows_the_usual_where_it_may_not_be_empty():
     boxes = {box.key: box for box in open_page("train", preset="tiny-gpt3").number_input}
-    assert boxes["n_layers"].proto.default == 4
+    assert boxes["n_layers"].proto.default == 3
     assert boxes["steps"].proto.default == 1000
     assert not boxes["n_kv_heads"].proto.HasField("default")
 

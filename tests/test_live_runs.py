@@ -1,7 +1,9 @@
 """How runs take turns in a worker, with a clock that the test turns."""
 
+from dataclasses import replace
+
 import pytest
-from tiny_runs import Clock
+from tiny_runs import MODEL, SETUP, TEXT, Clock
 
 from explorer.engine.messages import Control, Done, News, Turn
 from explorer.engine.run_state import RunState
@@ -13,7 +15,14 @@ from explorer.engine.worker.live_runs import (
     LiveRun,
     LiveRuns,
 )
+from explorer.engine.worker.untrained import Look, Looks
+from tiny_llama.checkpoint import new_trainer
+from tiny_llama.corpora import own_text
+from tiny_llama.data import tokenize
 from tiny_llama.errors import CheckpointError
+from tiny_llama.setup import Setup
+from tiny_llama.train_config import TrainConfig
+from tiny_llama.training import Trainer
 
 
 class FakeTrainer:
@@ -72,9 +81,12 @@ def runs(told):
     return LiveRuns(told.append)
 
 
-def add(runs, clock, name, seconds, *, steps=10_000, used=0.0, look=(), untrained=None):
+def add(
+    runs, clock, name, seconds, *, steps=10_000, used=0.0, look=(), untrained=None, student=None
+):
     runs._runs[name] = LiveRun(
         id=name,
+        student=student or f"student of {name}",
         trainer=FakeTrainer(clock, seconds, steps, look=look),
         recorder=FakeRecorder(),
         used=used,
@@ -98,6 +110,16 @@ def test_runs_take_turns_and_each_has_the_same_time_however_long_its_steps_are(r
     times = [run.trainer.next_step * run.trainer.seconds for run in (quick, middling, slow)]
     assert max(times) - min(times) <= 0.09 + SLICE_SECONDS
     assert quick.trainer.next_step > 50 * slow.trainer.next_step
+
+
+def test_students_have_the_same_time_however_many_runs_they_have(runs, clock):
+    many = [add(runs, clock, f"{n}", 0.01, student="many") for n in range(3)]
+    one = add(runs, clock, "one", 0.01, student="one")
+    for _ in range(400):
+        runs.train_a_slice()
+    steps = [run.trainer.next_step for run in many]
+    assert one.trainer.next_step == pytest.approx(sum(steps), abs=6)
+    assert max(steps) - min(steps) <= 6
 
 
 def test_a_run_that_comes_back_does_not_make_up_for_its_pause(runs, clock):
@@ -212,7 +234,7 @@ def test_a_step_that_is_under_way_ends_with_its_run(runs, clock):
 
 
 def with_untrained(runs, clock, *, n_pieces=20, **settings):
-    untrained = FakeTrainer(clock, 0.0, look=[0.01] * n_pieces, next_step=0)
+    untrained = Look(FakeTrainer(clock, 0.0, look=[0.01] * n_pieces, next_step=0))
     return add(runs, clock, "run", 0.01, untrained=untrained, **settings)
 
 
@@ -264,3 +286,39 @@ def test_new_runs_come_first_and_then_have_no_more_than_others(runs, clock):
     for _ in range(20):
         runs.train_a_slice()
     assert old.used - before == pytest.approx(new.used - before, abs=2 * SLICE_SECONDS)
+
+
+def test_runs_that_begin_alike_share_one_look_which_each_reports(runs, clock, told):
+    look = Look(FakeTrainer(clock, 0.0, look=[0.01] * 20, next_step=0))
+    for n in range(5):
+        add(runs, clock, f"{n}", 0.01, untrained=look)
+    while any(run.untrained for run in runs._runs.values()):
+        runs.train_a_slice()
+    assert sum(run.looked_seconds for run in runs._runs.values()) == pytest.approx(0.2)
+    reported = [each.run for each in told if isinstance(each, News) and {"step": 0} in each.rows]
+    assert sorted(reported) == [f"{n}" for n in range(5)]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"seed": 5},
+        {"evaluate_texts": 7},
+        {"sample_tokens": 3},
+        {"n_snapshots": 9},
+    ],
+)
+def test_a_look_is_shared_only_where_it_finds_the_same(changed):
+    config = TrainConfig(n_snapshots=0)
+    one, looks = new_trainer(Setup(model=MODEL, training=config, corpus="tales")), Looks()
+    alike = replace(config, steps=99, learning_rate=1e-5, batch_size=1)
+    look = looks.of(one)
+    assert looks.of(Trainer(one.model, one.corpus, alike)) is look
+    other = replace(config, **changed)
+    assert looks.of(Trainer(one.model, one.corpus, other)) is not look
+
+
+def test_looks_at_texts_of_ones_own_are_nobody_elses():
+    looks, corpus = Looks(), tokenize(own_text(TEXT))
+    one = new_trainer(SETUP, corpus)
+    assert looks.of(one) is not looks.of(one)

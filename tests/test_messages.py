@@ -59,6 +59,8 @@ SAMPLES = {
     "measured": {"weights": 5},
     "is_measured": True,
     "question": 3,
+    "student": "0f" * 32,
+    "blame": 0.5,
 }
 
 

@@ -10,6 +10,7 @@ from conftest import PAGES, QUICK, open_page, until, walk
 
 from explorer import content, controls, run_actions, session
 from explorer.engine.limits import limits
+from explorer.engine.run import Mark
 from explorer.engine.run_state import RunState
 from explorer.engine.server.pretrained import pretrained_run
 from explorer.train.live_run import AXES, CURVES
@@ -217,7 +218,7 @@ def test_the_model_writes_on_from_a_students_words_otherwise_each_time():
 
 
 def test_characters_of_a_prompt_that_the_model_does_not_know_are_said():
-    app = open_page("train")
+    app = open_page("train", run="repeat-llama")
     app.text_input(key="prompt_text").set_value("<b>שלום</b>")
     app.button(key=WRITE_ON).click().run()
     assert app.code[-2].value == f"�b{7 * '�'}b�"
@@ -250,7 +251,7 @@ def open_as(owner, **link):
 def test_every_page_names_the_model_that_it_looks_at(name):
     app = open_page(name)
     said = "\n".join(element.value for element in app.markdown)
-    assert "4 layers × 64 wide" in said
+    assert "3 layers × 64 wide" in said
     assert "shipped with the app" in said
     assert "step 4,000" in said
     assert f"held-out loss {pretrained_run().last('held_out_loss'):.3f}" in said
@@ -476,6 +477,67 @@ def test_a_run_can_be_called_something_else_and_outcomes_are_a_table(app_engine)
     assert [row[4] for row in rows] == held_out
     with pytest.raises(UserError):
         app_engine.rename(first.id, "mine", owner="somebody else")
+
+
+def three_runs(owner: str):
+    """Train three runs that differ by their seeds; return the page and the runs."""
+    app, runs = open_as(owner, steps="3", **TINY), []
+    for seed in range(3):
+        app.number_input(key="seed").set_value(seed).run()
+        runs.append(wait_until_over(train(app)))
+    return app, runs
+
+
+def names_in_the_bar(app):
+    """List what a student calls their runs, as the bar's box lists them."""
+    options = app.selectbox(key="model_choice").options
+    return [each.partition(",")[0] for each in options if "shipped" not in each]
+
+
+def outcomes(app):
+    """Read the names in the table of outcomes."""
+    (table,) = [each.value for each in app.markdown if "Held-out loss |" in each.value]
+    return [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()[2:]]
+
+
+def test_a_pinned_run_comes_first_in_every_list_and_stays_so(app_engine):
+    app, (first, second, third) = three_runs("pinner")
+    assert names_in_the_bar(app) == ["Run 3", "Run 2", "Run 1"]
+    press(app, f"pin_{first.id}")
+    for each in (app, open_as("pinner", run=third.id)):
+        assert names_in_the_bar(each) == ["Run 1", "Run 3", "Run 2"]
+        assert outcomes(each) == [":material/keep: Run 1", "Run 3", "Run 2"]
+        ticks = [box.key for box in each.checkbox if box.key.startswith("lay_")]
+        assert ticks == [f"lay_{first.id}", f"lay_{second.id}"]
+    assert "Run 3** beside Run 2:" in shown(app)  # compared with the one before, as ever
+    press(app, f"pin_{first.id}")
+    assert names_in_the_bar(app) == ["Run 3", "Run 2", "Run 1"]
+    with pytest.raises(UserError):
+        app_engine.mark(first.id, Mark.PINNED, owner="somebody else")
+    assert not first.mark
+
+
+def test_a_hidden_run_is_in_no_list_nor_drawn_until_it_is_shown_again():
+    app, (first, second, third) = three_runs("hider")
+    app.checkbox(key=f"lay_{second.id}").uncheck().run()
+    app.checkbox(key=f"lay_{second.id}").check().run()
+    press(app, f"hide_{second.id}")
+    for each in (app, open_as("hider", run=third.id)):
+        assert names_in_the_bar(each) == ["Run 3", "Run 1"]
+        assert outcomes(each) == ["Run 3", "Run 1"]
+        assert {line["run"] for line in chart_data(each)["lines"]} == {first.id, third.id}
+        assert "Hidden and left out: 1" in shown(each)
+    linked = open_as("hider", run=second.id)
+    assert "Run 2, hidden" in linked.selectbox(key="model_choice").options
+    press(app, f"hide_{second.id}")
+    assert names_in_the_bar(app) == ["Run 3", "Run 2", "Run 1"]
+
+
+def test_who_looks_at_anothers_run_can_neither_pin_nor_hide_it():
+    _, (first, *_) = three_runs("looked at")
+    stranger = open_as("onlooker", run=first.id)
+    keys = [button.key or "" for button in stranger.button]
+    assert not [key for key in keys if key.startswith(("pin_", "hide_"))]
 
 
 def test_taking_the_settings_of_a_run_sets_every_control():

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 import tiny_llama
+from explorer import content
+from tiny_llama.analyses import ANALYSES
+from tiny_llama.analyses.roles import CLEAR, ROLES, best_role
+from tiny_llama.analyses.subject import Subject
 from tiny_llama.checkpoint import (
     MODEL,
     build_model,
@@ -18,6 +22,7 @@ from tiny_llama.checkpoint import (
 from tiny_llama.command_line import read_words
 from tiny_llama.commands.train import setup_of
 from tiny_llama.corpora import CORPORA
+from tiny_llama.corpora.tales import is_name
 from tiny_llama.generation import generate
 from tiny_llama.menu import POSITION
 from tiny_llama.metrics import read_metrics
@@ -91,6 +96,29 @@ def test_the_model_of_tales_writes_words_that_the_tales_have():
     said = [each.token for each in generate(found.model, prompt, settings)]
     words = re.findall(r"[a-z]+", found.tokenizer.decode([*prompt, *said]).lower())[:-1]
     assert sum(word in known for word in words) / len(words) > 0.97
+
+
+@pytest.mark.parametrize("role", ["previous", "separator", "induction"])
+def test_on_the_text_that_pages_begin_with_a_head_plays_each_role(role):
+    found = ANALYSES["heads"].run(
+        Subject.load(FOLDER / "tales-llama"), text=content.example("tales")
+    )
+    best = {best_role(scores) for layer in found["roles"] for scores in layer}
+    assert role in best
+    assert found["roles"][..., list(ROLES).index(role)].max() > CLEAR
+
+
+def test_a_name_that_no_tale_has_is_copied_by_heads_alone():
+    """Let every syllable of it but the first be read from its last copy, and be certain."""
+    text, subject = content.example("tales"), Subject.load(FOLDER / "tales-llama")
+    (hero,) = {word for word in re.findall(r"[A-Za-z]+", text) if is_name(word)}
+    assert hero not in CORPORA["tales"].text()
+    losses = ANALYSES["reading"].run(subject, text=text)
+    syllables = [hero[:2], hero[2:4], hero[4:]]
+    places = [i for i, token in enumerate(losses["tokens"]) if token == f" {hero[:2]}"]
+    for place in places[1:]:
+        assert [each.strip() for each in losses["tokens"][place : place + 3]] == syllables
+        assert max(losses["losses"][place : place + 2]) < 0.05  # of what follows the first
 
 
 def test_the_model_of_repeats_has_learned_to_repeat():

@@ -195,7 +195,9 @@ def test_a_run_goes_on_in_another_worker_but_not_after_two_deaths_in_its_own_tur
     run = dispatch.run
     die(dispatch)
     assert (run.status, run.worker) == (RunState.STARTING, dispatch.workers[0])
-    assert dispatch.workers[0].asked == [Start(run="run", folder="run", state=RunState.RUNNING)]
+    assert dispatch.workers[0].asked == [
+        Start(run="run", student="me", folder="run", state=RunState.RUNNING)
+    ]
     begin(dispatch)
     assert "ended unexpectedly. This run went on from step 0" in run.message
     die(dispatch, turn="another")
@@ -211,8 +213,8 @@ def test_a_paused_run_whose_worker_ends_stays_paused(dispatch):
     assert (dispatch.run.status, dispatch.run.worker) == (RunState.PAUSED, None)
     dispatch.steer(dispatch.run, "step")
     assert dispatch.workers[0].asked == [
-        Start(run="run", folder="run", state=RunState.PAUSED),
-        Control(run="run", action="step"),
+        Start(run="run", student="me", folder="run", state=RunState.PAUSED),
+        Control(run="run", student="me", action="step"),
     ]
 
 
@@ -258,7 +260,9 @@ def test_a_run_that_many_tabs_let_go_on_starts_once(dispatch, monkeypatch):
     for _ in range(3):
         dispatch._steer_from_folder(run, "resume")
     assert locked == [True]  # so another tab finds the run either still or started
-    assert dispatch.workers[0].asked == [Start(run="run", folder="run", state=RunState.RUNNING)]
+    assert dispatch.workers[0].asked == [
+        Start(run="run", student="me", folder="run", state=RunState.RUNNING)
+    ]
 
 
 def test_the_last_place_is_given_once(monkeypatch):
@@ -291,6 +295,17 @@ def one_more(registry, admission, name, owner, status=RunState.STARTING, **chang
     run = replace(a_run(status, name=name, **changes), owner=owner)
     registry.add(run)
     return run
+
+
+def test_students_share_turns_and_each_shares_theirs_among_their_own_runs():
+    registry, admission = room_for(9)
+    worker = FakeWorker()
+    for name, owner in (("a", "one"), ("b", "one"), ("c", "two")):
+        one_more(registry, admission, name, owner, RunState.RUNNING, worker=worker)
+    one_more(registry, admission, "d", "three", RunState.RUNNING, worker=FakeWorker())
+    turns = {run.id: registry.share(run).n_turns for run in registry.all()}
+    assert list(turns.values()) == [4, 4, 2, 1]
+    assert {registry.share(run).n_all_runs for run in registry.all()} == {4}
 
 
 def test_memory_counts_for_runs_in_a_worker_and_for_those_that_start():

@@ -22,10 +22,13 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "link": ("content", "state", "words"),
     "session": ("engine", "engine.server", "link", "settings", "state"),
     "presentation": ("link",),
-    "showing": ("content", "figures", "presentation", "source"),
+    "glossary": ("content", "state"),
+    "showing": ("content", "figures", "glossary", "presentation", "source"),
     "widgets": ("content", "figures", "link", "words"),
     "page_list": (),
-    "stage": ("content", "page_list", "showing", "widgets"),
+    "stage": (
+        *("components", "content", "glossary", "page_list", "presentation", "showing", "widgets"),
+    ),
     "controls": ("content", "engine", "guard", "link", "settings", "state", "words"),
     "inspection": (
         *("content", "engine", "engine.server", "link", "session", "showing", "stage", "widgets"),
@@ -34,30 +37,35 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "run_actions": (
         *("content", "controls", "engine", "engine.server", "session", "settings", "state"),
     ),
-    "tour": ("components", "content", "link"),
+    "tour": ("components", "content", "glossary", "link"),
     "family": (
-        *("components", "content", "controls", "link", "showing", "stage", "widgets", "words"),
+        *("components", "content", "controls", "glossary", "link", "settings", "showing", "stage"),
+        *("widgets", "words"),
     ),
     "inside": (
         *("components", "content", "controls", "engine", "engine.server", "figures", "inspection"),
-        *("link", "session", "showing", "state", "stage", "widgets", "words"),
+        *("link", "presentation", "session", "showing", "state", "stage", "widgets", "words"),
     ),
     "architecture": (
-        *("components", "content", "controls", "engine", "figures", "inspection", "link"),
-        *("presentation", "session", "showing", "source", "state", "stage", "widgets"),
+        *("components", "content", "controls", "engine", "figures", "glossary", "inspection"),
+        *("link", "presentation", "session", "settings", "showing", "source", "state", "stage"),
+        "widgets",
     ),
     "train": (
         *("components", "content", "controls", "engine", "family", "link", "run_actions"),
         *("session", "settings", "showing", "state"),
     ),
     "home": (
-        *("components", "content", "engine.server", "family", "figures", "link", "page_list"),
-        *("run_actions", "showing", "stage", "tour", "widgets"),
+        *("components", "content", "engine.server", "family", "figures", "glossary", "link"),
+        *("page_list", "run_actions", "showing", "stage", "tour", "widgets", "words"),
     ),
     "current_model": ("content", "engine", "engine.server", "link", "session", "state", "train"),
     "navigation": ("content", "link", "page_list"),
     "share": ("link", "session"),
-    "bar": ("components", "current_model", "navigation", "presentation", "share"),
+    "bar": (
+        *("components", "content", "current_model", "glossary", "link", "navigation", "page_list"),
+        *("presentation", "share"),
+    ),
     "returning": ("components", "session", "state"),
     "app": (
         *("bar", "content", "guard", "link", "navigation", "page_list", "returning", "session"),

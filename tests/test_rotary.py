@@ -28,6 +28,7 @@ from tiny_llama.training import Trainer
 
 PRETRAINED = Path(tiny_llama.__file__).parent / "pretrained"
 TEXT = "Once there was a kind duck named Gus."
+STORY = "Once there was a kind duck named Mibula. Mibula lived on a hill. Mibula loved to run."
 OTHERS = ("tales-learned", "tales-sinusoidal", "tales-alibi", "tales-no-positions")
 
 
@@ -134,13 +135,13 @@ def test_decay_lets_every_query_meet_every_key_at_every_distance(tales):
 @pytest.mark.parametrize("name", ["tales-llama", *OTHERS])
 def test_scores_of_two_tokens_are_those_of_the_equations_of_each_scheme(tales, others, name):
     subject = tales if name == "tales-llama" else others[name]
-    found = ANALYSES["token_scores"].run(subject, query="e", key="h", head=2, n_places=20)
+    found = ANALYSES["token_scores"].run(subject, query="fox", key="the", head=2, n_places=20)
     model = subject.model
     scheme = model.config.position
     block = model.blocks[0]
     rows = {"q": slice(32, 48), "k": slice(64 + 32, 64 + 48)}
     weights = {each: block.attention.to_qkv.weight[at].detach() for each, at in rows.items()}
-    e, h = (int(subject.tokenizer.encode(mark)[-1]) for mark in "eh")
+    fox, the = (int(subject.tokenizer.encode(word)[-1]) for word in ("fox", "the"))
 
     def vector(token, place, which):
         x = model.embedding.weight[token].detach()
@@ -156,11 +157,11 @@ def test_scores_of_two_tokens_are_those_of_the_equations_of_each_scheme(tales, o
         return made
 
     for m, n in [(0, 0), (19, 3), (4, 17), (11, 10)]:
-        wanted = vector(e, m, "q") @ vector(h, n, "k") / 4
+        wanted = vector(fox, m, "q") @ vector(the, n, "k") / 4
         if scheme == "alibi":
             wanted -= head_slopes(4)[2] * max(0, m - n)
         assert found["scores"][m, n] == pytest.approx(wanted, abs=2e-4)
-    assert (found["query"], found["key"]) == ("e", "h")
+    assert (found["query"], found["key"]) == (" fox", " the")
 
 
 @pytest.mark.parametrize("name", ["tales-llama", *OTHERS])
@@ -190,11 +191,11 @@ def test_the_spread_along_diagonals_is_that_of_a_loop():
 
 
 def test_both_conventions_agree_and_mixing_them_up_does_harm(tales):
-    found = ANALYSES["conventions"].run(tales, text=TEXT, layer=1, head=2)
+    found = ANALYSES["conventions"].run(tales, text=STORY, layer=1, head=2)
     assert found["difference"] < 1e-4
     assert found["score_difference"] < 1e-3
     np.testing.assert_allclose(found["half"][found["order"]], found["interleaved"], atol=1e-5)
-    ids = torch.from_numpy(tales.tokenizer.encode(TEXT))
+    ids = torch.from_numpy(tales.tokenizer.encode(STORY))
     with torch.no_grad():
         loss = F.cross_entropy(tales.model(ids[None])[0, :-1], ids[1:])
     assert found["loss"] == pytest.approx(float(loss))
@@ -331,11 +332,11 @@ def test_models_whose_weights_have_overflowed_are_refused(tales):
 
 
 def test_one_token_has_no_differences_but_can_be_turned(tales):
-    assert len(ANALYSES["turned_head"].run(tales, text="O", layer=0, head=0)["query"]) == 1
-    assert ANALYSES["decay"].run(tales, text="O", layer=0, head=0)["spreads"].max() < 1e-6
+    assert len(ANALYSES["turned_head"].run(tales, text="a", layer=0, head=0)["query"]) == 1
+    assert ANALYSES["decay"].run(tales, text="a", layer=0, head=0)["spreads"].max() < 1e-6
     for view in ("pair_shares", "conventions"):
         with pytest.raises(TextError):
-            ANALYSES[view].run(tales, text="O", layer=0, head=0)
+            ANALYSES[view].run(tales, text="a", layer=0, head=0)
 
 
 # The running RoPE.

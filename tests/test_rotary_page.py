@@ -9,7 +9,7 @@ from conftest import ODD_TEXTS, QUICK, across, open_page, trained, training
 
 from explorer.engine.server.pretrained import pretrained_run
 from explorer.figures import positions, rotary, rotary_pairs
-from explorer.inside.rotary import VIEWS, distance
+from explorer.inside.rotary import VIEWS, distance, longer
 from explorer.inside.rotary.decay import random_picture
 from tiny_llama.analyses.rotary_theory import STRETCHES, frequencies, to_interleaved, wavelengths
 from tiny_llama.config import ModelConfig
@@ -32,6 +32,12 @@ ODD = {
     "a theta for windows": {"attention": "sliding", "rope_theta_local": "1000"},
     "usual": {"corpus": "tales"},
 }
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Let the page wait for all models that read long texts, however slow the machine is."""
+    monkeypatch.setattr(longer, "EARLY_SECONDS", 600)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +137,7 @@ def test_what_a_link_says_wrongly_falls_back(view):
 
 
 def test_the_query_stands_at_its_own_place_until_it_is_moved():
-    app = open_page("rotary", view="rotation", text="Once upon", reader="4")
+    app = open_page("rotary", view="rotation", text="Once upon a time there was", reader="4")
     assert app.slider(key="turned_to").value == 4
     app.slider(key="turned_to").set_value(100).run()
     assert "at position 100" in pictures(app)[0]
@@ -172,6 +178,23 @@ def test_stretches_are_laid_over_the_models_and_a_run_of_ones_own_too(odd_runs):
     assert "ALiBi:" in words
 
 
+def test_the_first_models_that_read_long_texts_are_drawn_before_the_others(monkeypatch):
+    monkeypatch.setattr(longer, "EARLY_SECONDS", -1)
+    app = open_page("rotary", view="longer", schemes="rope,alibi", stretch="ntk")
+    (words,) = pictures(app)
+    assert words.count("RoPE:") == 1
+    assert "ALiBi:" not in words
+    (bar,) = app.get("progress")
+    assert bar.proto.text == "Reading long texts: ALiBi"
+    assert bar.proto.value == 33
+    monkeypatch.setattr(longer, "EARLY_SECONDS", 600)
+    app.run()
+    (words,) = pictures(app)
+    assert "ALiBi:" in words
+    assert "NTK-aware" in words
+    assert not app.get("progress")
+
+
 def test_no_model_chosen_is_told():
     app = open_page("rotary", view="longer")
     app.button_group(key="schemes").set_value([]).run()
@@ -183,7 +206,7 @@ def test_the_conventions_agree_and_mixing_them_up_costs():
     app = open_page("rotary", view="conventions")
     found = numbers(app)
     assert found["Difference of the turned vectors"] < 1e-4
-    assert found["Loss, orders mixed up"] > 2 * found["Loss, right order"]
+    assert found["Loss, orders mixed up"] > 1.5 * found["Loss, right order"]
 
 
 # Figures.
@@ -270,8 +293,9 @@ def test_a_loss_by_position_says_where_it_ends():
 def test_every_stretch_has_its_paper_and_every_scheme_its_model():
     assert all(each.paper and each.title for each in STRETCHES.values())
     tales = pretrained_run("tales-llama")
+    n_snapshots = tales.setup.training.n_snapshots
     for scheme, name in distance.SCHEMES.items():
         run = pretrained_run(name)
         assert run.setup.model.position == scheme
-        assert replace(run.setup.training, n_snapshots=6) == tales.setup.training
+        assert replace(run.setup.training, n_snapshots=n_snapshots) == tales.setup.training
         assert run.setup.corpus == tales.setup.corpus

@@ -13,7 +13,7 @@ from tiny_llama.errors import ConfigError
 from tiny_llama.generation import generate
 from tiny_llama.sample_config import SampleConfig
 
-TEXT = "Once there was a "
+TEXT = "Once there was a"
 SETTINGS = {"temperature": 1.2, "top_k": 10, "top_p": 0.95, "min_p": 0.01}
 
 
@@ -28,7 +28,7 @@ def test_each_text_is_what_generate_writes_by_its_seed(tales):
     for seed, tokens in zip([0, 7], found["tokens"], strict=True):
         config = SampleConfig(seed=seed, n_tokens=30, **SETTINGS)
         said = [each.token for each in generate(tales.model, prompt, config)]
-        assert "".join(tokens) == tales.tokenizer.decode(said)
+        assert TEXT + "".join(tokens) == tales.tokenizer.decode([*prompt, *said])
     assert found["tokens"][0] != found["tokens"][1]
 
 

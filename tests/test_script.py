@@ -336,7 +336,10 @@ def test_a_script_refuses_a_text_that_is_too_short(tmp_path):
         (Setup(corpus=OWN_TEXT), "your own: name its file"),
         (Setup(corpus="copy"), "task, copy, only answers count"),
         (Setup(tokenizer="sentencepiece"), "SentencePiece, which PyTorch does not have"),
-        (Setup(model=PRESETS["llama-1-7b"].config), "vocabulary has 32,000 tokens"),
+        (
+            Setup(model=PRESETS["llama-1-7b"].config, tokenizer="characters"),
+            "vocabulary has 32,000 tokens",
+        ),
     ],
 )
 def test_a_script_says_where_it_differs_from_its_setup(setup, said):
@@ -354,7 +357,12 @@ STARTS = "weights start as in its run"
 
 @pytest.mark.parametrize(
     "setup",
-    [Setup(), Setup(corpus="copy"), Setup(tokenizer="bytes"), Setup(model=SMALL, corpus="sort")],
+    [
+        Setup(tokenizer="characters"),
+        Setup(corpus="copy"),
+        Setup(tokenizer="bytes"),
+        Setup(model=SMALL, corpus="sort"),
+    ],
     ids=lambda setup: f"{setup.corpus} {setup.tokenizer}",
 )
 def test_where_a_script_says_so_its_weights_start_as_in_the_setups_run(setup, tmp_path):
@@ -408,7 +416,7 @@ def test_a_setting_that_was_chosen_is_not_said_to_be_a_tiny_models():
 
 def test_below_1_the_temperature_is_said_to_be_on_the_safe_side():
     (line,) = [line for line in write_script(Setup()).splitlines() if "TEMPERATURE = " in line]
-    assert line.endswith(" = 200, 0.8  # below 1 safer, above 1 wilder")
+    assert line.endswith(" = 100, 0.8  # below 1 safer, above 1 wilder")
 
 
 def test_nothing_but_known_words_gets_into_a_script():
@@ -445,9 +453,8 @@ def test_the_line_for_a_terminal_has_only_what_is_not_usual():
         f"{start} --text your-text.txt {end}": Setup(corpus=OWN_TEXT),
         f"{start} --preset tiny-gpt3 {end}": Setup(model=gpt),
         f"{start} --set norm=layernorm {end}": Setup(model=ModelConfig(norm="layernorm")),
-        f"{start} --set tokenizer=sentencepiece --set vocab_size=500 {end}": Setup(
-            tokenizer="sentencepiece", vocab_size=500
-        ),
+        f"{start} --set vocab_size=500 {end}": Setup(vocab_size=500),
+        f"{start} --set tokenizer=characters {end}": Setup(tokenizer="characters"),
     }
     for line, setup in lines.items():
         assert train_command(setup) == line

@@ -24,7 +24,7 @@ from tiny_llama.train_config import TrainConfig
 
 UNUSUAL = {
     "corpus": "python-manual",
-    "tokenizer": "sentencepiece",
+    "tokenizer": "bytes",
     "vocab_size": "700",
     "norm": "layernorm",
     "position": "alibi",
@@ -35,7 +35,7 @@ UNUSUAL = {
     "block": "parallel_two_norms",
     "qk_norm": "all",
     "context": "100",
-    "n_layers": "3",
+    "n_layers": "4",
     "d_model": "60",
     "n_heads": "6",
     "n_kv_heads": "2",
@@ -65,6 +65,7 @@ UNUSUAL = {
     "steps": "777",
     "batch_size": "5",
     "seed": "4294967295",
+    "data_seed": "11",
     "learning_rate": "0.0123",
     "warmup_steps": "3",
     "weight_decay": "0.3",
@@ -139,7 +140,7 @@ def test_a_vocabulary_that_the_tokenizer_decided_is_no_change():
     begun = replace(Setup(), model=replace(ModelConfig(), vocab_size=71))
     assert describe_changes(Setup(), begun) == "the same settings"
     other = replace(begun, tokenizer="bytes", model=replace(ModelConfig(), vocab_size=256))
-    assert describe_changes(begun, other) == "tokenizer: characters → bytes"
+    assert describe_changes(begun, other) == "tokenizer: sentencepiece → bytes"
 
 
 @pytest.mark.parametrize(
@@ -169,10 +170,10 @@ def test_an_unknown_setting_is_one_sentence(name):
 
 def test_a_setup_in_one_line():
     assert setup_in_one_line(Setup()) == (
-        "4 layers × 64 wide, 4 heads, RoPE, SwiGLU, RMSNorm · tales"
+        "3 layers × 64 wide, 4 heads, RoPE, SwiGLU, RMSNorm · tales"
     )
     assert setup_in_one_line(replace(GPT3, corpus=OWN_TEXT)) == (
-        "4 layers × 64 wide, 4 alternating heads, learned positions, GELU, LayerNorm · own-text"
+        "3 layers × 64 wide, 4 alternating heads, learned positions, GELU, LayerNorm · own-text"
     )
     bare = {"n_layers": "1", "attention": "none", "norm": "none", "feed_forward": "none"}
     assert setup_in_one_line(Setup().with_values(bare)) == (

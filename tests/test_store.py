@@ -12,7 +12,7 @@ import zipfile
 import pytest
 from tiny_runs import SETUP
 
-from explorer.engine.run import Run
+from explorer.engine.run import Mark, Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.exports import Exports
 from explorer.engine.store import (
@@ -25,6 +25,8 @@ from explorer.engine.store import (
     read_runs,
     runs_folder,
     to_clear,
+    write_mark,
+    write_name,
     write_record,
     zip_folder,
 )
@@ -141,6 +143,22 @@ def a_record(folder, **changes):
     record = json.loads(path.read_text()) | {"digest": None} | changes
     path.write_text(json.dumps({key: it for key, it in record.items() if it is not None}))
     return name
+
+
+def test_a_run_is_found_again_with_its_name_and_mark_and_a_copy_has_neither(tmp_path):
+    name = a_record(tmp_path)
+    (run,) = read_runs(tmp_path)
+    assert (run.name, run.mark) == ("", Mark.NONE)
+    run.name, run.mark = "mine", Mark.HIDDEN
+    write_name(run)
+    write_mark(run)
+    (again,) = read_runs(tmp_path)
+    assert (again.name, again.mark) == ("mine", Mark.HIDDEN)
+    copy_run(run.folder, tmp_path / "copy", SETUP)
+    assert {path.name for path in (tmp_path / "copy").iterdir()} == {"setup.json"}
+    (tmp_path / name / "mark.txt").write_bytes(b"\xff" * 9)
+    (damaged,) = read_runs(tmp_path)
+    assert (damaged.name, damaged.mark) == ("mine", Mark.NONE)
 
 
 @pytest.mark.parametrize("state", RunState)

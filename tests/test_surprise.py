@@ -30,10 +30,9 @@ def test_losses_guesses_and_bytes_are_those_of_a_direct_calculation(tales):
         assert found["losses"][place] == pytest.approx(-np.log(expected[token]), rel=1e-3, abs=1e-5)
         assert found["guesses"][place] == tales.tokenizer.token_text(best)
         assert found["guess_probabilities"][place] == pytest.approx(expected[best], rel=1e-4)
-    known = [character if character in TEXT[:27] else "\ufffd" for character in TEXT[1:]]
-    assert list(found["n_bytes"]) == [len(character.encode()) for character in known]
+    assert sum(found["n_bytes"]) == len(f" {TEXT}".encode()) - len(" Once")
 
 
 def test_one_token_is_too_few(tales):
     with pytest.raises(TextError, match="at least 2 are needed"):
-        ANALYSES["surprise"].run(tales, text="T")
+        ANALYSES["surprise"].run(tales, text="a")

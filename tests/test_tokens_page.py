@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import QUICK, across, numbers, open_page, trained, walk
+from conftest import QUICK, across, numbers, open_page, prose, trained, walk
 
 from explorer import content
 from explorer.engine.server.answer_cache import key_of
@@ -37,7 +37,7 @@ OWN = "Ein Käse, zwei Käse: 12 Größen für 7 Füße.\n" * 40
 
 
 def markdown(app):
-    return "\n".join(each.value for each in (*app.markdown, *app.caption))
+    return "\n".join(prose(app))
 
 
 def html(app):
@@ -181,13 +181,16 @@ def test_bits_per_byte_are_those_of_the_formula_and_an_equal_loss_gives_them_bac
     assert bits_per_byte(np.log([51.0] * 4), 4) == pytest.approx(np.log2(51))
 
 
-def test_the_recorded_losses_of_character_models_give_their_bits_per_byte():
+def test_the_recorded_losses_give_their_bits_per_byte():
     app = open_page("tokens", view="bits_per_byte")
     rows = [line.split("|")[1:-1] for line in markdown(app).splitlines() if r"| tales\-" in line]
     assert len(rows) == 6  # a row for each model of the tales
+    text = CORPORA["tales"].text()
+    n_tokens = len(train_tokenizer("sentencepiece", text).encode(text))
     for _, bits, loss, kind, _, _ in rows:
-        assert kind.strip() == "characters"
-        assert float(bits) == pytest.approx(float(loss) / np.log(2), abs=0.002)
+        assert kind.strip() == "sentencepiece"
+        expected = float(loss) / np.log(2) * n_tokens / len(text.encode())
+        assert float(bits) == pytest.approx(expected, rel=0.01)
 
 
 @pytest.mark.parametrize("name", REAL)

@@ -4,7 +4,7 @@ import re
 from importlib import import_module
 
 import pytest
-from conftest import PAGES, go_back, open_page, walk
+from conftest import PAGES, go_back, open_page, prose, walk
 
 from explorer import content
 from explorer.home.papers import CARDS
@@ -55,7 +55,7 @@ def stands_at(app, number):
     return (
         app.title[0].value == TITLES[stop.page]
         and app.query_params["tour"] == str(number)
-        and content.tour(stop.page) in [each.value for each in app.markdown]
+        and content.tour(stop.page) in prose(app)
         and f"Tour, stop {number} of {len(STOPS)}: {stop.title}" in [e.value for e in app.caption]
     )
 

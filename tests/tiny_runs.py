@@ -11,7 +11,12 @@ from tiny_llama.train_config import TrainConfig
 
 TEXT = "the cat sat on the mat and the dog ran to the log. " * 60
 MODEL = ModelConfig(context=16, n_layers=1, d_model=16, n_heads=2)
-SETUP = Setup(model=MODEL, training=TrainConfig(steps=40, batch_size=4), corpus=OWN_TEXT)
+SETUP = Setup(
+    model=MODEL,
+    training=TrainConfig(steps=40, batch_size=4),
+    corpus=OWN_TEXT,
+    tokenizer="characters",
+)
 ENDLESS = replace(SETUP, training=replace(SETUP.training, steps=50_000))
 PATIENCE = 120
 """Seconds; only a test that fails waits so long."""
@@ -59,3 +64,5 @@ class Clock:
 
     def monotonic(self):
         return self.now
+
+    thread_time = monotonic

@@ -1,4 +1,5 @@
-"""The commands of `python -m tiny_llama`: train, sample, eval, cost, script, export and list."""
+"""The commands of `python -m tiny_llama`: train, sample and eval a model; sweep, compare and fit
+many; cost, script, export and list."""
 
 import argparse
 import io
@@ -9,12 +10,15 @@ from typing import NoReturn
 import torch
 
 from tiny_llama.commands.command import Command, count
+from tiny_llama.commands.compare import COMPARE
 from tiny_llama.commands.cost import COST
 from tiny_llama.commands.evaluate import EVAL
 from tiny_llama.commands.export import EXPORT
+from tiny_llama.commands.fit import FIT
 from tiny_llama.commands.listing import LIST
 from tiny_llama.commands.sample import SAMPLE
 from tiny_llama.commands.script import SCRIPT
+from tiny_llama.commands.sweep import SWEEP
 from tiny_llama.commands.train import TRAIN
 from tiny_llama.errors import ConfigError, UserError
 
@@ -22,6 +26,9 @@ COMMANDS: dict[str, Command] = {
     "train": TRAIN,
     "sample": SAMPLE,
     "eval": EVAL,
+    "sweep": SWEEP,
+    "compare": COMPARE,
+    "fit": FIT,
     "cost": COST,
     "script": SCRIPT,
     "export": EXPORT,

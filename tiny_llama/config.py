@@ -28,11 +28,11 @@ class ModelConfig:
         ConfigError: lists every problem at once, each with its value and the rule.
     """
 
-    vocab_size: int = 64
+    vocab_size: int = 512
     """Number of tokens; the tokenizer decides it when a model is trained."""
     context: int = 128
     """Longest text in tokens that the model is trained on."""
-    n_layers: int = 4
+    n_layers: int = 3
     d_model: int = 64
     n_heads: int = 4
     n_kv_heads: int | None = None

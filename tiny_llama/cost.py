@@ -140,13 +140,21 @@ def training_flops(config: ModelConfig, n_tokens: int) -> int:
 def six_n_d(config: ModelConfig, n_tokens: int) -> int:
     """Estimate training FLOPs as usual, 6 x parameters x tokens (Kaplan et al., 2001.08361).
 
-    N leaves out the embedding and position tables, which multiply nothing, and the experts that a
-    token leaves out; it keeps the unembedding, tied or not, which multiplies.
+    N is `multiplying_parameters`.
+    """
+    return 6 * multiplying_parameters(config) * n_tokens
+
+
+def multiplying_parameters(config: ModelConfig) -> int:
+    """Count a model's numbers that multiply for a token, as laws of scaling have it.
+
+    They leave out the embedding and position tables, which multiply nothing, and the experts that a
+    token leaves out; they keep the unembedding, tied or not, which multiplies.
     """
     counts = parameters_by_component(config)
     unembedding = config.vocab_size * (config.d_model + config.unembedding_bias)
     inside = sum(counts[name] for name in ("attention", "feed_forward", "norm"))
-    return 6 * (inside - idle_parameters(config) + unembedding) * n_tokens
+    return inside - idle_parameters(config) + unembedding
 
 
 @dataclass(frozen=True, kw_only=True)

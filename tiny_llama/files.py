@@ -126,8 +126,9 @@ def read_bytes(path: Path, most: int) -> bytes:
     return content
 
 
-def write_whole(path: Path, content: bytes, *, before: Path | None = None) -> None:
-    """Write a file beside its place, make sure that it is on disk, then move it there.
+def write_whole(path: Path, *parts: bytes | memoryview, before: Path | None = None) -> None:
+    """Write a file, one part after another, beside its place, make sure that it is on disk, then
+    move it there.
 
     A crash at any moment leaves the old file whole: in its place or, where it is to be kept as
     `before`, perhaps already there.
@@ -139,7 +140,7 @@ def write_whole(path: Path, content: bytes, *, before: Path | None = None) -> No
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as file:
-            file.write(content)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         if before and path.exists():

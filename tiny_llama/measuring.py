@@ -42,7 +42,10 @@ def measure(trainer: Trainer) -> Measured:
     """
     model, config = trainer.model.train(), trainer.config
     batch = trainer.corpus.batch(
-        batch_size=config.batch_size, context=model.config.context, seed=config.seed, step=0
+        batch_size=config.batch_size,
+        context=model.config.context,
+        seed=config.seed_of_data,
+        step=0,
     )
     activations = _kept_bytes(model, batch)
     step_flops = config.batch_size * _text_flops(model, batch.inputs[0])

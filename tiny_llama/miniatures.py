@@ -189,9 +189,11 @@ _LLAMA_KIN: Mapping[str, Miniature] = {
     ),
     "smollm3": _like(
         "SmolLM3ForCausalLM",
-        "Its RoPE is stretched by YaRN for long contexts.",
+        "Its RoPE is stretched by YaRN for long contexts, and it has four layers here so that one "
+        "turns nothing.",
         **_GROUPED,
         tied_unembedding=True,
+        n_layers=4,
         rope_theta=5e6,
         nope_every=4,
     ),

@@ -14,9 +14,9 @@ class SampleConfig:
         ConfigError: lists every problem at once, each with its value and the rule.
     """
 
-    n_tokens: int = 200
+    n_tokens: int = 100
     temperature: float = 0.8
-    """Divides the logits: below 1 bolder, above 1 wilder; 0: always the likeliest token."""
+    """Divides the logits: below 1 more cautious, above 1 more daring; 0: the likeliest token."""
     top_k: int = 0
     """Keep only the k likeliest tokens (1805.04833); 0: all."""
     top_p: float = 1.0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tiny_llama.config import ModelConfig
+from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.errors import CheckpointError, ConfigError
 from tiny_llama.fields import make_config, parse_field
 from tiny_llama.files import read_sealed, write_sealed
@@ -27,6 +28,8 @@ OWN_TEXT = "own-text"
 class Setup:
     """All that a run is started with; with the seed inside, it says what the run will do.
 
+    A task is always written in characters, whatever tokenizer is asked for.
+
     Raises:
         ConfigError: if the tokenizer is not on the list, or a value is of the wrong kind.
     """
@@ -34,7 +37,7 @@ class Setup:
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainConfig = field(default_factory=TrainConfig)
     corpus: str = "tales"
-    tokenizer: str = "characters"
+    tokenizer: str = "sentencepiece"
     vocab_size: int | None = None
     """How many tokens are wanted, where the tokenizer lets one choose; None: its default."""
 
@@ -50,6 +53,9 @@ class Setup:
         if self.tokenizer not in TOKENIZERS:
             choices = " or ".join(TOKENIZERS)
             raise ConfigError(f"tokenizer={self.tokenizer!r} is not on the list; choose {choices}.")
+        if isinstance(CORPORA.get(self.corpus), Task):
+            object.__setattr__(self, "tokenizer", TASK_TOKENIZER)
+            object.__setattr__(self, "vocab_size", None)
 
     def with_values(self, values: Mapping[str, str]) -> "Setup":
         """Change fields by name, with values as people write them in `--set` or a link.
@@ -169,11 +175,31 @@ def setup_of_preset(name: str) -> Setup:
     return Setup(model=preset.config, training=TrainConfig(learning_rate=preset.learning_rate))
 
 
+def setup_to_train(name: str) -> Setup:
+    """Give the setup of a preset that is to be trained here; see `setup_of_preset`.
+
+    Raises:
+        ConfigError: if there is none of that name, or it is for counting only.
+    """
+    if not find_preset(name).is_tiny:
+        raise ConfigError(
+            f"preset={name!r} is for counting only; to train, choose {', '.join(TINY)}."
+        )
+    return setup_of_preset(name)
+
+
 def from_preset(setup: Setup) -> tuple[str, dict[str, str]]:
     """Find the tiny preset to begin a setup from, and what is unusual in it, as `--set` has it."""
     name = nearest_preset(setup.model)
     differs = changes(setup_of_preset(name), setup)
+    if setup.tokenizer == usual_tokenizer(setup.corpus):
+        differs.pop("tokenizer", None)
     return name, {each: setting_word(each, new) for each, (_, new) in differs.items()}
+
+
+def usual_tokenizer(corpus: str) -> str:
+    """Say how a corpus is cut where nothing is said: a task into characters, a text into pieces."""
+    return Setup(corpus=corpus).tokenizer
 
 
 def nearest_preset(model: ModelConfig) -> str:
@@ -251,6 +277,8 @@ def setting_owner(name: str) -> type:
 OFF_WHEN_OPEN = ("attention_softcap", "logit_softcap", "nope_every")
 """Settings that do nothing unless given; the others that may be left open are derived then."""
 TINY = [name for name, preset in PRESETS.items() if preset.is_tiny]
+TASK_TOKENIZER = "characters"
+"""What a task is written in: each sign of an exercise is one that its answer is told by."""
 _PARTS = tuple(f.name for f in fields(Setup))
 OWN_FIELDS = ("corpus", "tokenizer", "vocab_size")
 MODEL_FIELDS = tuple(f.name for f in fields(ModelConfig) if f.name not in OWN_FIELDS)

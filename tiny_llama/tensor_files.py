@@ -1,6 +1,7 @@
 """Tensors in safetensors files: written in one move with their digest, and checked when read."""
 
 import json
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,6 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from tiny_llama.cost import Shape
@@ -19,6 +19,8 @@ ABOUT = "about"
 """The one entry of a file's metadata: a JSON object, as safetensors keeps entries in no order."""
 _ABOUT_BEFORE = {"next_step", "step"}
 """What stood there in files from before there were digests."""
+_KINDS = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.int64: "I64"}
+"""What safetensors calls the kinds of numbers that we write."""
 About = dict[str, str]
 
 
@@ -42,7 +44,9 @@ def save_tensors(
     """
     whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     said = {**about, DIGEST: _digest(whole, about)}
-    write_whole(path, save(whole, {ABOUT: json.dumps(said, sort_keys=True)}), before=before)
+    names = sorted(whole, key=lambda name: (-whole[name].element_size(), name))
+    head = _head({name: whole[name] for name in names}, said)
+    write_whole(path, head, *(_bytes(whole[name]) for name in names), before=before)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], About]:
@@ -101,6 +105,22 @@ def check_tensors(
         raise CheckpointError(
             f"In {name}, nothing is called {min(unknown)[:80]!r}; take a whole checkpoint."
         )
+
+
+def _head(tensors: Mapping[str, Tensor], said: Mapping[str, str]) -> bytes:
+    """Give what stands before the numbers in a safetensors file: what each tensor is, and where.
+
+    The library's own way to write first copies all numbers, which a full memory has no room for.
+    """
+    head: dict[str, Any] = {"__metadata__": {ABOUT: json.dumps(said, sort_keys=True)}}
+    end = 0
+    for name, tensor in tensors.items():
+        begin, end = end, end + tensor.nbytes
+        kind, shape = _KINDS[tensor.dtype], list(tensor.shape)
+        head[name] = {"dtype": kind, "shape": shape, "data_offsets": [begin, end]}
+    words = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
+    words += b" " * (-len(words) % 8)
+    return struct.pack("<Q", len(words)) + words
 
 
 def _digest(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> str:

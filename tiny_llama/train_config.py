@@ -22,7 +22,10 @@ class TrainConfig:
     batch_size: int = 8
     """Texts a step, each of the model's context in tokens."""
     seed: int = 0
-    """Draws the starting weights, the order of the data, and dropout."""
+    """Draws the starting weights and dropout."""
+    data_seed: int | None = None
+    """Draws the texts of each step; None: the seed does that, too. Two runs with one of it read
+    the very same batches, whatever their models and their seeds are."""
     optimizer: str = "adamw"
     learning_rate: float = 6e-3
     warmup_steps: int = 50
@@ -41,9 +44,14 @@ class TrainConfig:
     evaluate_texts: int = 32
     """Held-out texts of the model's context in each look."""
     sample_every: int = 100
-    sample_tokens: int = 200
+    sample_tokens: int = 100
     n_snapshots: int = 8
     """Copies of the weights to keep along the way, the first and last included; see below."""
+
+    @property
+    def seed_of_data(self) -> int:
+        """What draws the texts of each step."""
+        return self.seed if self.data_seed is None else self.data_seed
 
     @property
     def final_learning_rate(self) -> float:
@@ -97,6 +105,7 @@ BOUNDS = {
     "steps": (1, 10_000_000),
     "batch_size": (1, 100_000),
     "seed": (0, 2**32 - 1),
+    "data_seed": (0, 2**32 - 1),
     "learning_rate": (0, 1000),
     "warmup_steps": (0, 10_000_000),
     "weight_decay": (0, 100),

@@ -260,11 +260,12 @@ class Trainer(Iterator[StepReport]):
         """Do one step of training; return the loss and the length of the gradient."""
         config, context = self.config, self.model.config.context
         batch = self.corpus.batch(
-            batch_size=config.batch_size, context=context, seed=config.seed, step=step
+            batch_size=config.batch_size, context=context, seed=config.seed_of_data, step=step
         )
         if self.model.config.dropout:
             torch.manual_seed(_dropout_seed(config.seed, step))
-        self.model.train()
+        if not self.model.training:  # to say so anew takes a hundredth of a step
+            self.model.train()
         logits = self.model(batch.inputs)
         loss = F.cross_entropy(
             logits.flatten(0, 1),
@@ -287,10 +288,9 @@ class Trainer(Iterator[StepReport]):
     def _check_finite(self, step: int, name: str, value: float) -> None:
         if not isfinite(value):
             raise TrainingError(
-                f"Training ended at step {step}: the {name} became {value}, no finite number; the "
-                f"usual cause is a learning rate that is too high (it was "
-                f"{self.config.learning_rate_at(step):g}), no norm, or no gradient clipping; lower "
-                f"the learning rate or lengthen the warm-up and start again."
+                f"Training ended at step {step}: the {name} became {value}; usually the learning "
+                f"rate (here {self.config.learning_rate_at(step):g}) is too high, or norm or "
+                f"gradient clipping is missing, so start again with a lower rate or longer warm-up."
             )
 
     def _named(self, optimizer: Optimizer) -> Iterator[tuple[str, Tensor]]:

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 import streamlit as st
 
-from explorer import content, link, presentation, session, showing
+from explorer import content, glossary, link, presentation, session, showing
 from explorer.architecture.widgets import summary
 from explorer.components.block_diagram import block_diagram, times
 from explorer.engine.run import Run
@@ -90,7 +90,7 @@ def _show_box(config: ModelConfig, panel: Panel, box: Box) -> None:
     with words:
         if formula := content.formulas().get((box.part, box.step)):
             st.code(formula, language=None, wrap_lines=True)
-        st.markdown(_words(config, box.part))
+        glossary.say(_words(config, box.part))
         _show_weights(box)
     with running:
         showing.show_code(code_of(config, box))
@@ -170,11 +170,18 @@ def _current(config: ModelConfig) -> Run | None:
 def _ask(run: Run | None, config: ModelConfig, path: str) -> tuple[np.ndarray, str]:
     if run:
         text = example_text(run)
-        answer = session.engine().analyse(run.id, "trace", text=text, patterns=[path])
+        answer = session.engine().analyse(
+            run.id, "trace", owner=session.owner(), text=text, patterns=[path]
+        )
         who = f"The model in the bar, which has these parts and sizes, after step {answer.step:,}"
         return answer[path], f"{who}, reading: {content.escaped(text[:60])}"
     answer = session.engine().analyse(
-        "", "fresh", model=asdict(config), path=path, n_tokens=N_TOKENS
+        "",
+        "fresh",
+        owner=session.owner(),
+        model=asdict(config),
+        path=path,
+        n_tokens=N_TOKENS,
     )
     return answer["tensor"], f"A new model of this setup, untrained, reading {N_TOKENS} tokens."
 

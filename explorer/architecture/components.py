@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content, link
+from explorer import content, glossary, link
 from explorer.architecture.numbers import MEASURES, NUMBERS, users
 from explorer.stage import Stage
 from explorer.widgets import choose_named
@@ -85,7 +85,7 @@ def _option(config: ModelConfig, slot: str, name: str, title: str) -> None:
     )
     if why_not or effect:
         st.caption(content.escaped(why_not or effect))
-    st.markdown(content.card(slot, name))
+    glossary.say(content.card(slot, name))
     if slot in NUMBERS:
         st.caption(content.escaped(f"Models to begin with that have it: {users(slot, name)}"))
 

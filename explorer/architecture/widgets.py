@@ -7,13 +7,14 @@ from streamlit.delta_generator import DeltaGenerator
 
 from explorer import content, controls, link, showing, state
 from explorer.engine.limits import check_setup
+from explorer.settings import changes_in_words
 from explorer.stage import Stage
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import count_parameters
 from tiny_llama.dial import by_depth
 from tiny_llama.errors import ConfigError
 from tiny_llama.presets import find_preset
-from tiny_llama.setup import MODEL_FIELDS, Setup, changes_in_words
+from tiny_llama.setup import MODEL_FIELDS, Setup
 
 DEPTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96, 128)
 _DIAL = "depth"

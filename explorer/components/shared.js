@@ -22,6 +22,23 @@ export function show(View, component) {
   }
 }
 
+// Whether the page's picture fills the screen; a part that looks otherwise then finds out when its
+// size changes.
+export function isFullSize() {
+  return document.documentElement.hasAttribute("data-full-size")
+}
+
+// Whether something lies over the page that takes keys first; one that is shut is no such thing.
+export function hasDialog() {
+  return [...document.querySelectorAll("[role=dialog]")].some(each => each.checkVisibility())
+}
+
+// How many pixels of the screen's height the frame takes above the picture.
+export function above(root) {
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize)
+  return rem * (parseFloat(getComputedStyle(root).getPropertyValue("--above")) || 6.75)
+}
+
 // How to scroll for somebody who may not want to see things move.
 export function scrolling() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth"

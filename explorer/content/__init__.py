@@ -128,6 +128,48 @@ def remark(node: str) -> str:
     return _texts().get(("family", "remarks", node), "")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """A word of the glossary."""
+
+    word: str
+    """As the link has it."""
+    forms: tuple[str, ...]
+    """What in a text is this word: `(queries and) keys` where that stands beside it, and never
+    `!hidden layer`.
+    """
+    topic: str
+    meaning: str
+    """In one to three sentences, as plain text."""
+
+
+@cache
+def glossary() -> Mapping[str, Term]:
+    """Give the words that are explained, in the order in which one builds on another.
+
+    The file has a heading for each topic, and under it one for each word: with its other forms, or
+    after a colon with all of them, where the word alone often means something else.
+    """
+    terms = {}
+    for part in re.split(r"^# ", _texts()["glossary", "words"], flags=re.MULTILINE)[1:]:
+        topic, *entries = re.split(r"^## ", part, flags=re.MULTILINE)
+        for entry in entries:
+            heading, meaning = entry.split("\n", maxsplit=1)
+            word = re.split(": | \\| ", heading)[0]
+            forms = tuple(heading.removeprefix(f"{word}: ").split(" | "))
+            terms[word] = Term(word=word, forms=forms, topic=topic.strip(), meaning=meaning.strip())
+    return terms
+
+
+def meaning(word: str) -> str:
+    """Say what a word of the glossary means, in one to three sentences of plain text.
+
+    Raises:
+        KeyError: if it is not in there.
+    """
+    return glossary()[word].meaning
+
+
 def example(corpus: str) -> str:
     """Give a text of the kind that a built-in corpus has, to look at until the student has one.
 
@@ -194,7 +236,10 @@ def escaped(text: str) -> str:
     return "".join(f"\\{mark}" if mark in _MARKS else mark for mark in text)
 
 
-_FOLDERS = ("cards", "pages", "inside", "examples", "facts", "parts", "home", "tour", "family")
+_FOLDERS = (
+    *("cards", "pages", "inside", "examples", "facts", "parts", "home", "tour", "family"),
+    "glossary",
+)
 _MARKS = r"\`*_{}[]()#+-.!|<>$~:"
 
 

@@ -120,7 +120,7 @@ SHARED = Limits(
     forgotten_seconds=24 * 3600,
     folder_bytes=2_000_000_000,
     student_bytes=500_000_000,
-    process_bytes=280_000_000,
+    process_bytes=310_000_000,
 )
 OWN = Limits(
     place="in this app",
@@ -150,11 +150,15 @@ _CLOUD_FOLDER = Path("/mount/src")
 """Where Community Cloud lays an app; its container does not always show its memory limit."""
 _CLOUD_MEMORY = 1_000_000_000
 """What it is taken to give then: 0.69 to 2.7 GB are announced."""
-_OCCUPIED, _LEAST_ROOM = 550_000_000, 140_000_000
-"""What all else takes, and what is left to runs at the least: the server 185 MB with a class on all
-pages, a worker without a run 255, a look at a model 80 at the most, a tokenizer that learns 30."""
-_LOOKS = 80_000_000
-"""What looks at models, and what the allocator cannot give back, may take beside the runs."""
+PROCESSES = 440_000_000
+"""What is always taken: the server's 185 MB with a class on all pages, 255 a worker without a run.
+"""
+_OCCUPIED, _LEAST_ROOM = PROCESSES + 110_000_000, 140_000_000
+"""What all else takes, and what is left to runs at the least: a look at a model takes 80 at the
+most, a tokenizer that learns 30."""
+_LOOKS = 110_000_000
+"""What looks at models, 80 MB at the most, and what the allocator cannot give back may take beside
+the runs."""
 
 
 @cache

@@ -49,6 +49,8 @@ class Refused(Message):
     """Why, for a page."""
     died: bool = False
     """Whether the worker ended before it could answer; only the server says so, to itself."""
+    blame: float = 0.0
+    """How likely this very request was why: 1, where nothing else can have been."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +98,8 @@ class Request(Message, Generic[R_co]):
     """Something to do, for the run of this name; what answers it is its parameter."""
 
     run: str
+    student: str = ""
+    """Fingerprint of who wants it, whose share of the worker's time it comes out of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,13 +193,6 @@ class Analyse(ModelRequest[Found]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnalyseInOnePiece(Analyse):
-    """Make an analysis that may take long in one piece."""
-
-    tag = "analyse in one piece"
-
-
-@dataclass(frozen=True, kw_only=True)
 class WriteHuggingFace(ModelRequest[Done]):
     """Write the model into a new folder, for `transformers`."""
 
@@ -222,6 +219,15 @@ class Turn(Message):
     """Empty: no run's."""
     question: int | None = None
     """The number of the request whose turn it is; None: no request's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BesideTurn(Message):
+    """What is done beside the turns begins or ends; should the worker end now, it may be why."""
+
+    tag = "beside turn"
+    question: int | None
+    """The number of the request that is answered so; None: none is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,10 +263,9 @@ REQUESTS: tuple[type[Request[Any]], ...] = (
     TakeBack,
     Generate,
     Analyse,
-    AnalyseInOnePiece,
     WriteHuggingFace,
 )
-TOLD: tuple[type[Message], ...] = (Ready, Turn, News, Measured)
+TOLD: tuple[type[Message], ...] = (Ready, Turn, BesideTurn, News, Measured)
 MESSAGES: Mapping[str, type[Message]] = {kind.tag: kind for kind in (*REPLIES, *REQUESTS, *TOLD)}
 
 _READ: Mapping[str, Callable[[Any], Any]] = {"state": RunState}

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,16 @@ SERVER, BROWSER = "server", "browser"
 """Where a run can train."""
 PACE_SECONDS = 20
 """Over how long the pace of a run is measured."""
+
+
+class Mark(StrEnum):
+    """How its student wants a run listed among their others."""
+
+    NONE = ""
+    PINNED = "pinned"
+    """Before all others."""
+    HIDDEN = "hidden"
+    """Not, until it is asked for."""
 
 
 @dataclass(kw_only=True)
@@ -69,6 +80,7 @@ class Run:
     """The run that this one was forked from or is a change of; empty: none."""
     name: str = ""
     """What its student calls it; empty: nothing of its own."""
+    mark: Mark = Mark.NONE
     status: RunState = RunState.STARTING
     message: str = ""
     """What happened to it last, in a sentence for the page."""

@@ -24,7 +24,7 @@ from typing import Any
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from explorer.engine.run import BROWSER, SERVER, Run
+from explorer.engine.run import BROWSER, SERVER, Mark, Run
 from explorer.engine.run_state import RunState
 from tiny_llama.errors import CheckpointError, UserError
 from tiny_llama.files import read_json, read_sealed, write_sealed, write_whole, writing
@@ -36,9 +36,11 @@ RECORD, RECORD_BEFORE = "run.json", "run.before.json"
 """What the server knows of a run, and what it knew one change earlier, in case that is damaged."""
 NAME = "name.txt"
 """What its student calls a run."""
+MARK = "mark.txt"
+"""Whether its student has pinned or hidden it."""
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{8}")
 _OWNER = re.compile(r"[0-9a-f]{64}")
-_OURS = (RECORD, RECORD_BEFORE, LOCK, NAME)
+_OURS = (RECORD, RECORD_BEFORE, LOCK, NAME, MARK)
 _KEPT = {
     "owner": str,
     "text_owner": str,
@@ -132,6 +134,21 @@ def _read_name(folder: Path) -> str:
     with suppress(OSError, UnicodeError):
         return (folder / NAME).read_text(encoding="utf-8")
     return ""
+
+
+def write_mark(run: Run) -> None:
+    """Keep how a student wants a run listed.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written.
+    """
+    write_whole(run.folder / MARK, run.mark.encode())
+
+
+def _read_mark(folder: Path) -> Mark:
+    with suppress(OSError, ValueError):  # one that is no mark, or no text, is none
+        return Mark((folder / MARK).read_text(encoding="utf-8"))
+    return Mark.NONE
 
 
 def write_record(run: Run) -> None:
@@ -331,7 +348,7 @@ def _read_run(folder: Path) -> Run:
     except UserError as error:
         return _unreadable(folder, error)
     kept = {name: record[name] for name in _KEPT} | {"status": RunState(record["status"])}
-    kept["name"] = _read_name(folder)
+    kept |= {"name": _read_name(folder), "mark": _read_mark(folder)}
     return Run(id=folder.name, setup=setup, folder=folder, record_damage=damage, **kept)
 
 

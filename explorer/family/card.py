@@ -10,8 +10,9 @@ from explorer.family.facts import facts_of
 from explorer.family.numbers import exact_rows
 from explorer.family.tree import KINDS, RELATIONS, ROOT, Edge, Node, Tree
 from explorer.family.widgets import open_card
+from explorer.settings import describe
 from tiny_llama.miniatures import MINIATURES, Miniature
-from tiny_llama.setup import Setup, describe_changes
+from tiny_llama.setup import Setup, changes
 
 ANCHOR, DETAILS = "card", "details"
 """Where links within the page find the open card, and what is longer."""
@@ -187,7 +188,7 @@ def miniature_words(miniature: Miniature) -> str:
     """
     if miniature.config is None:
         return ""
-    has = describe_changes(Setup(), Setup(model=miniature.config))
+    has = describe(changes(Setup(), Setup(model=miniature.config)))
     said = [f"Its miniature, against the tiny LLaMA that this app begins with: {has}."]
     if miniature.leaves_out:
         said.append(f"What differs from the real one: {miniature.leaves_out}")

@@ -35,13 +35,12 @@ def entry_words(tree: Tree, node: Node) -> str:
         ups[RELATIONS[edge.relation].of_child].append(tree.nodes[edge.parent].name)
     for edge in tree.children_of(node.id):
         downs[RELATIONS[edge.relation].of_parent].append(tree.nodes[edge.child].name)
-    return ". ".join([what, *_sentence(ups), *_sentence(downs)]) + "."
+    return ". ".join([what, *_sentences(ups), *_sentences(downs)]) + "."
 
 
-def _sentence(kin: Mapping[str, Sequence[str]]) -> list[str]:
-    """Say what a node does to others, each relation once; nothing where there is nobody."""
-    parts = [f"{words} {', '.join(names)}" for words, names in kin.items()]
-    return ["It " + "; ".join(parts)] if parts else []
+def _sentences(kin: Mapping[str, Sequence[str]]) -> list[str]:
+    """Say what a node does to others, a sentence for each relation."""
+    return [f"It {words} {', '.join(names)}" for words, names in kin.items()]
 
 
 def _show_entry(shown: Tree, node: Node) -> None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer import content
+from explorer import content, glossary
 from explorer.components.family_tree import time_line
 from explorer.family import export, widgets
 from explorer.family.card import show_card, show_details
@@ -27,7 +27,7 @@ def show() -> None:
     with stage.below:
         show_details(tree, chosen)
         with st.expander("How to read this tree", icon=":material/help:"):
-            st.markdown(content.family("reading"))
+            st.markdown(glossary.marked_apart(content.family("reading")))
         _offer_data()
 
 

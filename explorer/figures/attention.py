@@ -7,10 +7,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from explorer.figures.labels import plotted, visible
-from explorer.figures.picture import Picture, framed
+from explorer.figures.picture import Picture, framed, name_tokens
 
-MOST_LABELS = 40
-"""More tokens than this cannot be written along an axis on a phone; their places stand there."""
 _UNTOUCHED, _WITHOUT = "All heads", "Without the heads switched off"
 
 
@@ -46,7 +44,7 @@ def stage_bars(
         figure.add_trace(bars, row=row, col=1)
     framed(figure, height=130 * len(stages) + 60)
     figure.update_layout(showlegend=False, bargap=0.15)
-    _name_tokens(figure, tokens)
+    name_tokens(figure, tokens)
     return Picture(figure=figure, alt=_stage_words(tokens, stages, reader, source))
 
 
@@ -63,17 +61,20 @@ def next_tokens(vocabulary: Sequence[str], probabilities: np.ndarray, *, most: i
     figure = go.Figure()
     for row, title in enumerate((_UNTOUCHED, _WITHOUT)):
         figure.add_bar(
-            x=np.arange(len(order)),
-            y=np.round(probabilities[row, order], 4),
+            y=np.arange(len(order)),
+            x=np.round(probabilities[row, order], 4),
+            orientation="h",
             name=title,
             marker_pattern_shape="/" if row else "",
-            hovertemplate="%{y:.1%}",
+            hovertemplate="%{x:.1%}",
         )
-    framed(figure, height=300, x="Next token", y="Probability")
-    figure.update_layout(barmode="group", hovermode="x unified")
-    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    framed(figure, height=90 + 26 * len(order), x="Probability", y="Next token")
+    figure.update_layout(barmode="group", hovermode="y unified")
+    figure.update_xaxes(tickformat=".0%", rangemode="tozero")
     labels = [plotted(vocabulary[token]) for token in order]
-    figure.update_xaxes(tickvals=np.arange(len(order)), ticktext=labels, tickangle=0)
+    figure.update_yaxes(
+        tickvals=np.arange(len(order)), ticktext=labels, autorange="reversed", showgrid=False
+    )
     best = [probabilities[row].argmax() for row in (0, 1)]
     said = " and ".join(
         f"{probabilities[row, token]:.0%} for “{visible(vocabulary[token])}” {way}"
@@ -111,7 +112,7 @@ def loss_change(tokens: Sequence[str], losses: np.ndarray, counts: np.ndarray) -
         )
     )
     framed(figure, height=280, x="Token, by its place in the text", y="Change of its loss (nats)")
-    _name_tokens(figure, tokens)
+    name_tokens(figure, tokens)
     if not len(change):
         return Picture(figure=figure, alt="The text has one token, which nothing foretells.")
     worst = int(change.argmax())
@@ -237,14 +238,6 @@ def score_against_loss(
         alt=f"{role} score against the loss: from {scores[0]:.2f} at {losses[0]:.2f} nats to "
         f"{scores[-1]:.2f} at {losses[-1]:.2f} nats.",
     )
-
-
-def _name_tokens(figure: go.Figure, tokens: Sequence[str]) -> None:
-    """Write tokens under the x axis by their places, so that equal ones stay apart."""
-    if len(tokens) <= MOST_LABELS:
-        names = [plotted(token) for token in tokens]
-        figure.update_xaxes(tickvals=np.arange(len(tokens)), ticktext=names, tickangle=0)
-        figure.update_xaxes(tickfont={"size": 10})
 
 
 def _few(values: np.ndarray) -> np.ndarray:

@@ -6,8 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from explorer.figures.labels import numbered, visible
-from explorer.figures.norms import DASHES, MARK, SYMBOLS, name_tokens
-from explorer.figures.picture import Picture, framed, named_axis
+from explorer.figures.norms import DASHES, MARK, SYMBOLS
+from explorer.figures.picture import Picture, framed, name_tokens, named_axis
 
 N_TOP = 12
 

@@ -16,6 +16,24 @@ def visible_all(tokens: Sequence[str]) -> list[str]:
     return [visible(token) for token in tokens]
 
 
+def ending(tokens: Sequence[str], most: int = 16) -> str:
+    """Show the last tokens of a text, as many as have so many characters, but at least one."""
+    shown = visible_all(tokens)
+    n = 1
+    while n < len(shown) and len("".join(shown[-n - 1 :])) <= most:
+        n += 1
+    return "…" * (n < len(shown)) + "".join(shown[-n:])
+
+
+def beginning(tokens: Sequence[str], most: int = 16) -> str:
+    """Show the first tokens of a text, as many as have so many characters."""
+    shown = visible_all(tokens)
+    n = 0
+    while n < len(shown) and len("".join(shown[: n + 1])) <= most:
+        n += 1
+    return "".join(shown[:n]) + "…" * (n < len(shown))
+
+
 def plotted(token: str) -> str:
     """Write a token so that Plotly, which reads some HTML in labels, shows it word for word."""
     return escape(visible(token), quote=False)

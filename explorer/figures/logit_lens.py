@@ -62,14 +62,14 @@ def lens_map(
             text=[[plotted(guess) for guess in row] for row in guesses],
             customdata=values.astype(np.float32).round(3),
             texttemplate="%{text}",
-            textfont={"size": 17},
+            textfont={"size": 15},
             colorbar=bar,
             xgap=1,
             ygap=1,
             hovertemplate="guess %{text}<br>" + shade.title + " %{customdata:.3~f}<extra></extra>",
         )
     )
-    framed(figure, height=170 + 38 * len(rows), x="Token read")
+    framed(figure, height=170 + 38 * len(rows), y="After layer")
     figure.update_layout(margin_t=80)
     figure.update_xaxes(
         tickvals=list(range(len(tokens))),
@@ -77,7 +77,8 @@ def lens_map(
         tickangle=0,
         showgrid=False,
     )
-    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=rows, showgrid=False)
+    short = ["emb.", *map(str, range(len(rows) - 1))]
+    figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=short, showgrid=False)
     if framed_at is not None:
         figure.add_shape(
             type="rect",

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from explorer.figures.labels import plotted, visible
-from explorer.figures.picture import Picture, framed, named_axis
+from explorer.figures.labels import visible
+from explorer.figures.picture import Picture, framed, name_tokens
 
 NORMS = ("RMSNorm", "LayerNorm")
 DASHES = ("solid", "dash", "dot", "dashdot")
@@ -176,14 +176,6 @@ def norm_operations(operations: Mapping[str, Mapping[str, int]]) -> Picture:
         for name, each in operations.items()
     )
     return Picture(figure=figure, alt=f"Operations a token: {said}.")
-
-
-def name_tokens(figure: go.Figure, tokens: Sequence[str], first: int = 0) -> None:
-    """Write tokens under an x axis that counts them, repeated ones apart."""
-    is_long = max(len(visible(token)) for token in tokens) > 2
-    figure.update_xaxes(
-        **named_axis([plotted(token) for token in tokens], first), tickangle=-90 if is_long else 0
-    )
 
 
 def kept(values: np.ndarray, decimals: int = 4) -> list[float | None]:

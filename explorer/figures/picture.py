@@ -9,6 +9,8 @@ from typing import Any
 import pandas  # noqa: F401
 import plotly.graph_objects as go
 
+from explorer.figures.labels import plotted, visible
+
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
@@ -77,6 +79,20 @@ def named_axis(names: Sequence[str], first: int = 0) -> dict[str, Any]:
         "range": [-0.5, len(names) - 0.5],
         "showgrid": False,
     }
+
+
+def name_tokens(figure: go.Figure, tokens: Sequence[str], first: int = 0) -> None:
+    """Write tokens under every x axis that counts them, repeated ones apart; words stand upright.
+
+    Args:
+        figure: changed in place.
+        tokens: in a row.
+        first: the number of the first in the data.
+    """
+    is_long = max(len(visible(token)) for token in tokens) > 2
+    figure.update_xaxes(
+        **named_axis([plotted(token) for token in tokens], first), tickangle=-90 if is_long else 0
+    )
 
 
 def log_axis(low: float, high: float) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from explorer.figures.labels import numbered, visible
-from explorer.figures.norms import DASHES, SYMBOLS, kept, name_tokens
-from explorer.figures.picture import Picture, framed, log_axis, named_axis
+from explorer.figures.norms import DASHES, SYMBOLS, kept
+from explorer.figures.picture import Picture, framed, log_axis, name_tokens, named_axis
 
 
 def stream_map(

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from explorer.figures.labels import plotted, visible
-from explorer.figures.picture import Picture, framed
+from explorer.figures.picture import Picture, framed, name_tokens
 
 N_SAID = 3
 
@@ -47,27 +47,20 @@ def token_losses(
             showlegend=False,
         )
     )
-    ends = [places[0] - 0.6, places[-1] + 0.6]
     for name, height, dash in (
         ("average of the text", average, "dash"),
         ("guess at random", uniform, "dot"),
     ):
         figure.add_scatter(
-            x=ends,
-            y=[height] * 2,
+            x=places,
+            y=[height] * len(places),
             mode="lines",
             name=f"{name}, {height:.2f}",
             line={"dash": dash},
             hoverinfo="skip",
         )
     framed(figure, height=320, y="Loss (nats)")
-    figure.update_xaxes(
-        tickvals=places,
-        ticktext=[plotted(token) for token in tokens],
-        tickangle=0,
-        range=ends,
-        showgrid=False,
-    )
+    name_tokens(figure, tokens, first)
     figure.update_yaxes(rangemode="tozero")
     order = np.argsort(np.where(judged, -losses, np.inf), kind="stable")
     worst = [i for i in order[:N_SAID] if judged[i]]

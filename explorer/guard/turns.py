@@ -2,10 +2,11 @@
 
 All pages share one thread of Python, of which a page run takes a tenth of a second, or more on a
 slower machine. Who asks at a human pace never waits here, whatever a page run takes. What each
-session has asked for lately is counted, in page runs of the usual cost, and who has asked for more
-than `EAGER` stands in a line with all others who have: the server takes one question of that line
-at a time, and rests as long as it took of the processor while others are there. So a script in ten
-tabs takes no more of the server than a script in one.
+session has asked for lately is counted, in page runs of the usual cost. Who asks again soon may,
+up to `EAGER` times, but all such questions together only a few times a second. Who asks for more
+stands in a line with all others who do: the server takes one question of that line at a time, and
+rests as long as it took of the processor while others are there. So a script in ten tabs takes no
+more of the server than a script in one, and does not begin with a burst of each.
 """
 
 import time
@@ -15,9 +16,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 EAGER = 10.0
-"""Page runs in a row."""
-EAGER_IN_A_CROWD, CROWD, CROWD_SECONDS = 3.0, 10, 1.0
-"""The same while so many page runs of all sessions have begun within this time."""
+"""Page runs in a row of one session."""
+SOON = 0.5
+"""Who has asked for less than so many lately is taken at once, whatever others do."""
+EXTRA_A_SECOND, MOST_EXTRA = 2.0, 5.0
+"""How many page runs of all sessions that ask again soon may begin a second, and how many at once.
+"""
 FORGIVEN = 0.4
 """Page runs that are forgotten again each second: one every two or three seconds."""
 DEAREST = 3.0
@@ -45,6 +49,8 @@ come at once, but a script may have a new tab for each press.
 MESSAGES_A_SECOND, MOST_MESSAGES = 20.0, 60.0
 """How many messages of one session are read a second, and how many at once: reading them takes
 time, too, even if they only wait."""
+SLOWER = 4.0
+"""How many times slower they are read of who waits with `MOST_WAITING` questions already."""
 
 Act = Callable[[], None]
 
@@ -84,8 +90,8 @@ class Turns:
         """When the last new sessions came."""
         self._askers: dict[str, _Asker] = {}
         self._line: deque[str] = deque()
-        self._passed: deque[float] = deque(maxlen=CROWD)
-        """When the last questions were passed on at once."""
+        self._extra, self._extra_at = MOST_EXTRA, clock()
+        """How many who ask again soon may now be taken at once, and when that was counted."""
         self._turn: str | None = None
         """Whose question is being answered out of the line; empty: the line rests."""
         self._n_turns = 0
@@ -100,9 +106,8 @@ class Turns:
             act: passes it on.
         """
         asker = self._seen(session)
-        if not asker.waiting and asker.spent < self._eager():
+        if not asker.waiting and self._may_pass(asker):
             asker.spent += 1
-            self._passed.append(self._clock())
             act()
             return
         if len(asker.waiting) == MOST_WAITING:
@@ -146,7 +151,7 @@ class Turns:
     def pause(self, session: str) -> float:
         """Say how many seconds to wait before the next message of a session is read."""
         asker = self._seen(session)
-        asker.messages -= 1
+        asker.messages -= SLOWER if len(asker.waiting) == MOST_WAITING else 1
         return max(0.0, -asker.messages / MESSAGES_A_SECOND)
 
     def forget_gone(self) -> None:
@@ -171,11 +176,16 @@ class Turns:
         self._new.append(now)
         return _Asker(now, spent=EAGER if is_crowd else 0.0)
 
-    def _eager(self) -> float:
-        """Say how much may have been asked for by who does not wait now."""
-        is_full = len(self._passed) == CROWD
-        is_crowd = is_full and self._clock() - self._passed[0] < CROWD_SECONDS
-        return EAGER_IN_A_CROWD if is_crowd else EAGER
+    def _may_pass(self, asker: _Asker) -> bool:
+        """Tell whether a question is taken at once; that of who asks again soon is counted."""
+        if asker.spent < SOON or asker.spent >= EAGER:
+            return asker.spent < SOON
+        now = self._clock()
+        passed, self._extra_at = now - self._extra_at, now
+        self._extra = min(MOST_EXTRA, self._extra + EXTRA_A_SECOND * passed)
+        if may_pass := self._extra >= 1:
+            self._extra -= 1
+        return may_pass
 
     def _take_next(self) -> None:
         """Take the first question of the line, unless it waits for another one."""

@@ -1,8 +1,6 @@
 """The first thing that a newcomer sees: a tiny LLaMA that learns, and what LLaMA is."""
 
-import streamlit as st
-
-from explorer import content
+from explorer import content, glossary
 from explorer.components.replay import Recording, replay
 from explorer.engine.server.pretrained import pretrained_run
 from explorer.figures.amounts import in_time
@@ -14,7 +12,7 @@ def show(stage: Stage) -> None:
     """Show a recorded training, where to begin, the model card, pages, headline and family."""
     replay(recording(), key="replay")
     with stage.controls:
-        st.markdown(content.home("welcome"))
+        glossary.say(content.home("welcome"))
         starting.show()
         model_card.show_short()
     with stage.below:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from explorer import content, showing
+from explorer import content, glossary, showing
 from explorer.figures.published import Pair, dumbbells
 from explorer.home.tables import Duel, duels, sizes
 from explorer.widgets import choose_named
@@ -32,7 +32,7 @@ def show() -> None:
     showing.draw(
         dumbbells(pairs, ours="LLaMA-13B", theirs="GPT-3 175B", x="Score, %"), key="headline"
     )
-    st.markdown(content.home("headline"))
+    glossary.say(content.home("headline"))
     told = content.facts("llama_paper")["gpt3_vs_llama13b_derived"]
     st.caption(content.cited(told["source"], told["confidence"]))
     st.caption(content.cited(_SIZES, "derived"))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer import content, showing
+from explorer import content, glossary, showing
 from explorer.figures.published import Bar, bars
 from explorer.home import model_card
 from explorer.home.results import in_order
@@ -27,7 +27,7 @@ def show(stage: Stage) -> None:
     with stage.words:
         boxes(aloud())
     with stage.below:
-        st.caption(content.home("table_mmlu"))
+        st.caption(glossary.marked(content.home("table_mmlu")))
         st.caption(content.cited(entries[0].source, entries[0].confidence))
         _others()
         _openness()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer import content, showing
+from explorer import content, glossary, showing
 from explorer.home.sources import facts, sources
 
 
@@ -14,7 +14,7 @@ def show_short() -> None:
     )
     with st.container(gap="xxsmall", key="model_card"):
         st.markdown("**LLaMA, the model card**")
-        st.markdown("  \n".join(f":small[{line}]" for line in lines))
+        st.markdown("  \n".join(f":small[{glossary.marked(line)}]" for line in lines))
 
 
 def show() -> None:

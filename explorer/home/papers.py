@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content, link
+from explorer import content, glossary, link
 from explorer.stage import Stage
 
 
@@ -143,7 +143,7 @@ def on_card(equation: str) -> str:
 
 def _inside(name: str, card: Card, row: Mapping[str, Any]) -> None:
     st.markdown(f"$$\n{row['key_equation_latex']}\n$$")
-    st.markdown(content.home(f"paper_{name}"))
+    st.markdown(glossary.marked_apart(content.home(f"paper_{name}")))
     st.markdown(f"**For LLaMA:** {content.escaped(row['why_it_matters_to_llama'])}")
     st.markdown(
         f"*{content.escaped(row['title'])}*. {content.escaped(row['authors'])}, {row['year']}, "

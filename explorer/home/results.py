@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from explorer import content, link, showing
+from explorer import content, glossary, link, showing
 from explorer.figures.published import Bar, bars
 from explorer.home.tables import FAMILIES, LLAMA, Entry, Table, tables
 from explorer.stage import Stage
@@ -23,7 +23,7 @@ def show(stage: Stage) -> None:
         table = tables()[name]
         kept = _filter(table)
     with stage.words:
-        st.caption(content.home(f"table_{name}"))
+        st.caption(glossary.marked(content.home(f"table_{name}")))
     if not kept:
         st.info("None of these models is in this table; choose others beside it.")
         return

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer import content, link, showing
+from explorer import content, glossary, link, showing
 from explorer.family.tree import ROOT, Node, Tree, family_tree
 from explorer.figures.published import small_tree
 from explorer.home.sources import sources
@@ -15,7 +15,7 @@ def show() -> None:
     tree = family_tree()
     before, after = ancestors(tree), descendants(tree)
     st.header("Where it stands in the family", anchor=False)
-    st.markdown(content.home("tree"))
+    glossary.say(content.home("tree"))
     root = tree.nodes[ROOT]
     names = [node.name for node in before], [node.name for node in after]
     showing.draw(small_tree(names[0], root.name, names[1]), key="small_tree")

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content, showing
+from explorer import content, glossary, showing
 
 Fact = Mapping[str, Any]
 """A row of a table of facts, with `source` and `confidence`."""
@@ -20,7 +20,8 @@ def facts(section: str) -> Sequence[Fact]:
 def boxes(rows: Sequence[Fact]) -> None:
     """Show claims, each with a title and a line that explains it."""
     for row in rows:
-        st.markdown(f"**{content.escaped(row['title'])}**  \n{content.escaped(row['text'])}")
+        text = glossary.marked(content.escaped(row["text"]))
+        st.markdown(f"**{content.escaped(row['title'])}**  \n{text}")
 
 
 def sources(named: Mapping[str, Fact], *, key: str) -> None:

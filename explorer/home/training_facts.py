@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content, showing
+from explorer import content, glossary, showing
 from explorer.figures.published import Bar, Spent, Trained, bars, by_size, spending
 from explorer.stage import Stage
 from explorer.widgets import choose_named
@@ -78,7 +78,7 @@ def _data(stage: Stage) -> None:
             key="mix_gpt3",
         )
     with stage.below:
-        st.markdown(content.home("data"))
+        glossary.say(content.home("data"))
         with st.expander("The numbers, and what each source is", icon=":material/table:"):
             st.markdown(showing.markdown_table(data_rows(ours), "lrrrl"))
             st.markdown(showing.markdown_table(their_rows(theirs), "lrrr"))
@@ -182,7 +182,7 @@ def _millions(printed: str) -> float:
 
 def _choices() -> None:
     st.header("Sizes, tokens and learning rates", anchor=False)
-    st.markdown(content.home("choices"))
+    glossary.say(content.home("choices"))
     titles = {name: each.title for name, each in AGAINST.items()}
     chosen = AGAINST[
         choose_named("Against", titles, key="against", as_buttons=True, is_labelled=False)
@@ -267,7 +267,7 @@ COSTS: Mapping[str, Cost] = {
 
 def _energy() -> None:
     st.header("What training took", anchor=False)
-    st.markdown(content.home("energy"))
+    glossary.say(content.home("energy"))
     cost = COSTS[
         choose_named(
             "What it cost",

@@ -1,6 +1,7 @@
-"""What the Home page shows: a glance, why it matters, results, training, research."""
+"""What the Home page shows: a glance, why it matters, results, training, research, words."""
 
-from explorer.home import glance, meaning, papers, results, training_facts
+from explorer import glossary
+from explorer.home import glance, meaning, papers, results, training_facts, words
 from explorer.stage import View
 
 VIEWS = (
@@ -9,4 +10,5 @@ VIEWS = (
     View("results", "Published results", results.show),
     View("training", "How it was trained", training_facts.show),
     View("research", "Related research", papers.show),
+    View(glossary.VIEW, "Glossary", words.show),
 )

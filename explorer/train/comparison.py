@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer import content, link, session, showing
 from explorer.engine.limits import MOST_NAME_LETTERS
-from explorer.engine.run import Run
+from explorer.engine.run import Mark, Run
 from explorer.settings import Started, describe, differences, name_by_what_differs
 from tiny_llama.errors import UserError
 
@@ -23,18 +24,17 @@ def choose() -> bool:
 
 
 def list_runs(run: Run) -> None:
-    """Show a tick for each run that can be laid under the current one."""
+    """List the runs: a tick lays one under the current one; one's own can be pinned and hidden."""
     others = session.comparable_runs(run)
-    for each in others:
-        drawn = session.is_overlaid(each, run)
-        key = f"lay_{each.id}"
-        link.show(key, drawn)
-        st.checkbox(
-            content.escaped(session.full_name(each)),
-            value=drawn,
-            key=key,
-            on_change=link.by_hand(key, partial(session.overlay, each.id, on=not drawn)),
-        )
+    with st.container(key="list_of_runs", gap="xsmall"):
+        for each in (run, *others):
+            with _line():
+                if each is run:
+                    st.markdown(f"**{content.escaped(session.full_name(run))}**")
+                else:
+                    _tick(each, run)
+                _offer_marks(each)
+        _list_hidden(run)
     if others:
         st.caption(
             f"Your own runs on the same text and tokenizer are ticked from the start, since only "
@@ -42,6 +42,70 @@ def list_runs(run: Run) -> None:
         )
     else:
         st.caption("There is no other run of yours yet.")
+
+
+def _line() -> DeltaGenerator:
+    return st.container(horizontal=True, gap="xsmall", vertical_alignment="center")
+
+
+def _tick(other: Run, run: Run) -> None:
+    drawn = session.is_overlaid(other, run)
+    key = f"lay_{other.id}"
+    link.show(key, drawn)
+    st.checkbox(
+        content.escaped(session.full_name(other)),
+        value=drawn,
+        key=key,
+        on_change=link.by_hand(key, partial(session.overlay, other.id, on=not drawn)),
+    )
+
+
+def _offer_marks(run: Run) -> None:
+    """Let a student pin or hide a run of theirs, or take that back."""
+    if not session.is_mine(run):
+        return
+    name, is_pinned = content.escaped(session.run_name(run)), run.mark is Mark.PINNED
+    if run.mark is Mark.HIDDEN:
+        _mark_button(run, f"Show {name} again", "visibility", Mark.NONE)
+        return
+    if is_pinned:
+        _mark_button(run, f"Unpin {name}", "keep_off", Mark.NONE)
+    else:
+        _mark_button(run, f"Pin {name}: first in every list", "keep", Mark.PINNED)
+    _mark_button(run, f"Hide {name} from the lists", "visibility_off", Mark.HIDDEN)
+
+
+def _mark_button(run: Run, label: str, icon: str, mark: Mark) -> None:
+    st.button(
+        label,
+        icon=f":material/{icon}:",
+        type="tertiary",
+        key=f"{'hide' if Mark.HIDDEN in (mark, run.mark) else 'pin'}_{run.id}",
+        help=label,
+        on_click=_mark,
+        args=(run.id, mark),
+    )
+
+
+def _mark(run_id: str, mark: Mark) -> None:
+    try:
+        session.engine().mark(run_id, mark, owner=session.owner())
+    except UserError as error:
+        st.toast(str(error), icon=":material/error:", duration="long")
+        return
+    if mark is Mark.HIDDEN and session.is_asked_for(run_id):
+        session.overlay(run_id, on=False)
+
+
+def _list_hidden(run: Run) -> None:
+    hidden = [each for each in session.hidden_runs() if each.id != run.id]
+    if not hidden:
+        return
+    with st.expander(f"Hidden: {len(hidden)}", icon=":material/visibility_off:", key="hidden_runs"):
+        for each in hidden:
+            with _line():
+                st.markdown(content.escaped(session.full_name(each)))
+                _offer_marks(each)
 
 
 def colours(runs: Sequence[Run]) -> Mapping[str, int]:
@@ -77,8 +141,9 @@ def result(run: Run, others: Sequence[Run]) -> None:
 def _run_before(run: Run, others: Sequence[Run]) -> Run:
     """Find the run that this is a change of, else the last one older than it, else the newest."""
     parents = [each for each in others if each.id == run.parent]
-    older = [each for each in others if each.created < run.created]
-    return (*parents, *older, *others)[0]
+    newest = sorted(others, key=lambda each: each.created, reverse=True)
+    older = [each for each in newest if each.created < run.created]
+    return (*parents, *older, *newest)[0]
 
 
 def _in_numbers(run: Run, before: Run) -> str:
@@ -101,8 +166,9 @@ def _in_numbers(run: Run, before: Run) -> str:
 
 def table(run: Run) -> None:
     """Show what came of the student's runs, and of those laid under the current one."""
-    runs = list({each.id: each for each in (run, *session.comparable_runs(run))}.values())
-    if len(runs) < 2:
+    runs = [run, *session.comparable_runs(run)]
+    runs.sort(key=lambda each: each.mark is not Mark.PINNED)
+    if len(runs) < 2 and not session.is_mine(run):
         return
     with st.expander("Outcomes of your runs", icon=":material/table:", key="outcomes"):
         heads = [
@@ -114,6 +180,8 @@ def table(run: Run) -> None:
             "Bits per byte",
         ]
         st.markdown(showing.markdown_table([heads, *(_row(each) for each in runs)], align="lllrrr"))
+        if n_hidden := len(session.hidden_runs()):
+            st.caption(f"Hidden and left out: {n_hidden}; “Compare” lists them, too.")
         if session.is_mine(run):
             _rename(run)
 
@@ -122,8 +190,9 @@ def _row(run: Run) -> list[str]:
     started: Started = session.started(run)
     numbers = [_last(run, name) for name in ("held_out_loss", "bits_per_byte")]
     differs = name_by_what_differs(run.setup) or "as Tiny LLaMA"
-    words = (session.run_name(run), started.text_name, differs)
-    return [*map(content.escaped, words), f"{run.step:,}", *numbers]
+    pin = ":material/keep: " if run.mark is Mark.PINNED else ""
+    words = map(content.escaped, (session.run_name(run), started.text_name, differs))
+    return [pin + next(words), *words, f"{run.step:,}", *numbers]
 
 
 def _last(run: Run, name: str) -> str:

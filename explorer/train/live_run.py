@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import link, session
+from explorer import content, link, session
 from explorer.components.live_chart import Line, live_chart
 from explorer.engine.run import Run, Series
 from explorer.engine.run_state import RunState
@@ -167,7 +167,7 @@ def _share(run: Run) -> str:
     if share.n_all_runs == 1:
         return "The only run now: it has a worker to itself."
     workers = "1 worker" if share.n_workers == 1 else f"{share.n_workers} workers"
-    turn = "all turns of one" if share.n_runs == 1 else f"1 turn in {share.n_runs}"
+    turn = "all turns of one" if share.n_turns == 1 else f"1 turn in {share.n_turns}"
     return f"{share.n_all_runs} runs share {workers}; this one gets {turn}."
 
 
@@ -257,16 +257,16 @@ def _numbers(run: Run) -> list[tuple[str, str, str]]:
         else (
             "Bits per byte",
             _last(run, "bits_per_byte", "{:.2f}"),
-            _BITS,
+            content.meaning("bits per byte"),
         )
     )
     numbers = [
-        ("Training loss", _last(run, "loss", "{:.3f}"), _LOSS),
-        ("Held-out loss", _last(run, "held_out_loss", "{:.3f}"), _HELD_OUT),
+        ("Training loss", _last(run, "loss", "{:.3f}"), content.meaning("loss")),
+        ("Held-out loss", _last(run, "held_out_loss", "{:.3f}"), content.meaning("held-out")),
         third,
-        ("Learning rate", _last(run, "learning_rate", "{:.2g}"), _RATE),
-        ("Gradient norm", _last(run, "gradient_norm", "{:.2f}"), _GRADIENT),
-        ("Parameters", f"{count_parameters(run.setup.model):,}", _PARAMETERS),
+        ("Learning rate", _last(run, "learning_rate", "{:.2g}"), content.meaning("learning rate")),
+        ("Gradient norm", _last(run, "gradient_norm", "{:.2f}"), content.meaning("gradient norm")),
+        ("Parameters", f"{count_parameters(run.setup.model):,}", content.meaning("parameter")),
     ]
     if run.status != RunState.RECORDED:  # another machine's speed says nothing about this one
         numbers += [
@@ -285,32 +285,15 @@ def tiles(run: Run) -> list[tuple[str, str, str, str]]:
     """
     n_parameters = f"{count_parameters(run.setup.model):,}"
     return [
-        ("Training loss", "loss", "", _LOSS),
-        ("Held-out loss", "held_out_loss", "", _HELD_OUT),
-        ("Bits per byte", "bits_per_byte", "", _BITS),
-        ("Learning rate", "learning_rate", "", _RATE),
-        ("Gradient norm", "gradient_norm", "", _GRADIENT),
-        ("Parameters", "", n_parameters, _PARAMETERS),
+        ("Training loss", "loss", "", content.meaning("loss")),
+        ("Held-out loss", "held_out_loss", "", content.meaning("held-out")),
+        ("Bits per byte", "bits_per_byte", "", content.meaning("bits per byte")),
+        ("Learning rate", "learning_rate", "", content.meaning("learning rate")),
+        ("Gradient norm", "gradient_norm", "", content.meaning("gradient norm")),
+        ("Parameters", "", n_parameters, content.meaning("parameter")),
         ("Tokens a second", "tokens_a_second", "", "In this browser"),
         ("Time left", "time_left", "", "At its present pace"),
     ]
-
-
-_LOSS = (
-    "how badly the model guessed each next token in the last step, in nats; 0 would be perfect. "
-    "It is as unsure as among e to this power tokens that are all as likely."
-)
-_HELD_OUT = (
-    "the loss on text that it never trains on: it shows what carries over, not what is known by "
-    "heart."
-)
-_BITS = "the held-out loss for each byte of text, in bits; tokenizers can be compared by it."
-_RATE = "how far a step moves the weights; most often it rises at first and then falls."
-_GRADIENT = (
-    "the length of the gradient, before it is clipped; the gradient says for every weight how the "
-    "loss changes with it."
-)
-_PARAMETERS = "the numbers that are learned: all weights of the model together."
 
 
 def _last(run: Run, name: str, form: str) -> str:

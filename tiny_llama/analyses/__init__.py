@@ -5,12 +5,16 @@ notebook, in a test and, through the engine, from a page that holds no tensors.
 """
 
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 Found = dict[str, Any]
 """What an analysis gives: plain values and NumPy arrays by name."""
+Beside = Callable[[], Any]
+"""Work of an analysis that can be done beside everything else, as it waits for another process."""
+Pieces = Generator[Found | Beside | None, Any, None]
+"""An analysis that is made piece by piece."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,13 +23,12 @@ class Analysis:
 
     The function is called with a `Subject` first, unless it needs no model, and with plain values
     by name. It returns what it found, or, where it takes long, yields None after each piece of
-    work and what it found at the end.
+    work and what it found at the end. Where it yields a function, whoever drives it calls that,
+    wherever they like, and sends back what it returns.
     """
 
     where: str
     needs_model: bool = True
-    is_one_piece: bool = False
-    """Whether it may take long in one piece, so that it had better run beside other work."""
 
     def load(self) -> Any:
         """Import and return the function behind this analysis."""
@@ -37,12 +40,13 @@ class Analysis:
         Raises:
             UserError: if the text or another value cannot be used.
         """
-        answer: Found | Iterator[Found | None] = self.load()(*subject, **values)
+        answer: Found | Pieces = self.load()(*subject, **values)
         if isinstance(answer, dict):
             return answer
-        *_, found = answer
-        assert found is not None
-        return found
+        piece = next(answer)
+        while not isinstance(piece, dict):
+            piece = answer.send(piece() if piece else None)
+        return piece
 
 
 ANALYSES: Mapping[str, Analysis] = {
@@ -69,17 +73,11 @@ ANALYSES: Mapping[str, Analysis] = {
     "token_scores": Analysis(where="tiny_llama.analyses.token_scores:token_scores"),
     "conventions": Analysis(where="tiny_llama.analyses.conventions:conventions"),
     "loss_by_position": Analysis(where="tiny_llama.analyses.longer:loss_by_position"),
-    "cuts": Analysis(
-        where="tiny_llama.analyses.cutting:cuts", needs_model=False, is_one_piece=True
-    ),
-    "merges": Analysis(
-        where="tiny_llama.analyses.merges:merges", needs_model=False, is_one_piece=True
-    ),
-    "merged": Analysis(
-        where="tiny_llama.analyses.merges:merged", needs_model=False, is_one_piece=True
-    ),
+    "cuts": Analysis(where="tiny_llama.analyses.cutting:cuts", needs_model=False),
+    "merges": Analysis(where="tiny_llama.analyses.merges:merges", needs_model=False),
+    "merged": Analysis(where="tiny_llama.analyses.merges:merged", needs_model=False),
     "vocabularies": Analysis(
-        where="tiny_llama.analyses.vocabulary:vocabularies", needs_model=False, is_one_piece=True
+        where="tiny_llama.analyses.vocabulary:vocabularies", needs_model=False
     ),
     "norms": Analysis(where="tiny_llama.analyses.norms:norms"),
     "norm_times": Analysis(where="tiny_llama.analyses.norm_times:norm_times", needs_model=False),

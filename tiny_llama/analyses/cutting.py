@@ -3,11 +3,13 @@
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from random import Random
 from typing import Any, Generic, TypeVar
 
-from tiny_llama.analyses import Found
+from tiny_llama.analyses import Pieces
 from tiny_llama.corpora import CORPORA, Task, TextCorpus, own_text
 from tiny_llama.errors import TextError
 from tiny_llama.setup import OWN_TEXT
@@ -33,7 +35,7 @@ def cuts(
     own: str = "",
     vocab_size: int | None = None,
     kinds: Sequence[str] = tuple(TOKENIZERS),
-) -> Found:
+) -> Pieces:
     """Cut texts into tokens, by each kind of tokenizer trained on one text.
 
     Args:
@@ -43,9 +45,10 @@ def cuts(
         vocab_size: wanted of SentencePiece; None: its usual one.
         kinds: names out of `TOKENIZERS`.
 
-    Returns:
-        `sizes`, of the vocabularies, by kind; and `cuts`, a list over the texts of what each kind
-        makes of it: `ids`, `tokens` (what they read as), `bytes` (UTF-8 bytes of each),
+    Yields:
+        What trains each tokenizer, beside; None after each text; at the end `sizes`, of the
+        vocabularies, by kind; and `cuts`, a list over the texts of what each kind makes of it:
+        `ids`, `tokens` (what they read as), `bytes` (UTF-8 bytes of each),
         `is_byte`, whether each is a byte, and `is_unknown`, whether it stands for a character that
         the tokenizer does not know.
 
@@ -56,13 +59,15 @@ def cuts(
         raise TextError(
             f"The texts have {n:,} characters; cut at most {MOST_CHARACTERS:,} at once."
         )
-    trained = {kind: tokenizer_of(kind, corpus, own, vocab_size) for kind in kinds}
-    return {
-        "sizes": {kind: tokenizer.vocab_size for kind, tokenizer in trained.items()},
-        "cuts": [
-            {kind: cut(tokenizer, text) for kind, tokenizer in trained.items()} for text in texts
-        ],
-    }
+    trained: dict[str, Tokenizer] = {}
+    for kind in kinds:
+        trained[kind] = yield partial(tokenizer_of, kind, corpus, own, vocab_size)
+    found = []
+    for text in texts:
+        found.append({kind: cut(tokenizer, text) for kind, tokenizer in trained.items()})
+        yield None
+    sizes = {kind: tokenizer.vocab_size for kind, tokenizer in trained.items()}
+    yield {"sizes": sizes, "cuts": found}
 
 
 def cut(tokenizer: Tokenizer, text: str) -> dict[str, list[Any]]:
@@ -98,8 +103,8 @@ def tokenizer_of(kind: str, corpus: str, own: str, vocab_size: int | None) -> To
     Raises:
         UserError: if it cannot be trained as wanted.
     """
-    if TOKENIZERS[kind].vocab_size_bounds is None:
-        vocab_size = None
+    usual = TOKENIZERS[kind].default_vocab_size
+    vocab_size = None if usual is None else vocab_size or usual
     key = (kind, corpus, _mark(own) if corpus == OWN_TEXT else "", vocab_size)
 
     def train() -> Tokenizer:
@@ -132,28 +137,60 @@ def learning_text(corpus: str, own: str = "") -> str:
 
 
 class Memory(Generic[Kept]):
-    """Things that were asked for last, while they are not too large together; for many threads."""
+    """Things that were asked for last, while they are not too large together; for many threads.
+
+    What several threads want at once is made once.
+    """
 
     def __init__(self, most: int, size: Callable[[Kept], int]) -> None:
         self._most, self._size = most, size
         self._kept: OrderedDict[Any, Kept] = OrderedDict()
         self._lock = threading.Lock()
+        self._made: dict[Any, tuple[threading.Lock, int]] = {}
+        """What is being made: what its maker holds, and how many want it."""
 
     def __len__(self) -> int:
         return len(self._kept)
 
     def find(self, key: Any, make: Callable[[], Kept]) -> Kept:
         """Give the thing of this key, made where it is not there."""
+        if (kept := self._find(key)) is not None:
+            return kept
+        with self._alone(key):
+            if (kept := self._find(key)) is not None:
+                return kept
+            made = make()
+            with self._lock:
+                self._keep(key, made)
+        return made
+
+    def _find(self, key: Any) -> Kept | None:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
-                return self._kept[key]
-        made = make()
+            return self._kept.get(key)
+
+    def _keep(self, key: Any, made: Kept) -> None:
+        self._kept[key] = made
+        while len(self._kept) > 1 and sum(map(self._size, self._kept.values())) > self._most:
+            self._kept.popitem(last=False)
+
+    @contextmanager
+    def _alone(self, key: Any) -> Iterator[None]:
+        """Let one thread at a time make the thing of this key."""
         with self._lock:
-            self._kept[key] = made
-            while len(self._kept) > 1 and sum(map(self._size, self._kept.values())) > self._most:
-                self._kept.popitem(last=False)
-        return made
+            lock, n_wanted = self._made.get(key, (threading.Lock(), 0))
+            self._made[key] = lock, n_wanted + 1
+        try:
+            with lock:
+                yield
+        finally:
+            with self._lock:
+                n_wanted = self._made[key][1] - 1
+                if n_wanted:
+                    self._made[key] = lock, n_wanted
+                else:
+                    del self._made[key]
 
 
 def _mark(text: str) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from tiny_llama.analyses import Found
-from tiny_llama.analyses.roles import role_scores
+from tiny_llama.analyses.roles import role_scores, separators
 from tiny_llama.analyses.subject import Subject
 from tiny_llama.errors import ConfigError
 from tiny_llama.tap import change
@@ -20,7 +20,7 @@ def heads(subject: Subject, *, text: str) -> Found:
 
     Returns:
         `tokens`; `ids`, `t`; `maps`, `l h n n`, 0 to 255, of which cell i stands for the tokens
-        from i * `cell` on; and `roles`, `l h 5` in the order of `ROLES`.
+        from i * `cell` on; and `roles`, `l h 6` in the order of `ROLES`.
 
     Raises:
         UserError: if the model has no attention, or the text has no token.
@@ -57,7 +57,7 @@ def layer(subject: Subject, *, text: str, layer: int, first: int, most: int) -> 
     Returns:
         `tokens` of the window, `n`; `first`, where it begins after all; `patterns`, `h n n`, whose
         rows sum to less than 1 where what is read lies before the window; `roles` over the whole
-        text, `h 5`; and `window`, how many tokens a token can read (None: all before it).
+        text, `h 6`; and `window`, how many tokens a token can read (None: all before it).
 
     Raises:
         UserError: if the model has no such layer, no attention, or the text has no token.
@@ -72,7 +72,7 @@ def layer(subject: Subject, *, text: str, layer: int, first: int, most: int) -> 
         "tokens": subject.labels(ids[shown]),
         "first": first,
         "patterns": pattern[:, shown, shown],
-        "roles": role_scores(pattern, ids.numpy(), window),
+        "roles": roles_of(subject, layer, pattern, ids),
         "window": window,
     }
 
@@ -148,8 +148,9 @@ def look_at_patterns(
 
 
 def roles_of(subject: Subject, layer: int, pattern: np.ndarray, ids: torch.Tensor) -> np.ndarray:
-    """Compute the role scores of a layer's heads, `h 5`, by the layer's own window."""
-    return role_scores(pattern, ids.numpy(), subject.model.config.window_of(layer))
+    """Compute the role scores of a layer's heads, `h 6`, by the layer's own window."""
+    window = subject.model.config.window_of(layer)
+    return role_scores(pattern, ids.numpy(), window, separators(subject.labels(ids)))
 
 
 def _pooled(pattern: np.ndarray, cell: int) -> np.ndarray:

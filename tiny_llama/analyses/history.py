@@ -25,7 +25,7 @@ def history(
 
     Returns:
         `steps`, `n`; `patterns` of the layer, `n h w w` for a window of w tokens; `tokens` of the
-        window and `first`, where it begins after all; `roles` of all heads, `n l h 5`; `losses`,
+        window and `first`, where it begins after all; `roles` of all heads, `n l h 6`; `losses`,
         the mean over the tokens that count (nats), `n`, NaN where none does; and `window`, how many
         tokens a token can read (None: all before it).
 

@@ -90,9 +90,8 @@ def _texts(subject: Subject) -> Batch:
         )
     context, longest = subject.model.config.context, subject.model.position.longest
     length = max(context, min(TIMES * context, MOST_LENGTH))
-    texts = tokenize(corpus, subject.tokenizer).held_out(
-        n_texts=max(4, MOST_TOKENS // length), context=length
-    )
+    tokens = subject.tokens or tokenize(corpus, subject.tokenizer)
+    texts = tokens.held_out(n_texts=max(4, MOST_TOKENS // length), context=length)
     kept = slice(None, longest)
     return Batch(inputs=texts.inputs[:, kept], targets=texts.targets[:, kept])
 

@@ -1,8 +1,10 @@
 """The merges of byte-pair encoding one by one, and a text as it was cut after some of them."""
 
+from functools import partial
+
 import numpy as np
 
-from tiny_llama.analyses import Found
+from tiny_llama.analyses import Pieces
 from tiny_llama.analyses.cutting import MOST_CHARACTERS, learning_text, tokenizer_of
 from tiny_llama.errors import TextError
 from tiny_llama.tokenizers.base import byte_label
@@ -21,9 +23,10 @@ from tiny_llama.tokenizers.sentence_piece import (
 
 MOST_MERGES = 4_000
 """That are counted: each costs a thousandth of a second on a large text."""
+MERGES_A_PIECE = 20
 
 
-def merges(*, corpus: str, own: str = "", vocab_size: int | None = None) -> Found:
+def merges(*, corpus: str, own: str = "", vocab_size: int | None = None) -> Pieces:
     """List every merge of a SentencePiece tokenizer with the count that chose it.
 
     Args:
@@ -31,21 +34,27 @@ def merges(*, corpus: str, own: str = "", vocab_size: int | None = None) -> Foun
         own: as there.
         vocab_size: as there.
 
-    Returns:
-        `pairs`, lists of left and right; `counts`, `n`, how often each pair stood in the training
-        text just before it was merged; `n_pieces`, how many merged pieces the vocabulary has:
-        more than `n` where the text ran out of pairs, or where they are more than `MOST_MERGES`;
-        `is_exhausted`, which of the two; `n_words` and `n_distinct`, of the training text; and
-        `vocab_size`, as it came out.
+    Yields:
+        What trains the tokenizer, beside; None after some merges; at the end `pairs`, lists of
+        left and right; `counts`, `n`, how often each pair stood in the training text just before
+        it was merged; `n_pieces`, how many merged pieces the vocabulary has: more than `n` where
+        the text ran out of pairs, or where they are more than `MOST_MERGES`; `is_exhausted`, which
+        of the two; `n_words` and `n_distinct`, of the training text; and `vocab_size`, as it came
+        out.
 
     Raises:
         UserError: if the tokenizer cannot be trained as wanted.
     """
-    tokenizer = _tokenizer(corpus, own, vocab_size)
+    tokenizer = yield partial(_tokenizer, corpus, own, vocab_size)
     pieces = merged_pieces(tokenizer)
     words = training_words(learning_text(corpus, own), vocab_size or DEFAULT_VOCAB_SIZE)
-    done = list(replay(words, pieces[:MOST_MERGES]))
-    return {
+    yield None
+    done = []
+    for merge in replay(words, pieces[:MOST_MERGES]):
+        done.append(merge)
+        if not len(done) % MERGES_A_PIECE:
+            yield None
+    yield {
         "pairs": [[merge.left, merge.right] for merge in done],
         "counts": np.array([merge.count for merge in done], dtype=np.int64),
         "n_pieces": len(pieces),
@@ -58,7 +67,7 @@ def merges(*, corpus: str, own: str = "", vocab_size: int | None = None) -> Foun
 
 def merged(
     *, text: str, n_merges: int, corpus: str, own: str = "", vocab_size: int | None = None
-) -> Found:
+) -> Pieces:
     """Show a text as it is cut when only the first merges have been made.
 
     Args:
@@ -68,8 +77,9 @@ def merged(
         own: as there.
         vocab_size: as there.
 
-    Returns:
-        `ids` in the whole vocabulary, and `tokens`, what they read as.
+    Yields:
+        What trains the tokenizer, beside; at the end `ids` in the whole vocabulary, and `tokens`,
+        what they read as.
 
     Raises:
         UserError: if the text is too long, or the tokenizer cannot be trained as wanted.
@@ -78,7 +88,7 @@ def merged(
         raise TextError(
             f"The text has {len(text):,} characters; cut at most {MOST_CHARACTERS:,} at once."
         )
-    tokenizer = _tokenizer(corpus, own, vocab_size)
+    tokenizer = yield partial(_tokenizer, corpus, own, vocab_size)
     ids = {piece.text: place for place, piece in enumerate(tokenizer.pieces)}
     found: list[tuple[int, str]] = []
     for piece in cut_after(text, merged_pieces(tokenizer)[:n_merges]):
@@ -87,7 +97,7 @@ def merged(
         else:
             spelled = (SPACE if piece == LITERAL else piece).encode()
             found += [(ids[f"<0x{byte:02X}>"], byte_label(byte)) for byte in spelled]
-    return {"ids": [each for each, _ in found], "tokens": [token for _, token in found]}
+    yield {"ids": [each for each, _ in found], "tokens": [token for _, token in found]}
 
 
 def _tokenizer(corpus: str, own: str, vocab_size: int | None) -> SentencePieceTokenizer:

@@ -142,7 +142,7 @@ def _reader(
     subject: Subject, text: str, added: Sequence[int], *, use_cache: bool = False
 ) -> tuple[Reader, torch.Tensor]:
     """Give what reads the text and the tokens put after it, and the ids of the text."""
-    ids = subject.read_all(text)
+    ids = subject.read_prompt(text)
     reader = Reader(subject.model, use_cache=use_cache)
     for token in [*map(int, ids), *_checked(subject, added)]:
         reader.push(token)

@@ -1,17 +1,21 @@
-"""What kind of head a head is, from its pattern alone: five scores between 0 and 1.
+"""What kind of head a head is, from its pattern alone: six scores between 0 and 1.
 
 Named after what such heads are found to do: previous-token and induction heads (Elhage et al. 2021;
-Olsson et al. 2022, arXiv:2209.11895), duplicate-token heads (Wang et al. 2022, arXiv:2211.00593)
-and attention sinks at the first token (Xiao et al. 2023, arXiv:2309.17453).
+Olsson et al. 2022, arXiv:2209.11895), duplicate-token heads (Wang et al. 2022, arXiv:2211.00593),
+attention sinks at the first token (Xiao et al. 2023, arXiv:2309.17453), and heads that rest on
+separators, such as full stops and commas (Clark et al. 2019, arXiv:1906.04341).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from tiny_llama.tokenizers.base import UNKNOWN
 
 ROLES: Mapping[str, str] = {
     "previous": "Previous token",
     "first": "First token",
+    "separator": "Separator",
     "same": "Same token",
     "induction": "Induction",
     "uniform": "Uniform",
@@ -19,15 +23,24 @@ ROLES: Mapping[str, str] = {
 """Names and titles, in the order of the scores."""
 CLEAR, EVEN = 0.4, 0.9
 """From where on a head is called by a role; evenness is high for any head that is not sharp."""
+MOST_SEPARATORS = 1 / 3
+"""Share of the text; where there are more, any head reads many, and that says nothing of it."""
 
 
-def role_scores(pattern: np.ndarray, ids: np.ndarray, window: int | None = None) -> np.ndarray:
+def role_scores(
+    pattern: np.ndarray,
+    ids: np.ndarray,
+    window: int | None = None,
+    separates: np.ndarray | None = None,
+) -> np.ndarray:
     """Score a head on every role.
 
-    The first four are shares of attention, averaged over the readers to which the role applies:
+    The first five are shares of attention, averaged over the readers to which the role applies:
 
     - previous: what a token reads from the one before it;
     - first: what a token, other than the first, reads from the first;
+    - separator: what a token reads from earlier ones that separate, where there are any and they
+      are not too many;
     - same: what a token reads from earlier copies of itself, where there are any;
     - induction: what a token reads from the tokens that followed its earlier copies, itself left
       out, where there are any;
@@ -38,9 +51,10 @@ def role_scores(pattern: np.ndarray, ids: np.ndarray, window: int | None = None)
         pattern: how much each reader reads from each source, `... t s` with t = s.
         ids: the tokens, `t`.
         window: how many tokens, itself included, a token can read; None: all before it.
+        separates: which tokens separate words or sentences, `t`; None: none does.
 
     Returns:
-        Scores in the order of `ROLES`, `... 5`; NaN where a role applies to no token.
+        Scores in the order of `ROLES`, `... 6`; NaN where a role applies to no token.
     """
     n = len(ids)
     reader, source = np.mgrid[:n, :n]
@@ -54,6 +68,7 @@ def role_scores(pattern: np.ndarray, ids: np.ndarray, window: int | None = None)
     targets = (
         earlier & (source == reader - 1),
         earlier & (source == 0),
+        earlier & _telling(separates, n)[None, :],
         earlier & is_same,
         earlier & follows_same,
     )
@@ -62,12 +77,29 @@ def role_scores(pattern: np.ndarray, ids: np.ndarray, window: int | None = None)
 
 
 def best_role(scores: np.ndarray) -> str | None:
-    """Name the role that a head's scores, `5`, make clear; None for a mixture."""
+    """Name the role that a head's scores, `6`, make clear; None for a mixture."""
     names = list(ROLES)
     shares = np.nan_to_num(scores[:-1])
     if shares.max() >= CLEAR:
         return names[int(shares.argmax())]
     return names[-1] if scores[-1] >= EVEN else None
+
+
+def separators(labels: Sequence[str]) -> np.ndarray:
+    """Mark the tokens that separate, `t`: those with neither letter nor digit, such as a comma.
+
+    Args:
+        labels: what each token reads as.
+    """
+    known = [label != UNKNOWN for label in labels]
+    return np.array(known) & ~np.array([any(map(str.isalnum, label)) for label in labels])
+
+
+def _telling(separates: np.ndarray | None, n: int) -> np.ndarray:
+    """Give the marks of separators, `t`; none where they are so many that they tell nothing."""
+    if separates is None or separates.mean() > MOST_SEPARATORS:
+        return np.zeros(n, dtype=bool)
+    return separates
 
 
 def _share(pattern: np.ndarray, target: np.ndarray) -> np.ndarray:

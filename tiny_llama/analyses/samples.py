@@ -41,7 +41,7 @@ def samples(
             f"{len(seeds)} texts of {n_tokens} tokens cannot be written at once; choose 1 to "
             f"{MOST_SAMPLES} of 1 to {MOST_TOKENS}."
         )
-    prompt = subject.tokenizer.encode(text)
+    prompt = subject.tokenizer.encode_prompt(text)
     tokens, own, drawn = [], [], []
     for seed in seeds:
         config = SampleConfig(seed=seed, n_tokens=n_tokens, **settings)  # type: ignore[arg-type]

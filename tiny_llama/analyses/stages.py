@@ -14,7 +14,7 @@ _TAPS += ["scores", "masked_scores", "pattern", "heads"]
 
 @torch.no_grad()
 def stages(subject: Subject, *, text: str, layer: int, head: int, reader: int) -> Found:
-    """Follow one token's reading from its query to what it takes home.
+    """Follow one token's reading from its query to its output.
 
     Args:
         subject: the model.

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tiny_llama.checkpoint import load_model, load_snapshot
 from tiny_llama.corpora import CORPORA, Task
+from tiny_llama.data import TokenizedCorpus
 from tiny_llama.errors import TextError
 from tiny_llama.model import TinyLlama
 from tiny_llama.setup import Setup, snapshot_steps
@@ -31,6 +32,8 @@ class Subject:
     """Its run folder, where snapshots of earlier steps may be."""
     note: str = ""
     """What of it was damaged, and what was taken instead, in sentences; empty: nothing was."""
+    tokens: TokenizedCorpus | None = None
+    """The text that it learned from as its tokenizer cuts it, where somebody has that already."""
 
     @classmethod
     def load(cls, folder: Path) -> "Subject":
@@ -92,13 +95,15 @@ class Subject:
         Raises:
             TextError: if there are too few tokens.
         """
-        ids = torch.from_numpy(self.tokenizer.encode(text))
-        if len(ids) < fewest:
-            raise TextError(
-                f"The text has {len(ids)} token{'s' * (len(ids) != 1)}; at least {fewest} "
-                f"{'is' if fewest == 1 else 'are'} needed: write a longer one."
-            )
-        return ids
+        return _enough(torch.from_numpy(self.tokenizer.encode(text)), fewest)
+
+    def read_prompt(self, text: str) -> Tensor:
+        """Turn a text that is to be gone on from into ids, `t`; see `Tokenizer.encode_prompt`.
+
+        Raises:
+            TextError: if it has no token.
+        """
+        return _enough(torch.from_numpy(self.tokenizer.encode_prompt(text)), 1)
 
     def counts(self, text: str, ids: Tensor) -> Tensor:
         """Mark the tokens that count when the model is judged, `t`: in a task, those of answers."""
@@ -110,3 +115,13 @@ class Subject:
     def labels(self, ids: Tensor) -> list[str]:
         """Say what each token reads as."""
         return [self.tokenizer.token_text(int(token)) for token in ids]
+
+
+def _enough(ids: Tensor, fewest: int) -> Tensor:
+    """Give ids on, `t`; raises TextError if there are too few."""
+    if len(ids) < fewest:
+        raise TextError(
+            f"The text has {len(ids)} token{'s' * (len(ids) != 1)}; at least {fewest} "
+            f"{'is' if fewest == 1 else 'are'} needed: write a longer one."
+        )
+    return ids

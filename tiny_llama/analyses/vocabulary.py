@@ -1,10 +1,11 @@
 """What a larger vocabulary buys: how much text a token holds, on text that no merge has seen."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
-from tiny_llama.analyses import Found
+from tiny_llama.analyses import Pieces
 from tiny_llama.analyses.cutting import learning_text
 from tiny_llama.errors import TextError
 from tiny_llama.tokenizers import TOKENIZERS, train_tokenizer
@@ -14,7 +15,7 @@ HELD_OUT_ONE_IN = 10
 MOST_SIZES = 12
 
 
-def vocabularies(*, sizes: Sequence[int], corpus: str, own: str = "") -> Found:
+def vocabularies(*, sizes: Sequence[int], corpus: str, own: str = "") -> Pieces:
     """Train tokenizers of many sizes on nine tenths of a text and cut the last tenth with each.
 
     The Train page's tokenizers learn from the whole text; here the last tenth is kept apart, so
@@ -25,8 +26,9 @@ def vocabularies(*, sizes: Sequence[int], corpus: str, own: str = "") -> Found:
         corpus: see `tiny_llama.analyses.cutting.cuts`, as for the rest.
         own: as there.
 
-    Returns:
-        A list each, SentencePiece's vocabularies from small to large, then characters and bytes:
+    Yields:
+        What trains each tokenizer, beside, and None when it has cut the last tenth. At the end a
+        list each, SentencePiece's vocabularies from small to large, then characters and bytes:
         `kinds`; `wanted`, the size that was asked for, or None; `sizes`, what came of it, which is
         less where the text has no more pairs; `n_tokens` of the last tenth; also `n_characters`
         and `n_bytes` of the last tenth.
@@ -41,12 +43,17 @@ def vocabularies(*, sizes: Sequence[int], corpus: str, own: str = "") -> Found:
     seen, unseen = text[:split], text[split:]
     wanted: list[tuple[str, int | None]] = [("sentencepiece", size) for size in sorted(sizes)]
     wanted += [(kind, None) for kind in TOKENIZERS if kind != "sentencepiece"]
-    trained = [train_tokenizer(kind, seen, size) for kind, size in wanted]
-    return {
+    vocab_sizes, n_tokens = [], []
+    for kind, size in wanted:  # none is kept: some are large
+        tokenizer = yield partial(train_tokenizer, kind, seen, size)
+        vocab_sizes.append(tokenizer.vocab_size)
+        n_tokens.append(len(tokenizer.encode(unseen)))
+        yield None
+    yield {
         "kinds": [kind for kind, _ in wanted],
         "wanted": [size for _, size in wanted],
-        "sizes": [tokenizer.vocab_size for tokenizer in trained],
-        "n_tokens": np.array([len(tokenizer.encode(unseen)) for tokenizer in trained]),
+        "sizes": vocab_sizes,
+        "n_tokens": np.array(n_tokens),
         "n_characters": len(unseen),
         "n_bytes": len(unseen.encode()),
     }

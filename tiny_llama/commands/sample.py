@@ -31,7 +31,7 @@ def _run(options: Options) -> None:
         seed=options.seed,
     )
     found = open_model(options.dir)
-    prompt = found.tokenizer.encode(options.prompt)
+    prompt = found.tokenizer.encode_prompt(options.prompt)
     written = []
     for next_token in generate(found.model, prompt, settings):
         written.append(next_token.token)

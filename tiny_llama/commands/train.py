@@ -1,10 +1,8 @@
 """`train` trains a model in a folder, anew or from where it was left."""
 
 import argparse
-import os
-import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from threading import Event
 
 from tqdm import tqdm
@@ -23,14 +21,14 @@ from tiny_llama.checkpoint import (
 from tiny_llama.commands.command import Command, Options, add_set, count, place, say, set_values
 from tiny_llama.commands.printing import print_json
 from tiny_llama.commands.sign_of_life import sign_of_life
+from tiny_llama.commands.stopping import stop_between_pieces
 from tiny_llama.corpora import read_text_file
 from tiny_llama.errors import CheckpointError, ConfigError, UserError
 from tiny_llama.metrics import trim_metrics
-from tiny_llama.presets import PRESETS, find_preset
 from tiny_llama.recording import Recorder
 from tiny_llama.run_lock import hold_run
 from tiny_llama.script import USUAL_PRESET
-from tiny_llama.setup import OWN_TEXT, Setup, setup_of_preset
+from tiny_llama.setup import OWN_TEXT, Setup, setup_to_train
 from tiny_llama.trainable import check_trainable
 from tiny_llama.training import StepReport, Trainer
 
@@ -76,7 +74,7 @@ def _train(options: Options, lock: ExitStack) -> int | None:
     if not options.resume:
         recorder.checkpoint()
     show = _show_rows if options.json else _show_progress
-    with _stop_between_pieces() as stopped:
+    with stop_between_pieces() as stopped:
         try:
             show(trainer, recorder, stopped)
         except UserError:
@@ -137,11 +135,7 @@ def setup_of(options: Options) -> Setup:
     values |= {name: str(value) for name, value in own.items() if value is not None}
     if options.text:
         values["corpus"] = OWN_TEXT
-    name = options.preset or USUAL_PRESET
-    if not find_preset(name).is_tiny:
-        tiny = ", ".join(each for each, preset in PRESETS.items() if preset.is_tiny)
-        raise ConfigError(f"preset={name!r} is for counting only; to train, choose {tiny}.")
-    return setup_of_preset(name).with_values(values)
+    return setup_to_train(options.preset or USUAL_PRESET).with_values(values)
 
 
 def _show_rows(trainer: Trainer, recorder: Recorder, stopped: Event) -> None:
@@ -180,27 +174,6 @@ def _next_report(trainer: Trainer, stopped: Event) -> StepReport | None:
     while report is None and not (trainer.is_done or stopped.is_set()):
         report = trainer.advance()
     return report
-
-
-@contextmanager
-def _stop_between_pieces() -> Iterator[Event]:
-    """Let Ctrl-C wait for the piece that is being done, since half a step cannot be resumed.
-
-    A second Ctrl-C does not wait; the last checkpoint then stays as it is.
-    """
-    stopped = Event()
-
-    def stop(*_: object) -> None:
-        stopped.set()
-        with suppress(OSError):  # past Python's own buffer, which may be in use just now
-            os.write(2, b"\nStopping; Ctrl-C once more stops at once.\n")
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield stopped
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 TRAIN = Command(

@@ -1,5 +1,6 @@
 """Small stories without end: a hero, a plot, a friend, a good end; all of our own making."""
 
+import re
 from collections.abc import Iterator
 from random import Random
 
@@ -8,6 +9,12 @@ from tiny_llama.corpora.base import TextCorpus
 
 N_CHARACTERS = 1_000_000
 """As much as a small run reads once: a thousand steps of 16 texts of 64 characters."""
+
+
+BETWEEN = "\n\n "
+"""What parts two stories. Word pieces begin with the space before a word, so a story begins with
+one, too, and its first word is the same token wherever it stands.
+"""
 
 
 class Tales(TextCorpus):
@@ -23,10 +30,13 @@ class Tales(TextCorpus):
         told, length = [], 0
         for story in stories(seed):
             told.append(story)
-            length += len(story) + 2
+            length += len(story) + len(BETWEEN)
             if length >= N_CHARACTERS:
                 break
-        return "\n\n".join(told) + "\n"
+        return BETWEEN.join(told) + "\n"
+
+
+_NAME = re.compile(f"({'|'.join(words.FIRST_SYLLABLES)})({'|'.join(words.SYLLABLES)}){{2}}")
 
 
 def stories(seed: int = 0) -> Iterator[str]:
@@ -56,7 +66,7 @@ def cast(rng: Random, plot: words.Plot) -> dict[str, str]:
     return {
         **words.PRONOUNS[pronoun],
         **detail,
-        "hero": rng.choice(words.NAMES[pronoun]),
+        "hero": name(rng),
         "friend": friend,
         "a_hero": _a(f"{rng.choice(words.NATURES)} {kind}"),
         "a_friend": _a(f"{rng.choice(words.FRIEND_NATURES)} {friend}"),
@@ -71,6 +81,18 @@ def cast(rng: Random, plot: words.Plot) -> dict[str, str]:
         "played": words.TOYS[toy],
         "a_plant": _a(detail.get("plant", "seed")),
     }
+
+
+def name(rng: Random) -> str:
+    """Invent a name of three syllables, no two alike, such as Mirabu."""
+    first = rng.choice(words.FIRST_SYLLABLES)
+    others = [syllable for syllable in words.SYLLABLES if syllable != first.lower()]
+    return first + "".join(rng.sample(others, 2))
+
+
+def is_name(word: str) -> bool:
+    """Tell whether a word is a name that a story may invent."""
+    return _NAME.fullmatch(word) is not None
 
 
 def _a(noun: str) -> str:

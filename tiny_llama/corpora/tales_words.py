@@ -6,38 +6,34 @@ of 200,000 parameters can learn to write the like in a minute. Braces are filled
 
 from dataclasses import dataclass
 
-NAMES = {
-    "she": ("Bea", "Dot", "Lily", "Mia", "Rose", "Wren"),
-    "he": ("Finn", "Gus", "Jack", "Kit", "Ned", "Pip"),
-}
+FIRST_SYLLABLES = ("Be", "Da", "Ge", "Lo", "Mi", "Ra", "Su", "To")
+SYLLABLES = ("bu", "fa", "ga", "gu", "la", "le", "lo", "lu", "ra", "ri", "ru", "vi")
+"""What heroes' names are made of, so that a name says nothing of how it goes on: whoever wants to
+write one again must look it up in the story. That is what copying heads are for.
+"""
 PRONOUNS = {"she": {"He": "She", "his": "her"}, "he": {"He": "He", "his": "his"}}
 KINDS = (
-    *("bear", "bee", "bird", "cat", "cow", "dog", "duck", "fox", "frog", "goat", "hen", "horse"),
-    *("lamb", "mole", "mouse", "otter", "owl", "pig", "rabbit"),
+    *("bear", "bee", "bird", "cat", "dog", "duck", "fox", "frog", "goat", "hen", "horse"),
+    *("lamb", "mole", "mouse", "owl", "pig", "rabbit"),
 )
-NATURES = ("little", "small", "young", "kind", "happy", "funny", "brave", "shy")
-FRIEND_NATURES = ("old", "kind", "big", "wise", "young", "little")
+NATURES = ("little", "young", "kind", "happy", "brave", "shy")
+FRIEND_NATURES = ("old", "kind", "big", "young", "little")
 PLACES = (
     "by the sea",
-    "by the river",
     "on a hill",
     "in the forest",
-    "near a farm",
     "in a garden",
-    "in a small house",
+    "in a little house",
     "in a warm nest",
     "in an old tree",
 )
-PLEASURES = ("sing", "dance", "run", "read", "paint", "play", "swim", "jump", "cook", "climb")
-COLOURS = ("red", "blue", "green", "yellow", "white", "new", "old", "little")
+PLEASURES = ("sing", "dance", "run", "read", "paint", "play", "swim", "climb")
+COLOURS = ("red", "blue", "white", "new", "old", "little")
 TOYS = {
     "kite": "flew the kite",
     "ball": "played with the ball",
     "boat": "sailed the boat",
     "drum": "played the drum",
-    "bell": "rang the bell",
-    "book": "read the book",
-    "hoop": "rolled the hoop",
     "doll": "played with the doll",
 }
 OPENINGS = (
@@ -53,7 +49,6 @@ LIKES = (
 )
 ENDINGS = (
     "{hero} was happy.",
-    "{hero} was so happy.",
     "{hero} and the {friend} were happy.",
     "{hero} and the {friend} were friends.",
     "Then {hero} went home.",
@@ -87,9 +82,9 @@ LOST_TOY = Plot(
     details=rows(
         "trouble helpers rescue",
         ("got stuck in a tree", "bird owl", "flew up and got"),
-        ("fell in the pond", "duck frog otter", "swam out and got"),
+        ("fell in the pond", "duck frog", "swam out and got"),
         ("fell in a hole", "mole rabbit", "went down and got"),
-        ("got stuck in the mud", "cow horse", "pulled out"),
+        ("got stuck in the mud", "pig horse", "pulled out"),
         ("got lost in the grass", "cat dog", "looked and found"),
     ),
     beats=(
@@ -117,7 +112,7 @@ SHARED_FOOD = Plot(
     ),
     beats=(
         ("One day {hero} found a big {food}.", "One day {hero} had a sweet {food}."),
-        ('"It is so big!" said {hero}.', "{hero} loved the {food}."),
+        ('"It is big!" said {hero}.', "{hero} loved the {food}."),
         MEETINGS,
         ('"I am hungry, {hero}," said the {friend}.', "The {friend} was hungry."),
         ('"You can have some," said {hero}.', '"We can share," said {hero}.'),
@@ -160,7 +155,7 @@ LEARNING = Plot(
         ("dance", "danced", "fox"),
         ("sing", "sang", "bird"),
         ("paint", "painted", "mole"),
-        ("swim", "swam", "duck frog otter"),
+        ("swim", "swam", "duck frog"),
         ("read", "read", "owl"),
         ("climb", "climbed", "goat cat"),
     ),
@@ -195,7 +190,7 @@ SEED = Plot(
         ),
         ("So {hero} waited.", "{hero} waited and waited."),
         ("Then {hero} saw {a_plant}.", "Soon {hero} had {a_plant}."),
-        ('"Look, it grew!" said {hero}.', '"It is so pretty!" said {hero}.'),
+        ('"Look, it grew!" said {hero}.', '"It is pretty!" said {hero}.'),
         ("{hero} danced with the {friend}.", "{hero} sang a song."),
     ),
 )
@@ -222,7 +217,7 @@ GIFT = Plot(
 NEW_FRIEND = Plot(
     details=rows(
         "game helpers",
-        ("played in the sand", "otter"),
+        ("played in the sand", "duck"),
         ("ran up the hill", "fox"),
         ("jumped in the grass", "rabbit"),
         ("danced and sang", "lamb"),

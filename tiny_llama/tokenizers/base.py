@@ -37,6 +37,14 @@ class Tokenizer(ABC):
     def encode(self, text: str) -> np.ndarray:
         """Turn `text` into its ids: int64, one axis."""
 
+    def encode_prompt(self, text: str) -> np.ndarray:
+        """Turn a text that is to be gone on from into its ids: int64, one axis.
+
+        Where a token begins with the space before it, a space at the end is left to what comes
+        next: on its own it is a token that hardly ever stood there in training.
+        """
+        return self.encode(text)
+
     @abstractmethod
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
         """Turn `ids` into their text; bytes that are not UTF-8 read as U+FFFD.

@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,16 +26,26 @@ class Apart:
     most_seconds: float
 
 
+Turn = Callable[[], AbstractContextManager[object]]
+"""What is entered to have one's turn, and left when it is over."""
+_lock = threading.Lock()
+
+
 class _Place:
     """Where this process lets SentencePiece learn."""
 
     apart: Apart | None = None
-    one_at_a_time = threading.Lock()
+    turn: Turn = staticmethod(lambda: _lock)
 
 
-def learn_apart(apart: Apart | None) -> None:
-    """Let SentencePiece learn in processes of their own from now on; None: in this one."""
-    _Place.apart = apart
+def learn_apart(apart: Apart | None, turn: Turn = lambda: _lock) -> None:
+    """Let SentencePiece learn in processes of their own from now on.
+
+    Args:
+        apart: what each may take; None: learn in this process.
+        turn: lets those that learn in, one at a time; usually in no certain order.
+    """
+    _Place.apart, _Place.turn = apart, staticmethod(turn)
 
 
 def learn(lines: Sequence[str], settings: dict[str, Any]) -> bytes:
@@ -59,7 +70,7 @@ def _learn_apart(lines: Sequence[str], settings: dict[str, Any], apart: Apart) -
             f"{apart.most_characters:,} are allowed here, as each takes memory and time"
         )
     command = [sys.executable, "-P", alone.__file__, json.dumps(settings), str(apart.most_bytes)]
-    with _Place.one_at_a_time:
+    with _Place.turn():
         try:
             done = subprocess.run(
                 command,
@@ -72,9 +83,12 @@ def _learn_apart(lines: Sequence[str], settings: dict[str, Any], apart: Apart) -
             raise _cannot(f"it takes longer than {apart.most_seconds:.0f} seconds") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
-        why = said if done.returncode == 1 and said else "it takes more memory than it may have"
-        raise _cannot(why.splitlines()[-1])
+        is_said = done.returncode == 1 and said and "bad_alloc" not in said
+        raise _cannot(said.splitlines()[-1] if is_said else _NO_MEMORY)
     return done.stdout
+
+
+_NO_MEMORY = "it takes more memory than it may have"
 
 
 def _cannot(why: str) -> TextError:

@@ -130,6 +130,10 @@ class SentencePieceTokenizer(Tokenizer):
             batches.append(self._encode_words(batch))
         return np.concatenate(batches)
 
+    def encode_prompt(self, text: str) -> np.ndarray:
+        """Leave the spaces at the end to the next piece, unless there is nothing else."""
+        return self.encode(text.rstrip(" ") or text)
+
     def _encode_words(self, words: list[str]) -> np.ndarray:
         """Give the ids of `words` in turn; SentencePiece reads each distinct word once."""
         distinct = list(set(words) - {SPACE})

@@ -110,7 +110,7 @@ def _box(
     }
 
 
-LETTER = 7.2
+LETTER = 8.2
 """How wide a letter of a box's second line is, a little more than it takes."""
 
 

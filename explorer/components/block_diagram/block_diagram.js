@@ -7,15 +7,17 @@
 //
 // Pointing and keys say what a box computes, on this side alone; only a press goes to the server.
 
-import { button, element, readTheme, resolver, saveSvg, svgElement, svgRoot } from "../shared.js"
+import {
+  button, element, hasDialog, isFullSize, readTheme, resolver, saveSvg, svgElement, svgRoot,
+} from "../shared.js"
 
-const [LETTER, DIGIT] = [8.6, 7.2] // widths on a wire, a little more than they are
-const [ROOM, FONT] = [84, 14] // for the numbers on a wire, where three are side by side
+const [LETTER, DIGIT] = [10, 9.2] // widths on a wire, a little more than they are
+const [ROOM, PART] = [240, 4] // for the numbers on a wire, and between those side by side
 const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }
 
 export default function blockDiagram(component) {
   const { parentElement, data, setTriggerValue } = component
-  const root = parentElement.querySelector(".diagram") ?? element("div", "part diagram", parentElement)
+  const root = parentElement.querySelector(".diagram") ?? made(parentElement)
   const focused = root.querySelector("[data-box]:focus")?.dataset.box
   const left = root.querySelector(".box.open")?.dataset.box
   root.setAttribute("role", "group")
@@ -36,9 +38,8 @@ export default function blockDiagram(component) {
   }
   const buttons = element("div", "buttons", root)
   button("Save as SVG", "", buttons, () => savePicture(root, data))
-  const full = button("Full size", "", buttons, () => say())
-  const say = isFull => full.setAttribute("aria-pressed", root.classList.toggle("full", isFull))
-  say(data.isFull || root.classList.contains("full"))
+  root.toggleAttribute("data-is-full", data.isFull)
+  fit(root)
   const isOpen = root.querySelector(".box.open")
   if (isOpen) clearTimeout(waiting)
   if (focused) focusOn(root, focused)
@@ -47,18 +48,26 @@ export default function blockDiagram(component) {
 
 let waiting
 
+function made(parent) {
+  const root = element("div", "part diagram", parent)
+  new ResizeObserver(() => fit(root)).observe(root) // at full size it is wider
+  return root
+}
+
+const fit = root => root.classList.toggle("full", root.hasAttribute("data-is-full") || isFullSize())
+
 const focusOn = (root, box) => root.querySelector(`[data-box="${CSS.escape(box)}"]`)?.focus()
 
 // A dialog that closes would give the focus back to the box that opened it, which is drawn anew.
 function whenFree(act) {
-  if (document.querySelector("[role=dialog]")) waiting = setTimeout(whenFree, 20, act)
+  if (hasDialog()) waiting = setTimeout(whenFree, 20, act)
   else if (document.activeElement === document.body) act()
 }
 
 function drawPanel(figure, panel, tip, open) {
   const size = { viewBox: `0 0 ${panel.width} ${panel.height}`, preserveAspectRatio: "xMidYMin" }
   const svg = svgElement("svg", figure, size)
-  for (const wire of panel.wires) drawWire(svg, wire)
+  for (const wire of panel.wires) drawWire(svg, wire, roomOf(wire, panel.wires))
   const boxes = panel.boxes.map(box => drawBox(svg, box, panel, tip, open))
   boxes.forEach((group, at) => {
     group.setAttribute("tabindex", at ? -1 : 0)
@@ -77,7 +86,18 @@ function drawPanel(figure, panel, tip, open) {
   })
 }
 
-function drawWire(svg, { points, label, letters, numbers, start, end }) {
+// How wide words on a wire may be beside those of its neighbours.
+function roomOf({ label }, wires) {
+  if (!label) return 0
+  const beside = wires
+    .filter(other => other.label && Math.abs(other.label[1] - label[1]) < 20)
+    .map(other => Math.abs(other.label[0] - label[0]))
+    .filter(Boolean)
+  return Math.min(ROOM, ...beside) - PART
+}
+
+// Numbers that find no room in letters large enough to read are left out; the legend has them.
+function drawWire(svg, { points, label, letters, numbers, start, end }, room) {
   const group = svgElement("g", svg, { class: "wire", "data-start": start, "data-end": end })
   svgElement("polyline", group, { points: points.map(point => point.join()).join(" ") })
   const [[x, y], [toX, toY]] = [points.at(-2), points.at(-1)]
@@ -86,15 +106,17 @@ function drawWire(svg, { points, label, letters, numbers, start, end }) {
   const head = [[toX, toY], [backX - 3.5 * dy, backY - 3.5 * dx], [backX + 3.5 * dy, backY + 3.5 * dx]]
   svgElement("polygon", group, { points: head.map(point => point.join()).join(" ") })
   if (!label) return
-  const wide = DIGIT * numbers.length
-  const smaller = Math.min(1, ROOM / wide)
-  const width = 6 + Math.max(LETTER * letters.length, smaller * wide)
-  const [left, middle] = [label[0] - width / 2, label[1]]
-  svgElement("rect", group, { class: "ground", x: left, y: middle - 13, width, height: 26 })
-  const words = svgElement("text", group, { class: "shape", x: label[0], y: middle - 6 })
-  svgElement("tspan", words, { class: "letters", x: label[0] }).textContent = letters
-  const style = `font-size: ${FONT * smaller}px`
-  svgElement("tspan", words, { x: label[0], dy: 13, style }).textContent = numbers
+  const [wide, more] = [LETTER * letters.length, DIGIT * numbers.length]
+  const isOneLine = wide + LETTER + more <= room
+  const isTwo = !isOneLine && more <= room
+  const width = isOneLine ? wide + LETTER + more : isTwo ? Math.max(wide, more) : wide
+  const [[centre, middle], high] = [label, isTwo ? 30 : 16]
+  const ground = { x: centre - width / 2, y: middle - high / 2, width, height: high }
+  svgElement("rect", group, { class: "ground", ...ground })
+  const words = svgElement("text", group, { class: "shape", x: centre, y: middle - (isTwo ? 7 : 0) })
+  svgElement("tspan", words, { class: "letters" }).textContent = letters
+  if (isOneLine) svgElement("tspan", words, { dx: LETTER }).textContent = numbers
+  if (isTwo) svgElement("tspan", words, { x: centre, dy: 15 }).textContent = numbers
 }
 
 function drawBox(svg, box, panel, tip, open) {

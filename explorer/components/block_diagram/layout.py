@@ -118,7 +118,7 @@ def _place(
         centre = sum(columns[each][0] for each in own) / len(own)
         share = 0.9 * len(own) / len(branches)
     height = HEIGHTS[box.kind]
-    width = {"round": height, "pill": 0.6 * WIDTH}.get(box.kind, share * WIDTH)
+    width = {"round": height, "pill": 0.68 * WIDTH}.get(box.kind, share * WIDTH)
     return Place(x=centre * WIDTH - width / 2, y=y, width=width, height=height)
 
 

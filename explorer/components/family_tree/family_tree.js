@@ -23,7 +23,6 @@ import { LEFT, Layout, MARK } from "./layout.js"
 const MOST_ZOOM = 16
 const STEP = 1.4 // of the zoom, with one press
 const OTHER_WINDOW = 120 // a phone's own bar, which comes and goes, changes the window by less
-const NARROW = 900 // pixels of a window in which the card stands under the tree
 const LEAST_LETTERS = 14 // pixels, which grow with the window and the page's own letters
 
 // How a relation is drawn: which colour of the theme (null: that of faint text), dashes, width.
@@ -55,10 +54,6 @@ class View {
     const frame = element("div", "frame", this.root)
     this.scroll = element("div", "scroll", frame, { tabindex: 0, role: "group" })
     this.words = element("p", "words", frame, { "aria-live": "polite" })
-    const folded = element("details", "", this.root)
-    folded.open = innerWidth > NARROW // on a phone, the card is nearer to the tree without it
-    element("summary", "", folded).textContent = "Legend"
-    this.legend = element("ul", "legend", folded, { "aria-label": "Legend" })
     this.scroll.addEventListener("keydown", event => this.press(event))
     this.scroll.addEventListener("scroll", () => this.moveTitles(), { passive: true })
     this.scroll.addEventListener("wheel", event => this.wheel(event), { passive: false })
@@ -82,8 +77,17 @@ class View {
     add("◀", "Earlier", () => this.panBy(-0.6))
     add("▶", "Later", () => this.panBy(0.6))
     add("LLaMA", "Go to LLaMA", () => this.goTo(this.data.root))
+    this.buildLegend(bar)
     element("span", "gap", bar)
     add("Save as SVG", "Save the time line as SVG", () => this.save())
+  }
+
+  // One press away, over the drawing.
+  buildLegend(bar) {
+    const folded = element("details", "", bar)
+    element("summary", "", folded).textContent = "Legend"
+    this.legend = element("ul", "legend", folded, { "aria-label": "Legend" })
+    folded.addEventListener("keydown", event => event.key === "Escape" && (folded.open = false))
   }
 
   update({ data, setTriggerValue }) {

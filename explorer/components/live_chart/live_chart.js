@@ -388,7 +388,7 @@ class Chart {
     this.toY = scale(view.low, view.high, box.bottom, box.top, data.logY)
     this.drawAxes(pen, box, [xTicks, xLabels], [yTicks, yLabels])
     if (!lines.length) this.drawEmpty(pen, box)
-    this.note.textContent = above(view)
+    this.note.textContent = pointsAbove(view)
     this.reset.hidden = !this.zoom
 
     pen.rect(box.left - 3, box.top - 3, box.right - box.left + 6, box.bottom - box.top + 6)
@@ -571,7 +571,7 @@ function beside(x, box, width, height) {
   return [within(x + 12 + width <= box.right ? x + 12 : x - 12 - width), box.top]
 }
 
-function above({ count, high }) {
+function pointsAbove({ count, high }) {
   return count ? `▲ ${count} ${count === 1 ? "point" : "points"} above ${number(high)}` : ""
 }
 

@@ -10,13 +10,13 @@
 // Pointing and keys move the focus on this side alone; nothing goes to the server.
 
 import {
-  bytesOf, button, clamp, element, mixed, onPaper, percent, readTheme, savePng, saveSvg, shades, show,
+  above, bytesOf, button, clamp, element, mixed, onPaper, percent, readTheme, savePng, saveSvg, shades, show,
   svgElement, svgRoot, whole,
 } from "../shared.js"
 
 const CELLS = [9, 44] // pixels of a cell: the fewest, and the most
 const LETTERS = [10, 17] // pixels of a label
-const ELSEWHERE = 200 // pixels of a screen's height that other things than the map take
+const ELSEWHERE = 92 // pixels that other things of the picture take, beside what is above it
 const NARROW = 640 // pixels of width under which map and arcs stand one above the other
 const FAINTEST = 0.02 // weights below this are not drawn as arcs, unless their token has the focus
 const PLAY_EVERY = 350 // ms a snapshot
@@ -58,7 +58,8 @@ class View {
   measure() {
     const { n, data: { tokens } } = this
     const width = this.root.clientWidth
-    const room = Math.min(width * (width > NARROW ? 0.6 : 1), Math.max(280, innerHeight - ELSEWHERE))
+    const high = innerHeight - above(this.root) - ELSEWHERE
+    const room = Math.min(width * (width > NARROW ? 0.6 : 1), Math.max(280, high))
     const [fewest, most] = CELLS
     for (this.cell = most; this.cell > fewest; this.cell--) {
       this.letters = clamp(this.cell * 0.9, ...LETTERS)

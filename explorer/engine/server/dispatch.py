@@ -69,6 +69,7 @@ class Dispatch:
             if self._registry.launch(run, worker):
                 start = Start(
                     run=run.id,
+                    student=run.owner,
                     folder=str(run.folder),
                     state=state,
                     is_measured=bool(run.measured),
@@ -118,7 +119,8 @@ class Dispatch:
         """
         worker = run.worker
         if worker is not None or (worker := self._steer_from_folder(run, action)):
-            self.pool.ask(Control(run=run.id, action=action), worker)
+            control = Control(run=run.id, student=run.owner, action=action)
+            self.pool.ask(control, worker)
 
     def visit(self, run: Run, request: Request[R]) -> R:
         """Ask for something of a run that stands still, which comes into memory only for that.

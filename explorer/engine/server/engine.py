@@ -20,7 +20,7 @@ from explorer.engine.limits import (
     with_expected_vocabulary,
 )
 from explorer.engine.messages import Action, Checkpoint, Forget, Found, Lend
-from explorer.engine.run import BROWSER, SERVER, Run
+from explorer.engine.run import BROWSER, SERVER, Mark, Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.admission import Admission
 from explorer.engine.server.answer_cache import Answer
@@ -267,6 +267,17 @@ class Engine:
         run.name = " ".join(name.split())[:MOST_NAME_LETTERS]
         store.write_name(run)
 
+    def mark(self, run_id: str, mark: Mark, *, owner: str) -> None:
+        """Pin a run to the top of its student's lists, hide it from them, or neither.
+
+        Raises:
+            EngineError: if the run is another student's.
+            CheckpointError: if the disk is full.
+        """
+        run = self._own(run_id, owner)
+        run.mark = mark
+        store.write_mark(run)
+
     def delete(self, run_id: str, *, owner: str) -> None:
         """Delete a run and all that it has learned.
 
@@ -280,16 +291,29 @@ class Engine:
 
     # Questions.
 
-    def generate(self, run_id: str, prompt: str, settings: SampleConfig) -> str:
+    def generate(self, run_id: str, prompt: str, settings: SampleConfig, *, owner: str = "") -> str:
         """Let the model of a run, as it stands, write on from a prompt.
+
+        Args:
+            run_id: anybody's run, or a pretrained model.
+            prompt: how the text begins.
+            settings: how it is written.
+            owner: the secret of the student who asks, whose share of the worker it comes out of.
 
         Raises:
             EngineError: if the prompt cannot be used.
         """
-        return self._questions.generate(self._ready(run_id), prompt, settings)
+        student = store.fingerprint(owner)
+        return self._questions.generate(self._ready(run_id), prompt, settings, student=student)
 
     def analyse(
-        self, run_id: str, analysis: str, *, step: int | None = None, **values: Any
+        self,
+        run_id: str,
+        analysis: str,
+        *,
+        step: int | None = None,
+        owner: str = "",
+        **values: Any,
     ) -> Answer:
         """Find out what `tiny_llama.analyses.ANALYSES` can tell of a run's model.
 
@@ -298,13 +322,15 @@ class Engine:
             analysis: its name.
             step: the model after this step, if it can still be had, as `Answer.step` then says:
                 the step of an earlier answer, or one of `snapshot_steps`. None: as it stands.
+            owner: the secret of the student who asks, whose share of the worker it comes out of.
             values: what it wants to know, in plain values.
 
         Raises:
             EngineError: if the text or another value cannot be used.
         """
         run = self._ready(run_id) if ANALYSES[analysis].needs_model else None
-        return self._questions.analyse(run, analysis, values, step)
+        student = store.fingerprint(owner)
+        return self._questions.analyse(run, analysis, values, step, student=student)
 
     def snapshot_steps(self, run: Run) -> list[int]:
         """List the steps at which a run's model can be looked at again, in order."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 from explorer.engine.limits import limits
 from explorer.engine.machine import n_cores
 from explorer.engine.messages import Message, Refused, Request
-from explorer.engine.server.errors import EngineError
+from explorer.engine.server.errors import EngineError, WorkerDiedError
 from explorer.engine.server.process import WorkerProcess
 
 PATIENCE_SECONDS = 60
@@ -68,6 +68,8 @@ class Pool:
         except TimeoutError:
             raise EngineError("The worker is too busy to answer; try again in a moment.") from None
         if isinstance(answer, Refused):
+            if answer.died:
+                raise WorkerDiedError(answer.sentence, answer.blame)
             raise EngineError(answer.sentence)
         return answer
 

@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, BinaryIO, TypeVar, cast
 
 from explorer.engine.frames import Frame, read_frame, write_frame
 from explorer.engine.messages import (
+    BesideTurn,
     Message,
     MessageError,
     Ready,
@@ -52,6 +54,8 @@ class WorkerProcess:
     ) -> None:
         self.turn = Turn(run="")
         """Whose turn it was when the worker last said so."""
+        self.beside = BesideTurn(question=None)
+        """What was done beside the turns then."""
         self.is_ready = False
         """Whether it has got as far as waiting for requests."""
         self._on_news, self._on_death = on_news, on_death
@@ -120,15 +124,20 @@ class WorkerProcess:
         while (frame := read_frame(answers)) is not None:
             self._take(frame)
         with self._lock:
-            unanswered = list(self._open.values())
+            unanswered = dict(self._open)
             self._open.clear()
             self._close_requests()
-        for answer in unanswered:
-            answer.set_result(DIED)
+        for number, answer in unanswered.items():
+            answer.set_result(replace(DIED, blame=self._blame(number, unanswered)))
         answers.close()
         self._process.wait(timeout=30)
         if not self._closing:
             self._on_death(self)
+
+    def _blame(self, number: int, unanswered: Collection[int]) -> float:
+        """Say how likely a request was why the worker ended, as far as one knows."""
+        asked = {self.turn.question, self.beside.question} & set(unanswered)
+        return 1 / (len(asked) + bool(self.turn.run)) if number in asked else 0.0
 
     def _take(self, frame: Frame) -> None:
         number = number_of(frame)
@@ -141,6 +150,8 @@ class WorkerProcess:
                 answer.set_result(message)
         elif isinstance(message, Turn):
             self.turn = message
+        elif isinstance(message, BesideTurn):
+            self.beside = message
         elif isinstance(message, Ready):
             self.is_ready = True
         else:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from explorer.engine.messages import Analyse, AnalyseInOnePiece, Generate
+from explorer.engine.messages import Analyse, Generate
 from explorer.engine.run import Run
 from explorer.engine.server.answer_cache import Answer, AnswerCache, key_of
 from explorer.engine.server.pool import Pool
-from tiny_llama.analyses import ANALYSES
+from explorer.engine.server.suspects import Suspects
 from tiny_llama.sample_config import SampleConfig
 
 NO_MODEL: Mapping[str, Any] = {"run": "", "folder": "", "step": 0}
@@ -26,18 +26,28 @@ class Questions:
     def __init__(self, pool: Pool, most_bytes: int) -> None:
         self._pool = pool
         self._answers = AnswerCache(most_bytes)
+        self._suspects = Suspects()
 
-    def generate(self, run: Run, prompt: str, settings: SampleConfig) -> str:
+    def generate(self, run: Run, prompt: str, settings: SampleConfig, *, student: str) -> str:
         """Let the model of a run, as it stands, write on from a prompt.
 
         Raises:
             EngineError: if the prompt cannot be used.
         """
-        request = Generate(**place_of(run), prompt=prompt, settings=asdict(settings))
-        return self._pool.ask(request, run.worker).text
+        wanted = asdict(settings)
+        request = Generate(**place_of(run), student=student, prompt=prompt, settings=wanted)
+        key = key_of(run.id, 0, "generate", {"prompt": prompt, **wanted})
+        with self._suspects.watched(exactly=key, alike=(student, run.id, "generate")):
+            return self._pool.ask(request, run.worker).text
 
     def analyse(
-        self, run: Run | None, analysis: str, values: Mapping[str, Any], step: int | None = None
+        self,
+        run: Run | None,
+        analysis: str,
+        values: Mapping[str, Any],
+        step: int | None = None,
+        *,
+        student: str,
     ) -> Answer:
         """Give the answer of a worker, or the same one as before.
 
@@ -46,18 +56,20 @@ class Questions:
             analysis: its name in the library's table.
             values: what it wants to know.
             step: the model after this step, if it can still be had; None: as it stands.
+            student: fingerprint of who asks.
 
         Raises:
-            EngineError: if the text or another value cannot be used.
+            EngineError: if the text or another value cannot be used, or a worker ended so before.
         """
         place = place_of(run, step) if run else NO_MODEL
         if place["step"] is not None:
             kept = self._answers.find(key_of(place["run"], place["step"], analysis, values))
             if kept is not None:
                 return kept
-        kind = AnalyseInOnePiece if ANALYSES[analysis].is_one_piece else Analyse
-        request = kind(**place, analysis=analysis, values=values)
-        found = self._pool.ask(request, run.worker if run else None)
+        request = Analyse(**place, student=student, analysis=analysis, values=values)
+        key = key_of(place["run"], 0, analysis, values)  # at any step it takes as much
+        with self._suspects.watched(exactly=key, alike=(student, place["run"], analysis)):
+            found = self._pool.ask(request, run.worker if run else None)
         for array in found.arrays.values():
             array.flags.writeable = False
         answer = Answer(step=found.step, found={**found.values, **found.arrays})

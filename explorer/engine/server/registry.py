@@ -22,8 +22,9 @@ from tiny_llama.setup import Setup, changes
 class Share:
     """How a run's worker is shared."""
 
-    n_runs: int
-    """Runs that take turns on the worker, this one included."""
+    n_turns: int
+    """One turn in so many is this run's: students whose runs train there have the same time, and
+    share it among their own."""
     n_workers: int
     """Workers in all."""
     n_all_runs: int
@@ -91,8 +92,10 @@ class Registry:
     def share(self, run: Run) -> Share:
         """Say how many runs take turns where this one does."""
         moving = [each for each in self.moving() if each.status is not RunState.WAITING]
+        beside = [each for each in moving if each.worker is run.worker]
+        own = [each for each in beside if each.owner == run.owner]
         return Share(
-            n_runs=sum(other.worker is run.worker for other in moving),
+            n_turns=len({each.owner for each in beside}) * len(own),
             n_workers=max(1, len({id(other.worker) for other in moving})),
             n_all_runs=len(moving),
         )

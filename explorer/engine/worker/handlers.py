@@ -3,13 +3,12 @@
 A handler raises what is wrong; whoever calls it turns that into a refusal.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from explorer.engine.messages import (
     Analyse,
-    AnalyseInOnePiece,
     Checkpoint,
     Control,
     Forget,
@@ -25,6 +24,9 @@ from explorer.engine.messages import (
 from explorer.engine.worker.live_runs import LiveRuns
 from explorer.engine.worker.questions import Questions
 
+Pieces = Generator[Message | Callable[[], Any] | None, Any, None]
+"""A request that is answered piece by piece."""
+
 
 @dataclass(frozen=True)
 class AtOnce:
@@ -33,29 +35,29 @@ class AtOnce:
     The work returns the answer or, where it turns out to take longer, is done `InSlices` from then.
     """
 
-    work: Callable[[Any], Message | Iterator[Message | None]]
+    work: Callable[[Any], Message | Pieces]
 
 
 @dataclass(frozen=True)
 class InSlices:
     """Done piece by piece, in turns with training and with other requests.
 
-    The work yields None after each piece, and the answer after the last.
+    The work yields None after each piece, and the answer after the last. Where it yields a
+    function, that is called beside, and what it returns is sent in with the next piece.
     """
 
-    work: Callable[[Any], Iterator[Message | None]]
+    work: Callable[[Any], Pieces]
 
 
 @dataclass(frozen=True)
 class Beside:
     """Done in a thread of its own, which keeps away from runs.
 
-    The work returns what is then done at once, and answers.
+    The work returns what is then done at once, and answers. What is asked of the same run in the
+    meantime waits until this is done.
     """
 
     work: Callable[[Any], Callable[[], Message]]
-    holds_up: bool = False
-    """Whether what is asked of the same run waits until this is done."""
 
 
 Handler = AtOnce | InSlices | Beside
@@ -64,7 +66,7 @@ Handler = AtOnce | InSlices | Beside
 def handlers(runs: LiveRuns, questions: Questions) -> Mapping[type[Request[Any]], Handler]:
     """Give the handler of each request."""
     return {
-        Start: Beside(runs.start, holds_up=True),
+        Start: Beside(runs.start),
         Control: AtOnce(runs.control),
         Checkpoint: AtOnce(runs.checkpoint),
         Unload: AtOnce(runs.unload),
@@ -73,6 +75,5 @@ def handlers(runs: LiveRuns, questions: Questions) -> Mapping[type[Request[Any]]
         TakeBack: AtOnce(runs.take_back),
         Generate: InSlices(questions.generate),
         Analyse: InSlices(questions.analyse),
-        AnalyseInOnePiece: Beside(questions.analyse_in_one_piece),
         WriteHuggingFace: AtOnce(questions.write_hugging_face),
     }

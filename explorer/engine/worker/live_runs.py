@@ -1,13 +1,14 @@
 """The runs in this process: started, steered and trained in turns, and what they tell of it."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
 from typing import Any
 
+from cachetools import LRUCache
 from filelock import BaseFileLock
 
 from explorer.engine.limits import check_setup
@@ -32,6 +33,8 @@ from explorer.engine.run_state import RunState
 from explorer.engine.worker.lending import lent, report_of, take_weights
 from explorer.engine.worker.preparing import Library, Prepared
 from explorer.engine.worker.refusing import sentence, tried
+from explorer.engine.worker.shares import Shares
+from explorer.engine.worker.untrained import Look, Looks
 from tiny_llama.checkpoint import (
     new_trainer,
     read_checkpoint,
@@ -39,14 +42,15 @@ from tiny_llama.checkpoint import (
     start_folder,
     with_vocabulary,
 )
+from tiny_llama.data import TokenizedCorpus
 from tiny_llama.errors import CheckpointError, UserError
 from tiny_llama.measuring import Measured as Measure
 from tiny_llama.measuring import measure
 from tiny_llama.metrics import read_metrics, trim_metrics
-from tiny_llama.model import TinyLlama
 from tiny_llama.recording import Recorder
 from tiny_llama.run_lock import hold_run
-from tiny_llama.setup import SETUP
+from tiny_llama.setup import SETUP, Setup
+from tiny_llama.tokenizers import Tokenizer
 from tiny_llama.training import StepReport, Trainer
 
 SLICE_SECONDS = 0.05
@@ -58,6 +62,8 @@ LEAST_LOOK, MOST_LOOK = 0.15, 0.5
 else wants the time, so that it soon is there; little where many wait for something that moves."""
 MEASURED_AFTER = 2
 """Steps; the first ones had better show at once."""
+MOST_MEASURED = 100
+"""Setups of which it is remembered what a run of them takes."""
 LOCK_SECONDS = 30
 """How long a run waits for another process to let its folder go: a worker whose server was killed
 ends once what it is doing is done."""
@@ -71,10 +77,12 @@ class LiveRun:
     trainer: Trainer
     recorder: Recorder
     used: float
-    """Seconds that it has had, so that the one that has had least is next."""
+    """Seconds that it has had: of a student's runs, that with the least is next."""
     state: RunState
-    untrained: Trainer | None = None
-    """What looks at the model as it was before training, as long as that look is owed."""
+    student: str = ""
+    """Fingerprint of whose it is."""
+    untrained: Look | None = None
+    """The look at the model as it was before training, as long as that is owed."""
     message: str = ""
     rows: list[dict[str, Any]] = field(default_factory=list)
     """Reports that the server has not been told yet."""
@@ -104,11 +112,11 @@ class LiveRun:
         Returns:
             Whether a step is reported with it.
         """
-        trainer, began = self._next_trainer(look_share), time.monotonic()
+        work, began = self._next_work(look_share), time.monotonic()
         try:
-            if (report := trainer.advance()) is not None:
+            if (report := work.advance()) is not None:
                 self.rows.append(self.recorder.note(report))
-            self._note_time(trainer, time.monotonic() - began, report)
+            self._note_time(work, time.monotonic() - began, report)
             self.recorder.write_if_due()
             if self.is_done:
                 self.recorder.checkpoint()
@@ -121,18 +129,18 @@ class LiveRun:
             with suppress(UserError):
                 self.recorder.flush()
             return False
-        return report is not None and trainer is self.trainer
+        return report is not None and work is self.trainer
 
-    def _next_trainer(self, look_share: float) -> Trainer:
+    def _next_work(self, look_share: float) -> Trainer | Look:
         """Say whose turn it is: the training's, or the look's at the untrained model."""
-        if self.untrained is None or self.is_new:
+        if (look := self.untrained) is None or self.is_new:
             return self.trainer
         spent = self.trained_seconds + self.looked_seconds
-        is_looking = self.trainer.is_done or self.looked_seconds <= look_share * spent
-        return self.untrained if is_looking else self.trainer
+        is_due = self.looked_seconds <= look_share * spent or look.report is not None
+        return look if is_due or self.trainer.is_done else self.trainer
 
-    def _note_time(self, trainer: Trainer, seconds: float, report: StepReport | None) -> None:
-        if trainer is self.trainer:
+    def _note_time(self, work: Trainer | Look, seconds: float, report: StepReport | None) -> None:
+        if work is self.trainer:
             self.trained_seconds += seconds
         else:
             self.looked_seconds += seconds
@@ -151,12 +159,14 @@ class LiveRuns:
 
     Args:
         tell: sends a message to the server.
+        shares: what each student has had; None: nobody has had anything.
     """
 
-    def __init__(self, tell: Callable[[Message], None]) -> None:
-        self._send = tell
+    def __init__(self, tell: Callable[[Message], None], shares: Shares | None = None) -> None:
+        self._send, self._shares = tell, shares or Shares()
         self._runs: dict[str, LiveRun] = {}
-        self._library = Library()
+        self._library, self._looks = Library(), Looks()
+        self._measured: LRUCache[Hashable, Measure] = LRUCache(MOST_MEASURED)
         self._actions: Mapping[str, Callable[[LiveRun], None]] = {
             "pause": self._pause,
             "resume": self._resume,
@@ -168,10 +178,19 @@ class LiveRuns:
         """Whether any of them trains."""
         return bool(self._moving())
 
+    @property
+    def n_students(self) -> int:
+        """How many students have runs that train."""
+        return len({run.student for run in self._moving()})
+
     def trainer_of(self, run_id: str) -> Trainer | None:
         """Give what trains a run; None where it is not in this process."""
         run = self._runs.get(run_id)
         return run.trainer if run else None
+
+    def tokens_of(self, setup: Setup, tokenizer: Tokenizer) -> TokenizedCorpus | None:
+        """Find a built-in text as cut by a tokenizer, where runs have it."""
+        return self._library.tokens_of(setup, tokenizer)
 
     def save(self) -> None:
         """Write what all of them have learned, where there is room."""
@@ -223,11 +242,12 @@ class LiveRuns:
         recorder = Recorder(folder, trainer)
         run = LiveRun(
             id=request.run,
+            student=request.student,
             trainer=trainer,
             recorder=recorder,
-            used=min((run.used for run in self._moving()), default=0.0),
+            used=self._least_used(request.student),
             state=request.state,
-            untrained=_untrained(folder, trainer),
+            untrained=self._untrained(folder, trainer),
             is_measured=request.is_measured,
         )
         recorder.checkpoint()
@@ -235,7 +255,13 @@ class LiveRuns:
         vocab_size = trainer.corpus.tokenizer.vocab_size
         return Started(next_step=trainer.next_step, vocab_size=vocab_size, note=note)
 
-    def control(self, request: Control) -> Done | Iterator[Done | None]:
+    def _untrained(self, folder: Path, trainer: Trainer) -> Look | None:
+        """Give the look at a run's model before training; None where that has been done."""
+        trainer.skip_untrained()
+        has_looked = any(row.get("step") == 0 for row in read_metrics(folder))
+        return None if has_looked else self._looks.of(trainer)
+
+    def control(self, request: Control) -> Done | Generator[Done | None, Any, None]:
         """Pause, resume or stop a run at once, or do one step of it, which may take many pieces."""
         run = self._find(request.run)
         if request.action == "step":
@@ -274,8 +300,7 @@ class LiveRuns:
         run = self._find(request.run)
         take_weights(run.trainer, request.arrays, next_step=request.next_step)
         for row in request.rows:
-            trainer = run.trainer if row["step"] else run.untrained or run.trainer
-            run.rows.append(run.recorder.note(report_of(row, trainer)))
+            run.rows.append(run.recorder.note(report_of(row, run.trainer)))
             if not row["step"]:
                 run.untrained = None
         run.recorder.checkpoint()
@@ -298,10 +323,14 @@ class LiveRuns:
 
     def _resume(self, run: LiveRun) -> None:
         if run.state is RunState.PAUSED:
-            run.used = min((other.used for other in self._moving()), default=run.used)
+            run.used = self._least_used(run.student, usual=run.used)
             run.state, run.message = RunState.RUNNING, ""
 
-    def _step(self, run: LiveRun) -> Iterator[Done | None]:
+    def _least_used(self, student: str, usual: float = 0.0) -> float:
+        """Say what a student's run has had that comes to others: as much as they have."""
+        return min((run.used for run in self._moving() if run.student == student), default=usual)
+
+    def _step(self, run: LiveRun) -> Generator[Done | None, Any, None]:
         """Do one step, and the look at the untrained model where that is still owed."""
         has_stepped = run.trainer.is_done
         while run.state is RunState.PAUSED and not has_stepped:
@@ -322,19 +351,35 @@ class LiveRuns:
 
     # Turns.
 
-    def train_a_slice(self) -> None:
-        """Train the running run that has had the least time so far."""
+    def whose_turn(self, others: Collection[str] = ()) -> str:
+        """Name the student who has had least, of those whose runs move and of some others.
+
+        Runs that have not done a step yet come before everything: somebody has just started them.
+        """
+        new = {run.student for run in self._moving() if run.is_new}
+        return self._shares.least(new or {run.student for run in self._moving()} | set(others))
+
+    def train_a_slice(self, student: str | None = None) -> None:
+        """Train the running run of a student that has had the least time so far.
+
+        Args:
+            student: whose turn it is, who has one that runs; None: whoever has had least.
+        """
         if not (moving := self._moving()):
             return
-        run = min(moving, key=lambda run: (not run.is_new, run.used))
+        student = self.whose_turn() if student is None else student
+        own = [run for run in moving if run.student == student]
+        run = min(own, key=lambda run: (not run.is_new, run.used))
         self._send(Turn(run=run.id))
         share, is_new = max(LEAST_LOOK, min(MOST_LOOK, 1 / len(moving))), run.is_new
-        end = (began := time.monotonic()) + SLICE_SECONDS
+        end, began = time.monotonic() + SLICE_SECONDS, time.thread_time()
         while run.state is RunState.RUNNING and (time.monotonic() < end or run.is_new):
             self._advance(run, look_share=share)
             if is_new and not run.is_new:
                 break  # its first step shows at once
-        run.used += time.monotonic() - began
+        seconds = time.thread_time() - began
+        run.used += seconds
+        self._shares.charge(student, seconds)
         is_due = is_new or time.monotonic() - run.told_at > NEWS_SECONDS
         if run.state is not RunState.RUNNING or is_due:
             self._tell(run)
@@ -357,10 +402,18 @@ class LiveRuns:
         is_early = run.trainer.next_step <= MEASURED_AFTER and not run.is_done
         if not (run.is_measured or is_early or run.state is RunState.FAILED):
             run.is_measured = True
-            measured = tried(lambda: measure(run.trainer))
+            measured = tried(lambda: self._measure(run.trainer))
             if isinstance(measured, Measure):
                 self._send(Measured(run=run.id, measured=asdict(measured)))
         return is_reported
+
+    def _measure(self, trainer: Trainer) -> Measure:
+        """Measure what a run takes, once for all that take the same."""
+        config = trainer.config
+        key = trainer.model.config, config.batch_size, config.optimizer, config.beta1
+        if (measured := self._measured.get(key)) is None:
+            measured = self._measured[key] = measure(trainer)
+        return measured
 
     def _tell(self, run: LiveRun) -> None:
         self._send(run.take_news())
@@ -381,19 +434,6 @@ def _released_unless_done(lock: BaseFileLock) -> Iterator[None]:
     except BaseException:
         lock.release()
         raise
-
-
-def _untrained(folder: Path, trainer: Trainer) -> Trainer | None:
-    """Give what looks at a run's model as it was before training; None where that has been done.
-
-    The seed gives that model again. So the run's own steps need not wait for the look, and
-    nothing of it need be kept between one process and the next.
-    """
-    trainer.skip_untrained()
-    if any(row.get("step") == 0 for row in read_metrics(folder)):
-        return None
-    model = TinyLlama(trainer.model.config, seed=trainer.config.seed)
-    return Trainer(model, trainer.corpus, trainer.config)
 
 
 def _begin(folder: Path, prepared: Prepared) -> Trainer:

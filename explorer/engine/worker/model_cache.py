@@ -6,12 +6,15 @@ finds the model as it was at that step also while training goes on.
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 from cachetools import LRUCache
 
 from tiny_llama.analyses.subject import Subject
-from tiny_llama.setup import Setup
+from tiny_llama.data import TokenizedCorpus
+from tiny_llama.setup import OWN_TEXT, Setup
+from tiny_llama.tokenizers import Tokenizer
 from tiny_llama.training import Trainer
 
 
@@ -20,9 +23,15 @@ class ModelCache:
 
     Args:
         most_bytes: of weights in all; a model that takes more is kept alone.
+        tokens_of: gives a built-in text as cut by a tokenizer, where it is kept for runs.
     """
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(
+        self,
+        most_bytes: int,
+        tokens_of: Callable[[Setup, Tokenizer], TokenizedCorpus | None] = lambda *_: None,
+    ) -> None:
+        self._tokens_of = tokens_of
         self._kept: LRUCache[tuple[str, int], Subject] = LRUCache(
             most_bytes,
             getsizeof=lambda subject: min(most_bytes, _bytes(subject)),  # one may be too large
@@ -48,7 +57,8 @@ class ModelCache:
             now = _step(trainer)
             return self._taken(run_id, folder, step, now, lambda: _frozen(trainer, folder))
         last = Subject.load(folder)
-        return self._taken(run_id, folder, step, last.step, lambda: last)
+        tokens = self._tokens_of(last.setup, last.tokenizer)
+        return self._taken(run_id, folder, step, last.step, lambda: replace(last, tokens=tokens))
 
     def _taken(
         self, run_id: str, folder: Path, step: int | None, now: int, take: Callable[[], Subject]
@@ -74,6 +84,7 @@ def _frozen(trainer: Trainer, folder: Path) -> Subject:
         ),
         step=_step(trainer),
         folder=folder,
+        tokens=None if trainer.corpus.name == OWN_TEXT else trainer.corpus,
     )
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from cachetools import LRUCache
 
 from explorer.engine.store import has_begun, load_wanted_setup
+from tiny_llama.analyses.cutting import tokenizer_of
 from tiny_llama.checkpoint import find_corpus, folder_corpus, has_checkpoint, read_setup
 from tiny_llama.corpora import Corpus, TextCorpus
 from tiny_llama.data import TokenizedCorpus, tokenize
 from tiny_llama.errors import CheckpointError, UserError
 from tiny_llama.setup import OWN_TEXT, Setup, write_setup
-from tiny_llama.tokenizers import TOKENIZERS, Tokenizer, load_tokenizer, train_tokenizer
+from tiny_llama.tokenizers import TOKENIZERS, Tokenizer, load_tokenizer
 
 Key = tuple[str, str, int | None]
 
@@ -41,6 +42,8 @@ class Prepared:
 class Library:
     """Prepares texts and keeps the built-in ones; may be asked by several threads.
 
+    What a class that starts at once has in common is learned and cut once.
+
     One text at a time is made and cut into tokens, as that is Python's work, which the runs that
     train would wait for. Tokenizers learn in processes of their own; no text waits for them.
     """
@@ -49,6 +52,7 @@ class Library:
         self._kept: LRUCache[Key, TokenizedCorpus] = LRUCache(MOST_KEPT)
         self._lock = threading.Lock()
         self._cutting = threading.Lock()
+        self._learning = threading.Lock()
 
     def warm_up(self) -> None:
         """Get the text ready that most runs begin with, before anybody waits for it."""
@@ -81,7 +85,7 @@ class Library:
     def tokens_of(self, setup: Setup, tokenizer: Tokenizer) -> TokenizedCorpus | None:
         """Find a built-in text as cut by a tokenizer, where it is kept."""
         kept = self._find(setup)
-        return kept if kept is not None and _are_alike(kept.tokenizer, tokenizer) else None
+        return kept if kept is not None and _is_of(kept, tokenizer) else None
 
     def _fresh(self, setup: Setup, corpus: Corpus) -> TokenizedCorpus:
         """Give the text with a tokenizer trained on it."""
@@ -89,7 +93,15 @@ class Library:
             return kept
         if setup.tokenizer not in _LEARNED or not isinstance(corpus, TextCorpus):
             return self._cut(setup, corpus, setup.tokenizer)
-        tokenizer = train_tokenizer(setup.tokenizer, self._text(corpus), setup.vocab_size)
+        if setup.corpus == OWN_TEXT:
+            return self._learned(setup, corpus)
+        with self._learning:  # who wants the same meanwhile takes what is learned here
+            return self._find(setup) or self._learned(setup, corpus)
+
+    def _learned(self, setup: Setup, corpus: TextCorpus) -> TokenizedCorpus:
+        """Let a tokenizer learn from the text, and cut the text by it."""
+        own = self._text(corpus) if setup.corpus == OWN_TEXT else ""
+        tokenizer = tokenizer_of(setup.tokenizer, setup.corpus, own, setup.vocab_size)
         return self._cut(setup, corpus, tokenizer)
 
     def _again(self, setup: Setup, corpus: Corpus, tokenizer: Tokenizer) -> TokenizedCorpus:
@@ -105,7 +117,7 @@ class Library:
     def _cut(self, setup: Setup, corpus: Corpus, tokenizer: str | Tokenizer) -> TokenizedCorpus:
         with self._cutting:
             kept = self._find(setup)
-            if kept is not None and isinstance(tokenizer, str):
+            if kept is not None and _is_of(kept, tokenizer):
                 return kept  # somebody else wanted the same, and was first
             vocab_size = setup.vocab_size if isinstance(tokenizer, str) else None
             tokens = tokenize(corpus, tokenizer, vocab_size=vocab_size)
@@ -133,7 +145,13 @@ def _setup_of(folder: Path) -> Setup:
 
 
 def _key(setup: Setup) -> Key:
-    return setup.corpus, setup.tokenizer, setup.vocab_size
+    size = setup.vocab_size or TOKENIZERS[setup.tokenizer].default_vocab_size
+    return setup.corpus, setup.tokenizer, size
+
+
+def _is_of(tokens: TokenizedCorpus, tokenizer: str | Tokenizer) -> bool:
+    """Tell whether a text in tokens is what a tokenizer makes of it, or one of that name would."""
+    return isinstance(tokenizer, str) or _are_alike(tokens.tokenizer, tokenizer)
 
 
 def _are_alike(one: Tokenizer, other: Tokenizer) -> bool:

@@ -1,7 +1,6 @@
 """What pages want to know of models, and take home: answered out of copies that nobody trains."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 from explorer.engine.limits import MOST_GENERATED, MOST_PROMPT_CHARACTERS, limits
 from explorer.engine.messages import (
     Analyse,
-    AnalyseInOnePiece,
     Done,
     Found,
     Generate,
@@ -37,10 +35,9 @@ class Questions:
 
     def __init__(self, runs: LiveRuns) -> None:
         self._runs = runs
-        self._models = ModelCache(limits().looked_at_bytes)
-        self._one_at_a_time = threading.Lock()
+        self._models = ModelCache(limits().looked_at_bytes, runs.tokens_of)
 
-    def generate(self, request: Generate) -> Iterator[Written | None]:
+    def generate(self, request: Generate) -> Generator[Written | None, Any, None]:
         """Write on from a prompt, a token at a time."""
         settings = SampleConfig(**request.settings)
         if settings.n_tokens > MOST_GENERATED:
@@ -48,30 +45,26 @@ class Questions:
                 f"n_tokens={settings.n_tokens} must be at most {MOST_GENERATED}; ask for fewer."
             )
         found = self._subject(request)
-        prompt = found.tokenizer.encode(_checked_prompt(request.prompt))
+        prompt = found.tokenizer.encode_prompt(_checked_prompt(request.prompt))
         said = []
         for next_token in generate(found.model, prompt, settings):
             said.append(next_token.token)
             yield None
         yield Written(text=found.tokenizer.decode([*prompt, *said]))
 
-    def analyse(self, request: Analyse) -> Iterator[Found | None]:
-        """Make an analysis, in as many pieces as it has."""
+    def analyse(self, request: Analyse) -> Generator[Found | Callable[[], Any] | None, Any, None]:
+        """Make an analysis, in as many pieces as it has, some of them beside."""
         analysis = ANALYSES[request.analysis]
         if "text" in request.values:
             _checked_prompt(request.values["text"])
         subject = [self._subject(request)] if analysis.needs_model else []
         found = analysis.load()(*subject, **request.values)
         step = subject[0].step if subject else 0
-        for piece in [found] if isinstance(found, dict) else found:
-            yield piece if piece is None else _found(piece, step)
-
-    def analyse_in_one_piece(self, request: AnalyseInOnePiece) -> Callable[[], Found]:
-        """Make such an analysis; one at a time, as it may want much memory."""
-        with self._one_at_a_time:
-            *_, found = self.analyse(request)
-        assert found is not None
-        return lambda: found
+        piece = found if isinstance(found, dict) else next(found)
+        while not isinstance(piece, dict):
+            sent = yield piece
+            piece = found.send(sent)
+        yield _found(piece, step)
 
     def write_hugging_face(self, request: WriteHuggingFace) -> Done:
         """Write the model as it stands for `transformers`, into a new folder."""

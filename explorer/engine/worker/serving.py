@@ -7,13 +7,15 @@ output, as `messages`. It ends when its input ends, so it never outlives the web
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 from explorer.engine.frames import Frame, read_frame, write_frame
 from explorer.engine.messages import (
+    BesideTurn,
     Message,
     Ready,
     Refused,
@@ -23,10 +25,12 @@ from explorer.engine.messages import (
     encode,
     number_of,
 )
-from explorer.engine.worker.handlers import AtOnce, Beside, InSlices, handlers
+from explorer.engine.worker.handlers import AtOnce, Beside, InSlices, Pieces, handlers
+from explorer.engine.worker.lane import Lane
 from explorer.engine.worker.live_runs import SLICE_SECONDS, LiveRuns
 from explorer.engine.worker.questions import Questions
 from explorer.engine.worker.refusing import tried
+from explorer.engine.worker.shares import Shares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +45,15 @@ class Asked:
 class Job:
     """A request that is done in slices."""
 
+    student: str
     number: int | None
-    pieces: Iterator[Message | None]
+    pieces: Pieces
     used: float = 0.0
-    """Seconds that it has had: the one that has had least is next, so a short one waits for none
-    of the long ones."""
+    """Seconds that it has had."""
+    sent: Any = None
+    """What was found beside, for the next piece."""
+    is_beside: bool = False
+    """Whether it waits for what is done beside."""
 
 
 class Worker:
@@ -61,10 +69,13 @@ class Worker:
         self._waiting: queue.Queue[Frame | Callable[[], None] | None] = queue.Queue()
         self._held_up: dict[str, list[Asked]] = {}
         self._jobs: list[Job] = []
-        self._owed = 0.0
-        """Seconds that jobs have had more than runs, while both wanted some."""
+        self._ahead = 0.0
+        """Seconds that looks out of turn have had more than their part, while both wanted some."""
         self._sending = threading.Lock()
-        self._runs = LiveRuns(self._send)
+        self._shares = Shares()
+        self.lane = Lane(self._shares, lambda number: self._send(BesideTurn(question=number)))
+        """Where tokenizers learn."""
+        self._runs = LiveRuns(self._send, self._shares)
         self._handlers = handlers(self._runs, Questions(self._runs))
 
     def serve(self) -> None:
@@ -86,7 +97,7 @@ class Worker:
 
         However much waits, runs and jobs get their slices in between.
         """
-        block, end = not (self._jobs or self._runs.are_moving), time.monotonic() + SLICE_SECONDS
+        block, end = not (self._ready() or self._runs.are_moving), time.monotonic() + SLICE_SECONDS
         while block or time.monotonic() < end:
             try:
                 waiting = self._waiting.get(block=block)
@@ -120,60 +131,120 @@ class Worker:
                 if isinstance(answer, Message):
                     self._send(answer, number)
                 else:
-                    self._jobs.append(Job(number=number, pieces=answer))
+                    self._begin(asked, answer)
             case InSlices() as in_slices:
-                self._jobs.append(Job(number=number, pieces=in_slices.work(request)))
+                self._begin(asked, in_slices.work(request))
             case Beside() as beside:
-                if beside.holds_up:
-                    self._held_up[request.run] = []
-                threading.Thread(target=self._work, args=(asked, beside), daemon=True).start()
+                self._held_up[request.run] = []
+                self._in_a_thread(
+                    lambda: beside.work(request),
+                    lambda rest: self._finish(asked, rest),
+                    student=request.student,
+                )
 
-    def _work(self, asked: Asked, beside: Beside) -> None:
-        """Do what may be done in a thread of its own, and leave the rest to the one that serves."""
-        rest = tried(lambda: beside.work(asked.request))
-        self._waiting.put(lambda: self._finish(asked, beside, rest))
+    def _begin(self, asked: Asked, pieces: Pieces) -> None:
+        student = asked.request.student
+        self._jobs.append(Job(student=student, number=asked.number, pieces=pieces))
 
-    def _finish(self, asked: Asked, beside: Beside, rest: Callable[[], Message] | Refused) -> None:
+    def _in_a_thread(
+        self,
+        work: Callable[[], Any],
+        then: Callable[[Any], None],
+        *,
+        student: str,
+        question: int | None = None,
+    ) -> None:
+        """Do what may be done beside, and leave what comes of it to the thread that serves."""
+
+        def do() -> None:
+            with self.lane.work_for(student, question):
+                found = tried(work)
+            self._waiting.put(partial(then, found))
+
+        threading.Thread(target=do, daemon=True).start()
+
+    def _finish(self, asked: Asked, rest: Callable[[], Message] | Refused) -> None:
         """Answer what was begun beside, then what was asked of its run in the meantime."""
         self._send(rest if isinstance(rest, Refused) else tried(rest), asked.number)
         self._runs.tell_new()
-        for each in self._held_up.pop(asked.request.run) if beside.holds_up else ():
+        for each in self._held_up.pop(asked.request.run):
             self._take(each)
 
     def _work_a_slice(self) -> None:
-        """Give a slice to the jobs or to the runs, so that both have half of the time."""
-        began, is_for_jobs = time.monotonic(), self._is_for_jobs()
-        if is_for_jobs:
-            self._do_a_job()
+        """Give a slice to a look out of turn, or to whoever's turn it is.
+
+        Where there are both, both go on: looks have half of the time while one student trains, and
+        a third while several do, however many look.
+        """
+        began, hurried = time.thread_time(), self._hurried()
+        waits = self._runs.are_moving or len(hurried) < len(self._ready())
+        if is_hurried := bool(hurried) and (self._ahead <= 0 or not waits):
+            self._do_a_job(hurried, self._shares.lend)
+        elif waits:
+            self._take_a_turn()
+        seconds = time.thread_time() - began
+        self._ahead += seconds if is_hurried else -seconds / min(2, max(1, self._runs.n_students))
+        if not waits:
+            self._ahead = 0.0
+        elif not hurried:
+            self._ahead = max(0.0, self._ahead)  # who asks again and again gains nothing by pauses
+
+    def _take_a_turn(self) -> None:
+        """Do something of the student who has had least: a look, if they wait for one, or a run."""
+        looking = [job for job in self._ready() if not self._shares.may_hurry(job.student)]
+        student = self._runs.whose_turn({job.student for job in looking})
+        if own := [job for job in looking if job.student == student]:
+            self._do_a_job(own, self._shares.charge)
         else:
-            self._runs.train_a_slice()
-        seconds = time.monotonic() - began
-        self._owed += seconds if is_for_jobs else -seconds
-        if not self._runs.are_moving:
-            self._owed = 0.0
-        elif not self._jobs:
-            self._owed = max(0.0, self._owed)  # who asks again and again gains nothing by pauses
+            self._runs.train_a_slice(student)
 
-    def _is_for_jobs(self) -> bool:
-        return bool(self._jobs) and (self._owed <= 0 or not self._runs.are_moving)
+    def _ready(self) -> list[Job]:
+        return [job for job in self._jobs if not job.is_beside]
 
-    def _do_a_job(self) -> None:
-        """Go on with the job that has had the least time."""
-        job, began = min(self._jobs, key=lambda job: job.used), time.monotonic()
+    def _hurried(self) -> list[Job]:
+        """List the looks of students who have had no more than their share."""
+        return [job for job in self._ready() if self._shares.may_hurry(job.student)]
+
+    def _do_a_job(self, jobs: list[Job], note: Callable[[str, float], None]) -> None:
+        """Go on with the job that has had the least time: a short one waits for no long one.
+
+        Args:
+            jobs: of which one is done.
+            note: takes down whose it was, and how many seconds it took.
+        """
+        job = min(jobs, key=lambda job: job.used)
         self._send(Turn(run="", question=job.number))
-        answer = tried(lambda: _pieces_of_a_slice(job.pieces))
-        job.used += time.monotonic() - began
-        if answer is not None:
+        began = time.thread_time()
+        answer = tried(lambda: _pieces_of_a_slice(job))
+        seconds = time.thread_time() - began
+        job.used += seconds
+        note(job.student, seconds)
+        if isinstance(answer, Message):
             self._jobs.remove(job)
             self._send(answer, job.number)
+        elif answer is not None:
+            job.is_beside = True
+            self._in_a_thread(
+                answer, partial(self._go_on, job), student=job.student, question=job.number
+            )
+
+    def _go_on(self, job: Job, found: Any) -> None:
+        """Take up a job again for which something was done beside."""
+        job.is_beside, job.sent = False, found
+        if isinstance(found, Refused):
+            self._jobs.remove(job)
+            self._send(found, job.number)
 
     def _send(self, message: Message, number: int | None = None) -> None:
         with self._sending, suppress(BrokenPipeError):  # the server has gone, as its requests have
             write_frame(self._answers, encode(message, number))
 
 
-def _pieces_of_a_slice(pieces: Iterator[Message | None]) -> Message | None:
-    end, answer = time.monotonic() + SLICE_SECONDS, next(pieces)
-    while answer is None and time.monotonic() < end:
-        answer = next(pieces)
-    return answer
+def _pieces_of_a_slice(job: Job) -> Message | Callable[[], Any] | None:
+    """Go on with a job until it has an answer or wants something beside, or a slice is over."""
+    end = time.monotonic() + SLICE_SECONDS
+    while True:
+        sent, job.sent = job.sent, None
+        piece = job.pieces.send(sent)
+        if piece is not None or time.monotonic() >= end:
+            return piece

@@ -12,7 +12,7 @@ from explorer.stage import Stage
 def show(stage: Stage, inspection: Inspection) -> None:
     """Show where every token reads from, in one head."""
     with stage.controls:
-        layer, head = choose_head(inspection.run.setup.model)
+        layer, head = choose_head(inspection.run)
         first = choose_window(inspection)
     answer = inspection.analyse(
         "layer", text=inspection.text, layer=layer, first=first, most=reading_map.MOST_TOKENS

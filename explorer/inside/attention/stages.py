@@ -15,7 +15,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
     """Show the numbers of one token that reads, from products to shares of 1."""
     tokens = inspection.reading["tokens"]
     with stage.controls:
-        layer, head = choose_head(inspection.run.setup.model)
+        layer, head = choose_head(inspection.run)
         reader = choose_place("reader", "The token that reads", tokens)
     answer = inspection.analyse(
         "stages", text=inspection.text, layer=layer, head=head, reader=reader

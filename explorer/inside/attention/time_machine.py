@@ -17,7 +17,7 @@ from tiny_llama.analyses.roles import ROLES
 def show(stage: Stage, inspection: Inspection) -> None:
     """Show a head at every step that was kept, and its score beside the loss."""
     with stage.controls:
-        layer, head = choose_head(inspection.run.setup.model)
+        layer, head = choose_head(inspection.run)
         first = choose_window(inspection)
         role = choose_one("Score", list(ROLES), key="role")
     answer = inspection.analyse(

@@ -61,8 +61,8 @@ def _position(answer: Answer, source: int, position: str) -> str:
     scheme = POSITION[position]
     if scheme.turns:
         return (
-            rf"Position: {scheme.short_title} has turned both before, by their places. Unturned, "
-            rf"the product were ${before}$; the distance of ${distance}$ makes the difference."
+            rf"Position: {scheme.short_title} has turned both by their places. Before the turn "
+            rf"their product is ${before}$; the distance of ${distance}$ makes the difference."
         )
     if answer["has_bias"]:
         return "Position: it comes in below, as a number added to the score."
@@ -102,8 +102,8 @@ def _share(answer: Answer, source: int) -> str:
     bottom = np.exp(masked - highest).sum()
     above = number(masked[source] - highest)
     return (
-        rf"Softmax, with the highest score ${number(highest)}$ taken off above and below: "
-        rf"$e^{{{above}}} / \sum_{{s'}} e^{{S_{{s'}} - {in_brackets(highest)}}}"
+        rf"Softmax, with the highest score ${number(highest)}$ subtracted above and below: "
+        rf"$\exp({above}) / \sum_{{s'}} \exp(S_{{s'}} - {in_brackets(highest)})"
         rf" = {number(top)} / {number(bottom)} = {number(answer['pattern'][source])}$"
     )
 
@@ -116,7 +116,7 @@ def _taken(answer: Answer, source: int) -> Sequence[str]:
     first = ", ".join(number(each) for each in value[:MOST_TERMS])
     return [
         rf"Times value: ${number(share)} \cdot ({first}{dots}) = ({taken}{dots})$",
-        rf"Summed over all sources, the head takes home $({total}{dots})$",
+        rf"Summed over all sources, the head's output is $({total}{dots})$",
     ]
 
 

@@ -84,7 +84,7 @@ def _stored(answer: Answer, config: ModelConfig) -> str:
     turned = ", turned by their positions," if POSITION[config.position].turns else ""
     return (
         f"After the {n:,} tokens of the text, each of the {answer['n_layers']} layers keeps its "
-        f"keys{turned} and its values: two tensors `g s e` = {g} × {s:,} × {e}, "
+        f"keys{turned} and its values. These are two tensors `g s e` = {g} × {s:,} × {e}, "
         f"{2 * g * s * e:,} numbers of 4 bytes a layer.\n\n"
         f"| | by formula | measured |\n| --- | ---: | ---: |\n"
         f"| Bytes a token | {a_token:,} | {answer['n_bytes'] / n:,.0f} |\n"
@@ -116,8 +116,8 @@ def _real_models(stage: Stage) -> None:
         st.markdown(real_table(length))
         st.caption(
             f"One text of {length:,} tokens, {HALF} bytes a number, from the published shapes of "
-            "the models; counted also where a text is longer than the model was made for. Many "
-            "texts at once need as many caches."
+            "the models. It is counted also where a text is longer than the model was made for. "
+            "Many texts at once need as many caches."
         )
 
 
@@ -187,7 +187,7 @@ def _speed(stage: Stage, inspection: Inspection, config: ModelConfig) -> None:
     stage.below.caption(
         f"Measured on this server's machine {_ago(answer['measured_at'])}: one more token after "
         f"texts of {len(answer['lengths'])} lengths up to the context, the fastest of three tries "
-        f"each; tokens/s are those of the middle one of these times. Counted: {every / 1e6:,.1f} "
+        f"each. Tokens/s are those of the middle one of these times. Counted: {every / 1e6:,.1f} "
         f"million operations to read all {n:,} tokens again, {one / 1e6:,.2f} million to read the "
         "last one with the cache. In so small a model most of the time goes into starting each "
         "operation, so the clock shows far less than the count."

@@ -5,7 +5,7 @@ import streamlit as st
 
 from explorer import content, showing
 from explorer.engine.server.answer_cache import Answer
-from explorer.figures.labels import visible
+from explorer.figures.labels import ending, visible
 from explorer.figures.logit_lens import SHADES, Shade, by_layer, lens_map, row_names
 from explorer.figures.next_token import percent
 from explorer.inspection import Inspection
@@ -97,8 +97,7 @@ def _one_place(answer: Answer, place: int) -> None:
 
 def _quoted(answer: Answer, place: int) -> str:
     """Quote the few tokens before a place and the one there, in Markdown."""
-    words = "".join(visible(token) for token in answer["tokens"][max(0, place - 11) : place + 1])
-    return f"…**{content.escaped(words)}**" if place > 11 else f"**{content.escaped(words)}**"
+    return f"**{content.escaped(ending(answer['tokens'][: place + 1], most=24))}**"
 
 
 def _what_follows(answer: Answer, place: int) -> str:

@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 import streamlit as st
 
-from explorer import content, link, showing
+from explorer import content, link, presentation, showing
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
 from explorer.figures.next_token import STAGES, next_tokens, percent
@@ -28,6 +28,8 @@ class Added:
     """A letter of `WHO`."""
 
 
+PRESENTED = 7
+"""Of the likeliest tokens, so many are drawn for the back row of a class."""
 WHO = {"d": "drawn", "l": "likeliest", "h": "by hand"}
 _LINES = {"d": "solid", "l": "double", "h": "dashed"}
 
@@ -41,7 +43,8 @@ def show(stage: Stage, inspection: Inspection) -> None:
     with stage.controls:
         ways = st.container(gap="xsmall")
         settings = sampling.settings()
-        seed = sampling.seed()
+        with st.popover("Seed", width="stretch"):
+            seed = sampling.seed()
     asked = {
         "text": inspection.text,
         "added": [each.token for each in added],
@@ -56,11 +59,12 @@ def show(stage: Stage, inspection: Inspection) -> None:
         link.put(written=as_word([*added, *(Added(token=token, who="d") for token in drawn)]))
         st.rerun()
     _text_so_far(answer, added)
+    n = PRESENTED if presentation.is_on() else len(answer["tokens"])
     showing.draw(
         next_tokens(
-            answer["tokens"],
-            answer["probabilities"],
-            answer["kept"],
+            answer["tokens"][:n],
+            answer["probabilities"][:, :n],
+            answer["kept"][:, :n],
             stages=answer["stages"],
             n_kept=int(answer["n_kept"][-1]),
         ),

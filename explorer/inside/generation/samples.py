@@ -53,20 +53,20 @@ def show(stage: Stage, inspection: Inspection) -> None:
 
 def _sizes() -> tuple[list[int], int]:
     """Let the student choose the seeds, and how many tokens each text has."""
-    again, first = st.columns(2, vertical_alignment="bottom")
-    number, length = st.columns(2)
-    n_samples = link.widget(
-        number.slider, "n_samples", "Texts", min_value=1, max_value=_MOST_SAMPLES
-    )
-    n_tokens = link.widget(
-        length.slider,
-        "sample_length",
-        "Tokens of each",
-        min_value=10,
-        max_value=_MOST_TOKENS,
-        step=10,
-    )
-    with first:
+    again, more = st.columns(2)
+    with more.popover("How many", width="stretch"):
+        n_samples = link.widget(
+            st.slider, "n_samples", "Texts", folded=True, min_value=1, max_value=_MOST_SAMPLES
+        )
+        n_tokens = link.widget(
+            st.slider,
+            "sample_length",
+            "Tokens of each",
+            folded=True,
+            min_value=10,
+            max_value=_MOST_TOKENS,
+            step=10,
+        )
         seed = sampling.seed("First seed")
     again.button(
         "Draw anew",

@@ -26,7 +26,8 @@ def settings() -> dict[str, Any]:
             min_value=0.0,
             max_value=2.0,
             step=0.05,
-            help="Divides the logits: below 1 bolder, above 1 wilder; 0: always the likeliest.",
+            help="Divides the logits: below 1 more cautious, above 1 more daring; 0: always the "
+            "likeliest token.",
         ),
         "top_k": link.widget(
             top_k.slider,
@@ -45,7 +46,7 @@ def settings() -> dict[str, Any]:
             min_value=0.0,
             max_value=1.0,
             step=0.01,
-            help="Keeps the fewest tokens that reach this share together.",
+            help="Keeps the likeliest tokens, as few as reach this share together.",
         ),
         "min_p": link.widget(
             min_p.slider,
@@ -61,13 +62,14 @@ def settings() -> dict[str, Any]:
 
 
 def seed(label: str = "Seed of the draws") -> int:
-    """Let the student choose the seed."""
+    """Let the student choose the seed, in a popover."""
     return int(
         link.widget(
             st.number_input,
             SEED,
             label,
             usual=_USUAL.seed,
+            folded=True,
             min_value=0,
             max_value=_SEEDS - 1,
             help="The same seed draws the same tokens again.",

@@ -8,16 +8,20 @@ import streamlit as st
 
 from explorer import content, showing
 from explorer.engine.server.answer_cache import Answer
-from explorer.figures.labels import visible
+from explorer.figures.labels import ending, visible
+from explorer.figures.next_token import percent
 from explorer.figures.surprise import token_losses
 from explorer.inside.token_boxes import STYLE, boxed, fitting
 from explorer.inspection import Inspection
 from explorer.stage import Stage
-from explorer.widgets import choose_stretch, room_for
+from explorer.widgets import choose_stretch
 
 N_WORST = 8
+"""Rows of the table."""
 MOST_COLOURED = 512
 """Tokens shown one by one with their numbers."""
+MOST_BARS = 40
+"""Tokens whose bars stand side by side."""
 _SHARE = 0.9
 """Of the picture's room, since their numbers stand above."""
 _LEAST = 1.75
@@ -97,7 +101,7 @@ def _cell(token: str, loss: float | None, uniform: float, *, counts: bool) -> st
 def _legend(answer: Answer, uniform: float) -> str:
     words = (
         f"Under each token its loss in nats: 0.0 was expected with certainty, {log(2):.1f} with "
-        f"probability 1/2, {log(10):.1f} with 1/10. The stronger the ground, the greater the "
+        f"probability 1/2, {log(10):.1f} with 1/10. The stronger the colour, the greater the "
         f"loss, up to {uniform:.2f}, that of a guess at random; a frame marks what lost more. "
         "The first token has no number, since nothing comes before it."
     )
@@ -116,9 +120,7 @@ def _legend(answer: Answer, uniform: float) -> str:
 
 def _bars(answer: Answer, uniform: float) -> None:
     losses, tokens, judged = answer["losses"], answer["tokens"][1:], judged_tokens(answer)
-    stretch = choose_stretch(
-        len(tokens), room_for(tokens, characters=40, most=32), key="surprise_from"
-    )
+    stretch = choose_stretch(len(tokens), MOST_BARS, key="surprise_from")
     part = slice(stretch.start, stretch.stop)
     showing.draw(
         token_losses(
@@ -144,13 +146,12 @@ def worst_table(answer: Answer) -> str:
     for i in np.argsort(-losses, kind="stable")[:N_WORST]:
         if losses[i] < 0:
             break
-        before = "".join(visible(token) for token in answer["tokens"][max(0, i - 11) : i + 1])
         loss = float(losses[i])
         rows.append(
-            f"| {i + 2} | {content.escaped(before)} "
+            f"| {i + 2} | {content.escaped(ending(answer['tokens'][: i + 1]))} "
             f"| **{content.escaped(visible(answer['tokens'][i + 1]))}** | {loss:.2f} "
-            f"| {np.exp(-loss):.2g} | {answer['ranks'][i]} "
+            f"| {percent(np.exp(-loss))} | {answer['ranks'][i]} "
             f"| {content.escaped(visible(answer['guesses'][i]))}, "
-            f"{answer['guess_probabilities'][i]:.0%} |"
+            f"{percent(answer['guess_probabilities'][i])} |"
         )
     return "\n".join(rows)

@@ -90,8 +90,9 @@ def _product(answer: Answer, chosen: int) -> None:
         value, slope, z = values[chosen], slopes[chosen], answer["z"][chosen]
         st.markdown(
             f"At z = {z:.2f}, {titles[name]} multiplies `up` by **{value:.3f}**, whatever `up` is. "
-            f"So the derivative by `up` is {value:.3f}, and that by z is {slope:.3f} times `up`: "
-            f"what the gate lets through is also what it lets learn."
+            f"So the derivative by `up` is {value:.3f}: what the gate lets through is also how "
+            f"much `up` can learn. The derivative by z is {slope:.3f} times `up`: where the curve "
+            f"is flat, the gate itself learns nothing."
         )
 
 

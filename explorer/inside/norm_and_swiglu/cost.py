@@ -33,9 +33,9 @@ def show(stage: Stage, inspection: Inspection) -> None:
         _measure(stage, inspection.run.setup.model)
     st.markdown(cost_table(config))
     stage.below.caption(
-        "The share is of all matrix products of the forward pass, by token, of a text as long as "
-        "the context. Counted are additions, subtractions, multiplications, divisions and roots, "
-        "each as one; QK-norms are left out."
+        "The share is of all matrix products that the forward pass takes for a token, on average "
+        "over a text as long as the context. Counted are additions, subtractions, "
+        "multiplications, divisions and roots, each as one; QK-norms are left out."
     )
     stage.explain(code="tiny_llama.analyses.norm_cost:norm_operations")
 

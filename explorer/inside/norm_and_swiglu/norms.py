@@ -97,7 +97,7 @@ def _own_norm(norm: str, answer: Answer) -> str:
         return "This model has no norms; shown is what they would do to what they would read."
     learned = (
         f" Here it has learned gains from {gain.min():.2f} to {gain.max():.2f}; the pictures leave "
-        f"them out, so that both norms are seen bare."
+        f"them out, so that the two norms alone are compared."
         if gain.size
         else ""
     )

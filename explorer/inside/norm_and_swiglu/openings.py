@@ -9,7 +9,7 @@ from explorer.engine.server.answer_cache import Answer
 from explorer.engine.server.pretrained import PRETRAINED
 from explorer.figures.feed_forward import gate_density, near_zero
 from explorer.inside.norm_and_swiglu.hidden_layer import config_with_hidden_layer, forward_code
-from explorer.inspection import Inspection, analyse
+from explorer.inspection import Inspection, analyse, usual_place
 from explorer.stage import Stage
 from explorer.widgets import choose_layer, choose_named
 from tiny_llama.analyses.places import THRESHOLDS
@@ -29,7 +29,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
         )
         names = {name: name for name in PRETRAINED if name != inspection.run.id}
         beside = choose_named("Beside", names, key="beside", usual=_other(inspection))
-        layer = choose_layer(config.n_layers)
+        layer = choose_layer(config.n_layers, usual_place(inspection.run)[0])
     answer = inspection.analyse("openings", text=inspection.text, layer=layer)
     run = session.engine().poll(beside)
     assert run is not None

@@ -39,7 +39,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
         st.caption("The last layer, in models of other depths")
         last = answer["gradients"][:, range(len(depths)), depths - 1]
         showing.draw(last_gradients(depths, last), key="last_gradients")
-    narrowed = "" if answer["d_model"] == config.d_model else ", narrower so that it takes no time"
+    narrowed = "" if answer["d_model"] == config.d_model else ", narrower to save time"
     stage.below.caption(
         f"Eight fresh models with this model's setup, {answer['d_model']} wide{narrowed}, the same "
         f"seed, and one text of {answer['n_tokens']} tokens; losses from "

@@ -8,18 +8,18 @@ import streamlit as st
 from explorer import content, link, showing
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures.feed_forward import top_units, unit_map
-from explorer.figures.labels import visible
+from explorer.figures.labels import beginning, ending, visible
 from explorer.figures.norms import MOST_TOKENS
 from explorer.inside.norm_and_swiglu.hidden_layer import config_with_hidden_layer, forward_code
-from explorer.inspection import Inspection
+from explorer.inspection import Inspection, usual_place
 from explorer.stage import Stage
 from explorer.widgets import choose_layer, choose_named, choose_place, choose_stretch
 from tiny_llama.config import ModelConfig
 from tiny_llama.menu import FEED_FORWARD
 
 N_TOP = 10
-N_BEFORE, N_AFTER = 12, 4
-"""Tokens of context around a token of the list."""
+MOST_BEFORE, MOST_AFTER = 16, 8
+"""Characters of context around a token of the list."""
 GATED = {"hidden": "hidden", "gate": "gate", "up": "up", "before": "before the gate"}
 PLAIN = {"hidden": "hidden", "up": "up, before the activation"}
 
@@ -31,7 +31,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
     tokens = inspection.reading["tokens"]
     with stage.controls:
         what = choose_named("Shown", words, key="part", as_buttons=True)
-        layer = choose_layer(config.n_layers)
+        layer = choose_layer(config.n_layers, usual_place(inspection.run)[0])
         stretch = choose_stretch(len(tokens), MOST_TOKENS, key="units_from")
     left, right = stage.below.columns([3, 2], gap="large")
     with left:
@@ -121,9 +121,7 @@ def tokens_table(answer: Answer, *, has_gate: bool) -> str:
 
 def in_context(tokens: Sequence[str], place: int) -> str:
     """Write a token, in brackets, with what stands around it, in Markdown."""
-    before = "".join(visible(token) for token in tokens[max(0, place - N_BEFORE) : place])
-    after = "".join(visible(token) for token in tokens[place + 1 : place + 1 + N_AFTER])
-    start = "…" if place > N_BEFORE else ""
-    end = "…" if place + 1 + N_AFTER < len(tokens) else ""
-    token = content.escaped(visible(tokens[place]))
-    return f"{start}{content.escaped(before)}⟦{token}⟧{content.escaped(after)}{end}"
+    before = ending(tokens[:place], MOST_BEFORE) if place else ""
+    after = beginning(tokens[place + 1 :], MOST_AFTER)
+    token, *around = map(content.escaped, (visible(tokens[place]), before, after))
+    return f"{around[0]}⟦{token}⟧{around[1]}"

@@ -14,7 +14,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
     """Show both layouts on a head of the model, and what mixing them up does."""
     turning.needs_turning(inspection)
     with stage.controls:
-        layer, head = choose_head(inspection.run.setup.model)
+        layer, head = choose_head(inspection.run)
     answer = inspection.analyse("conventions", text=inspection.text, layer=layer, head=head)
     showing.in_one_line(
         {
@@ -27,8 +27,8 @@ def show(stage: Stage, inspection: Inspection) -> None:
     with stage.below:
         st.caption(
             f"Losses in nats a token on your text. The turned vectors are all queries and keys of "
-            f"the head, after reordering: the largest difference between them is rounding, and so "
-            f"are those of the head's scores, {answer['score_difference']:.1e} at most."
+            f"the head, after reordering. The largest difference between them is rounding, and so "
+            f"is that of the head's scores, {answer['score_difference']:.1e}."
         )
         with st.expander("One query in both layouts", icon=":material/table:", key="layout_table"):
             _one_query(answer)

@@ -27,7 +27,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
     with right:
         turning.needs_turning(inspection)
     with stage.controls:
-        layer, head = choose_head(config)
+        layer, head = choose_head(inspection.run)
     with right:
         answer = inspection.analyse("decay", text=inspection.text, layer=layer, head=head)
         st.caption(f"Real vectors: layer {layer}, head {head}")

@@ -9,7 +9,7 @@ from explorer.engine.server.answer_cache import Answer
 from explorer.engine.server.pretrained import pretrained_run
 from explorer.figures import positions as figures
 from explorer.figures.labels import visible
-from explorer.inspection import Inspection, analyse
+from explorer.inspection import Inspection, analyse, usual_place
 from explorer.stage import Stage
 from explorer.widgets import choose_index, choose_number, choose_one, choose_place
 from tiny_llama.menu import POSITION
@@ -117,20 +117,19 @@ def _ask(run: Run, inspection: Inspection, query: str, key: str, head: int) -> A
 
 def _choose_tokens(inspection: Inspection) -> tuple[str, str, int]:
     """Let the student choose two tokens of the text, and a head of the first layer."""
-    tokens = inspection.reading["tokens"]
-    last = len(tokens) - 1
-    left, right = st.columns(2)
-    with left:
-        query = choose_place("reader", "Token that asks", tokens)
-    with right:
+    tokens, run = inspection.reading["tokens"], inspection.run
+    with st.popover("Tokens and head", width="stretch"):
+        query = choose_place("reader", "Token that asks", tokens, folded=True)
         key = choose_place(
             "asked",
             "Is asked",
             tokens,
-            usual=max(0, last - 1),
+            usual=max(0, len(tokens) - 2),
             because=inspection.text,
+            folded=True,
         )
-    head = choose_index("head", "Head of layer 0", inspection.run.setup.model.n_heads)
+        n, usual = run.setup.model.n_heads, usual_place(run)[1]
+        head = choose_index("head", "Head of layer 0", n, usual, folded=True)
     return tokens[query], tokens[key], head
 
 

@@ -1,5 +1,6 @@
 """Texts four times as long as in training: who copes, and what helps afterwards."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
@@ -20,6 +21,8 @@ from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.errors import UserError
 from tiny_llama.menu import POSITION
 
+EARLY_SECONDS = 0.7
+"""How long a page waits for further models once it can draw a first one."""
 FACTORS = ("1.5", "2", "3", "4", "8")
 NAMES = {"none": "no positions", "rope": "RoPE", "alibi": "ALiBi"}
 """Where the name on the menu is no name for a curve."""
@@ -45,7 +48,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
     """Show the loss by position of the pretrained models, stretched ones and the current one."""
     with stage.controls:
         readers = _choose(inspection)
-    answers, refused = _ask(readers)
+    answers, refused, n_asked = _ask(readers)
     if not answers:
         st.info("Choose at least one model.", icon=":material/info:")
     else:
@@ -54,6 +57,8 @@ def show(stage: Stage, inspection: Inspection) -> None:
         showing.draw(losses_by_position(curves, guessing=guessing), key="longer")
         stage.below.markdown(table(answers))
         stage.below.caption(_honest(answers))
+    if n_asked < len(readers):
+        st.fragment(_read_on, run_every=0.1)([])
     for each in refused:
         st.caption(f":material/info: {content.escaped(each)}")
     first = answers[0][1]["losses"][None] if answers else None
@@ -142,22 +147,40 @@ def _stretchable(inspection: Inspection) -> Reader:
     return Reader(name="", run=pretrained_run(DEFAULT), step=None)
 
 
-def _ask(readers: Sequence[Reader]) -> tuple[list[tuple[Reader, Answer]], list[str]]:
-    """Ask each reader, one after the other; say what each found, and why some found nothing."""
-    answers, refused = [], []
-    bar = st.empty()
+def _read_on(calls: list[None]) -> None:
+    """Have the page run again once it is drawn; who was asked before is kept with the answer."""
+    if calls:
+        st.rerun()
+    calls.append(None)
+
+
+def _ask(readers: Sequence[Reader]) -> tuple[list[tuple[Reader, Answer]], list[str], int]:
+    """Ask the readers one after the other, as long as a page may wait once it can draw something.
+
+    Returns:
+        What each found; why some found nothing; and how many were asked.
+    """
+    answers: list[tuple[Reader, Answer]] = []
+    refused: list[str] = []
+    bar, end = st.empty(), time.monotonic() + EARLY_SECONDS
     for at, reader in enumerate(readers):
         bar.progress(at / len(readers), f"Reading long texts: {content.escaped(reader.name)}")
+        if answers and time.monotonic() > end:
+            return answers, refused, at
         try:
             answer = session.engine().analyse(
-                reader.run.id, "loss_by_position", step=reader.step, **reader.values
+                reader.run.id,
+                "loss_by_position",
+                step=reader.step,
+                owner=session.owner(),
+                **reader.values,
             )
         except UserError as error:
             refused.append(f"{reader.name}: {error}")
         else:
             answers.append((reader, answer))
     bar.empty()
-    return answers, refused
+    return answers, refused, len(readers)
 
 
 def _curve(reader: Reader, answer: Answer) -> Curve:

@@ -42,10 +42,10 @@ def show(stage: Stage, inspection: Inspection) -> None:
     """Turn a query of the model, or hands of equal length where nothing turns in it."""
     config = inspection.run.setup.model
     with stage.controls:
-        turning_by = st.container()
-        left, right = st.columns(2)
-        whose = st.container()
-    query = _query(inspection, whose, right)
+        turning_by, base = st.container(), st.container()
+        is_turning = turning.turns(inspection)
+        whose = st.popover("Whose query", width="stretch") if is_turning else st.container()
+    query = _query(inspection, whose)
     with turning_by:
         place = choose_number(
             "turned_to",
@@ -56,7 +56,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
         )
     with stage.controls:
         of = choose_one("Wavelengths of", [THIS, *REAL], key="spectrum")
-    with left:
+    with base:
         theta = _choose_theta(inspection, query, of)
     turns = frequencies(config.head_width, theta)
     after = turned(query.values[None], np.array([place]), turns)[0]
@@ -82,13 +82,12 @@ def show(stage: Stage, inspection: Inspection) -> None:
     )
 
 
-def _query(inspection: Inspection, head_at: DeltaGenerator, token_at: DeltaGenerator) -> Query:
+def _query(inspection: Inspection, chosen_in: DeltaGenerator) -> Query:
     """Give a query of the head that the student chooses, or one that stands for any.
 
     Args:
         inspection: model and text.
-        head_at: where the head is chosen.
-        token_at: where its token is.
+        chosen_in: where head and token are chosen.
     """
     config = inspection.run.setup.model
     if not turning.turns(inspection):
@@ -99,12 +98,12 @@ def _query(inspection: Inspection, head_at: DeltaGenerator, token_at: DeltaGener
             words="Nothing turns in this model; hands of equal length stand for its pairs",
             theta=config.rope_theta,
         )
-    with head_at:
-        layer, head = choose_head(config)
+    with chosen_in:
+        layer, head = choose_head(inspection.run, folded=True)
     answer = inspection.analyse("turned_head", text=inspection.text, layer=layer, head=head)
     tokens = answer["tokens"]
-    with token_at:
-        place = choose_place("reader", "Query of", tokens)
+    with chosen_in:
+        place = choose_place("reader", "Query of", tokens, folded=True)
     token = content.escaped(visible(tokens[place]))
     return Query(
         values=answer["query"][place],

@@ -22,7 +22,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
     with stage.controls:
         pairs, heads = st.container(), st.container()
     with heads:
-        layer, head = choose_head(inspection.run.setup.model)
+        layer, head = choose_head(inspection.run)
     answer = inspection.analyse("pair_shares", text=inspection.text, layer=layer, head=head)
     lengths = wavelengths(answer["frequencies"])
     strongest = int(np.nan_to_num(answer["differences"], nan=-1.0).argmax())

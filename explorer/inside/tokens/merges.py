@@ -72,9 +72,9 @@ def _sentence(answer: Answer, chosen: int) -> str:
     left, right = map(_shown, answer["pairs"][chosen - 1])
     count = int(answer["counts"][chosen - 1])
     return (
-        f"Merge {chosen:,}: `{left}` + `{right}` → `{left}{right}`, since `{left}` stood right "
-        f"before `{right}` **{count:,} time{'s' * (count != 1)}** in the training text, as cut "
-        f"until then: more often than any other two that may be joined, or as often."
+        f"Merge {chosen:,}: `{left}` + `{right}` → `{left}{right}`. In the training text, as cut "
+        f"until then, `{left}` stood right before `{right}` **{count:,} "
+        f"time{'s' * (count != 1)}**; no other two that may be joined did so more often."
     )
 
 

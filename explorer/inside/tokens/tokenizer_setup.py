@@ -11,7 +11,7 @@ from explorer.engine.server.answer_cache import Answer
 from explorer.inspection import analyse, example_text, text_box
 from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.errors import UserError
-from tiny_llama.setup import OWN_TEXT, Setup
+from tiny_llama.setup import OWN_TEXT, TASK_TOKENIZER, Setup
 from tiny_llama.tokenizers import TOKENIZERS
 
 Cut = Mapping[str, list[Any]]
@@ -72,7 +72,7 @@ def choose() -> TokenizerSetup:
 
 def offer_training(setup: TokenizerSetup, kind: str) -> None:
     """Offer the Train page with a tokenizer, where it can be used there."""
-    if setup.is_task and kind != Setup.tokenizer:
+    if setup.is_task and kind != TASK_TOKENIZER:
         return
     words = {"corpus": setup.corpus, "tokenizer": kind}
     if setup.vocab_size is not None and TOKENIZERS[kind].vocab_size_bounds:

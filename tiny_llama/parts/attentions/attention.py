@@ -86,7 +86,7 @@ class Attention(nn.Module):
         return normed
 
     def _read(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, start: int) -> Tensor:
-        """Compute what each head of each token takes home, `b h t e`."""
+        """Compute the output of each head at each token, `b h t e`."""
         if self._step_by_step:
             return self._read_step_by_step(q, k, v, bias, start)
         n_readers, n_sources = q.shape[2], k.shape[2]

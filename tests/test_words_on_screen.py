@@ -1,0 +1,31 @@
+"""What every view says, as it is shown: no sentence too long, no word marked without its entry."""
+
+from importlib import import_module
+
+import pytest
+from conftest import PAGES, ROOT, open_page, prose
+from test_glossary import explained, shown
+from test_sentences import too_long
+
+from explorer.architecture import views as architecture
+from explorer.family import page as family
+from explorer.home import views as home
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("app_engine")]
+INSIDE = [page for page in PAGES if (ROOT / "explorer" / "inside" / page).is_dir()]
+VIEWS = {page: import_module(f"explorer.inside.{page}").VIEWS for page in INSIDE}
+VIEWS |= {"architecture": architecture.VIEWS, "family_tree": family.VIEWS, "home": home.VIEWS}
+OPENED = [(page, {"view": view.name}) for page, views in VIEWS.items() for view in views]
+OPENED += [("train", {})]
+
+
+@pytest.mark.parametrize(("page", "link"), OPENED)
+def test_what_a_view_says_is_short_and_what_it_marks_is_explained(page, link):
+    app = open_page(page, **link)
+    notes = [each.value for kind in (app.info, app.warning, app.success) for each in kind]
+    hints = [each.help for kind in (app.selectbox, app.slider, app.number_input) for each in kind]
+    alts = [each.proto.alt.replace("; ", "\n\n") for each in app.get("plotly_chart")]  # lists
+    assert too_long([*prose(app), *notes, *filter(None, hints), *alts]) == []
+    marked = shown(app)
+    assert len(marked) > 0
+    assert set(marked) <= set(explained(app))

@@ -1,0 +1,1 @@
+"""Fair comparisons: matched models, paired runs, verdicts, and laws fitted to many runs."""
