@@ -21,7 +21,7 @@ from tiny_llama.setup import Setup
 pytestmark = pytest.mark.usefixtures("app_engine")
 MODELS = ("tales-llama", "tales-gpt3", "repeat-llama", "tales-alibi")
 TALES = Subject.load(Path(tiny_llama.__file__).parent / "pretrained" / "tales-llama")
-LONG = "Once there was a kind duck named Gus. " * 9
+LONG = "Once there was a kind duck named Gus. " * 10
 SHORTER = "Once there was a kind duck named Gus. " * 4
 NEEDS_PAST = {"tales-gpt3", "tales-alibi"}
 VIEW_NAMES = [view.name for view in VIEWS]

@@ -217,7 +217,7 @@ def test_the_model_writes_on_from_a_students_words_otherwise_each_time():
 
 
 def test_characters_of_a_prompt_that_the_model_does_not_know_are_said():
-    app = open_page("train")
+    app = open_page("train", run="repeat-llama")
     app.text_input(key="prompt_text").set_value("<b>שלום</b>")
     app.button(key=WRITE_ON).click().run()
     assert app.code[-2].value == f"�b{7 * '�'}b�"
