@@ -18,7 +18,13 @@ pytestmark = pytest.mark.slow
 TEXT = "the cat sat on the mat, and the dog ran to the log; who saw them? " * 200
 MODEL = ModelConfig(context=24, n_layers=2, d_model=32, n_heads=4, n_kv_heads=2)
 TRAINING = TrainConfig(
-    steps=60, warmup_steps=10, evaluate_every=20, evaluate_texts=11, sample_tokens=60, seed=7
+    steps=60,
+    warmup_steps=10,
+    evaluate_every=20,
+    evaluate_texts=11,
+    sample_tokens=60,
+    seed=7,
+    data_seed=3,
 )
 SETUP = Setup(model=MODEL, training=TRAINING, corpus=OWN_TEXT)
 

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import QUICK, across, numbers, open_page, trained, walk
+from conftest import QUICK, across, numbers, open_page, prose, trained, walk
 
 from explorer import content
 from explorer.engine.server.answer_cache import key_of
@@ -48,7 +48,8 @@ def html(app):
 def test_every_view_opens_for_every_kind_of_model(view, run):
     app = open_page("tokens", view=view, run=run)
     assert not app.error
-    assert all(words in markdown(app) for words in content.inside("tokens", view).first_sentence)
+    said = "\n".join(prose(app))
+    assert all(words in said for words in content.inside("tokens", view).first_sentence)
 
 
 @pytest.mark.parametrize(("name", "view"), across(TEXTS, VIEW_NAMES))

@@ -90,8 +90,8 @@ export class Training {
   // The windows of a step, as `TokenizedText.batch` draws them.
   drawBatch(step) {
     const { context, config, inputs, targets } = this
-    const { tokens, n_places: places } = this.material
-    const random = new Random([config.seed, step])
+    const { tokens, n_places: places, seed_of_data: seed } = this.material
+    const random = new Random([seed, step])
     for (let text = 0; text < config.batch_size; text++) {
       const start = random.below(places)
       inputs.set(tokens.subarray(start, start + context), text * context)
@@ -132,11 +132,11 @@ export class Training {
 
   check(step, name, value) {
     if (Number.isFinite(value)) return
-    const rate = learningRateAt(this.config, step)
+    const rate = Number(learningRateAt(this.config, step).toPrecision(6))
     throw new Error(
-      `Training ended at step ${step}: the ${name} became ${value}, no finite number; the usual `
-      + `cause is a learning rate that is too high (it was ${Number(rate.toPrecision(6))}), no norm, `
-      + "or no gradient clipping; lower the learning rate or lengthen the warm-up and start again.")
+      `Training ended at step ${step}: the ${name} became ${value}; usually the learning rate (here `
+      + `${rate}) is too high, or norm or gradient clipping is missing, so start again with a lower `
+      + "rate or longer warm-up.")
   }
 }
 

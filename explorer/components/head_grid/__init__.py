@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 _HINTS = {
     "previous": "Share of attention that goes to the token before",
     "first": "Share of attention that goes to the first token",
-    "separator": "Share of attention that goes to earlier punctuation and line ends",
+    "separator": "Share that goes to earlier full stops and other signs, if they are not too many",
     "same": "Share that goes to earlier copies of the same token, where there are any",
     "induction": "Share that goes to what followed earlier copies of it, where there are any",
     "uniform": "How evenly it reads: entropy as a share of the most that it could be",

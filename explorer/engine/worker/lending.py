@@ -8,6 +8,7 @@ import torch
 
 from tiny_llama.data import IGNORED, TokenizedText
 from tiny_llama.errors import ConfigError
+from tiny_llama.model import TinyLlama
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.training import HeldOut, StepReport, Trainer
 
@@ -31,6 +32,7 @@ def lent(trainer: Trainer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     said = held_out.targets[held_out.targets != IGNORED].numpy()
     values = {
         "next_step": trainer.next_step,
+        "seed_of_data": trainer.config.seed_of_data,
         "n_places": corpus.n_places(context),
         "prompt": corpus.tokenizer.encode(corpus.prompt).tolist(),
         "temperature": SampleConfig().temperature,
@@ -72,7 +74,7 @@ def take_weights(trainer: Trainer, arrays: Mapping[str, np.ndarray], *, next_ste
 def report_of(row: Mapping[str, Any], trainer: Trainer) -> StepReport:
     """Read what a browser says of a step; what follows from the setup is not left to it.
 
-    The weights are the trainer's where it stands after that step: only then is there a snapshot.
+    There is a snapshot only of weights that are known here: the first ones, and the trainer's.
     """
     config, step = trainer.config, int(row["step"])
     held_out, sample = None, None
@@ -84,7 +86,6 @@ def report_of(row: Mapping[str, Any], trainer: Trainer) -> StepReport:
         tokenizer = trainer.corpus.tokenizer
         prompt = tokenizer.encode(trainer.corpus.prompt)
         sample = tokenizer.decode([*prompt, *row["sample"]])
-    is_here = step == max(0, trainer.next_step - 1)
     return StepReport(
         step=step,
         n_tokens=step * config.batch_size * trainer.model.config.context,
@@ -94,8 +95,16 @@ def report_of(row: Mapping[str, Any], trainer: Trainer) -> StepReport:
         seconds=row.get("seconds", 0.0),
         held_out=held_out,
         sample=sample,
-        snapshot=trainer.snapshot() if is_here and config.snapshots_at(step) else None,
+        snapshot=_snapshot(trainer, step) if config.snapshots_at(step) else None,
     )
+
+
+def _snapshot(trainer: Trainer, step: int) -> dict[str, torch.Tensor] | None:
+    """Give the weights after a step: those that the seed draws, or those that are there."""
+    if not step:
+        untrained = TinyLlama(trainer.model.config, seed=trainer.config.seed)
+        return {path: each.detach() for path, each in untrained.named_parameters()}
+    return trainer.snapshot() if step == trainer.next_step - 1 else None
 
 
 def _memory(trainer: Trainer) -> dict[str, np.ndarray]:
