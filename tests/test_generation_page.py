@@ -264,14 +264,14 @@ def test_several_texts_say_what_they_go_on_from_and_are_drawn_anew():
     assert not set(before) & {code.value for code in app.code}
 
 
-@pytest.mark.parametrize(("at", "framed"), [("61", True), ("60", True), ("2", False)])
+@pytest.mark.parametrize(("at", "framed"), [("64", True), ("60", True), ("2", False)])
 def test_the_lens_frames_the_token_that_is_looked_at_more_closely(at, framed):
     app = open_page("generation", view="lens", lens_at=at)
     (chart,) = (
         each for each in app.get("plotly_chart") if "each layer would say" in each.proto.alt
     )
     shapes = json.loads(chart.proto.spec or chart.proto.figure.spec)["layout"].get("shapes", [])
-    assert [shape["x0"] + 56.5 for shape in shapes] == [int(at)] * framed
+    assert [shape["x0"] + 59.5 for shape in shapes] == [int(at)] * framed
 
 
 def test_samples_at_temperature_zero_are_the_same():

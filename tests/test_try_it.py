@@ -149,7 +149,13 @@ def undecided(text, **settings):
 
 @holds("generation", "next")
 def test_draw_on_ends_at_a_choice_and_goes_on_from_an_unlikely_token():
-    check_asked("generation", "next", "top-p to 0.9", "**Draw on**", "**By hand**")
+    check_asked("generation", "next", "temperature", "top-p to 0.9", "**Draw on**", "**By hand**")
+    settings = {"added": [], "seed": 0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
+    cold, hot = (
+        found("next_token", text=TEXT, temperature=heat, **settings)["probabilities"][1]
+        for heat in (0.5, 1.5)
+    )
+    assert cold[0] - hot[0] > 0.2
     drawn, after = undecided(TEXT)
     assert drawn
     assert after["entropies"][0] >= UNDECIDED or len(drawn) == MOST_AT_ONCE
