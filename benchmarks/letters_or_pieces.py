@@ -18,16 +18,16 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from tiny_llama.corpora import CORPORA
-from tiny_llama.corpora.tales import is_name
-from tiny_llama.data import TokenizedCorpus, tokenize
+from tiny_llama.corpora.tales import Tales, is_name
+from tiny_llama.data import TokenizedText
 from tiny_llama.generation import generate
 from tiny_llama.model import TinyLlama
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.setup import Setup
+from tiny_llama.tokenizers import train_tokenizer
 from tiny_llama.training import HeldOut, Trainer
 
-BEGUN = Setup()
+BEGUN, TALES = Setup(), Tales()
 HELD_OUT_LETTERS = 30_000
 """As many as each look reads, whatever a token is."""
 SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -42,7 +42,7 @@ class Learner:
     """A default model that cuts the tales in its own way."""
 
     name: str
-    corpus: TokenizedCorpus
+    corpus: TokenizedText
     seconds: float
     """Of processor time that it is given."""
     seed: int
@@ -53,8 +53,7 @@ class Learner:
     """By the share of its time."""
 
     def __post_init__(self) -> None:
-        text = CORPORA[BEGUN.corpus].text()
-        self.letters_a_token = len(text) / len(self.corpus.tokens)  # type: ignore[attr-defined]
+        self.letters_a_token = len(TALES.text()) / len(self.corpus.tokens)
         self.trainer = self._trainer(steps=100)
         next(self.trainer)
         self.steps = max(1, round(self.seconds / self._seconds_a_step()))
@@ -130,7 +129,7 @@ _WORDS: set[str] = set()
 def _known() -> set[str]:
     """Give every word of the tales, in small letters."""
     if not _WORDS:
-        found = re.findall(r"[A-Za-z]+", CORPORA[BEGUN.corpus].text())
+        found = re.findall(r"[A-Za-z]+", TALES.text())
         _WORDS.update(word.lower() for word in found if not is_name(word))
     return _WORDS
 
@@ -179,10 +178,11 @@ def main() -> None:
     parser.add_argument("--seeds", default="0", help="several with commas")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    tales = CORPORA[BEGUN.corpus]
-    cut = {"letters": tokenize(tales, "characters")}
+    text = TALES.text()
+    tokenizers = {"letters": train_tokenizer("characters", text)}
     for size in map(int, chosen.pieces.split(",")):
-        cut[f"{size} pieces"] = tokenize(tales, "sentencepiece", vocab_size=size)
+        tokenizers[f"{size} pieces"] = train_tokenizer("sentencepiece", text, size)
+    cut = {name: TokenizedText("tales", text, each) for name, each in tokenizers.items()}
     learners = [
         Learner(name=name, corpus=corpus, seconds=chosen.seconds, seed=seed)
         for seed in map(int, chosen.seeds.split(","))

@@ -91,8 +91,7 @@ def separators(labels: Sequence[str]) -> np.ndarray:
     Args:
         labels: what each token reads as.
     """
-    known = [label != UNKNOWN for label in labels]
-    return np.array(known) & ~np.array([any(map(str.isalnum, label)) for label in labels])
+    return np.array([label != UNKNOWN and not any(map(str.isalnum, label)) for label in labels])
 
 
 def _telling(separates: np.ndarray | None, n: int) -> np.ndarray:
