@@ -24,6 +24,8 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 SHOWS_STEP = re.compile(rb"(Training|Paused|Finished|Stopped): step [1-9]")
 """What a live update says once the run has done a step, as the tests look for it, too."""
 
+PATIENCE = 5.0
+"""Seconds for which a tab that is closed waits for the server's good-bye."""
 LOST_AFTER = 3
 """A page goes before fragments; it is lost if so many fragments' runs end before it has begun."""
 
@@ -226,7 +228,10 @@ class Tab:
             self._listener.cancel()
             with suppress(asyncio.CancelledError):
                 await self._listener
-            await self._socket.close()
+            try:
+                await asyncio.wait_for(self._socket.close(), PATIENCE)
+            except TimeoutError:  # the server still reads, ever more slowly, what a flood has sent
+                self._socket.transport.abort()
 
     async def _ask(self, *triggers: WidgetState, fragment: str = "") -> None:
         message = BackMsg()
