@@ -137,7 +137,7 @@ def test_the_page_moves_to_a_stop_once_and_then_is_the_students(come):
     where = student.page.evaluate(TOP)
     student.page.keyboard.type("Gus. ")
     student.page.keyboard.press("Control+Enter")
-    student.see_link(text=".*bGus.*")
+    student.see_link(text=r".*fox\.Gus.*")
     settle(student)
     expect(text).to_be_focused()
     assert student.page.evaluate(TOP) == where
