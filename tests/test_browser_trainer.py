@@ -4,7 +4,6 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from app_in_browser import chromium
 from trainer_page import train, trainer_page
 
 from tiny_llama.checkpoint import new_trainer
@@ -30,9 +29,8 @@ SETUP = Setup(model=MODEL, training=TRAINING, corpus=OWN_TEXT)
 
 
 @pytest.fixture(scope="module")
-def page():
-    with chromium() as browser:
-        yield trainer_page(browser)
+def page(browser):
+    return trainer_page(browser)
 
 
 def trainer_of(setup):
