@@ -3,7 +3,7 @@
 All pages share one thread of Python, of which a page run takes a tenth of a second, or more on a
 slower machine. Who asks at a human pace never waits here, whatever a page run takes. What each
 session has asked for lately is counted, in page runs of the usual cost. Who asks again soon may,
-up to `EAGER` times, but all such questions together only a few times a second. Who asks for more
+up to `EAGER` times, but all such questions together only ten times a second. Who asks for more
 stands in a line with all others who do: the server takes one question of that line at a time, and
 rests as long as it took of the processor while others are there. So a script in ten tabs takes no
 more of the server than a script in one, and does not begin with a burst of each.
@@ -19,7 +19,7 @@ EAGER = 10.0
 """Page runs in a row of one session."""
 SOON = 0.5
 """Who has asked for less than so many lately is taken at once, whatever others do."""
-EXTRA_A_SECOND, MOST_EXTRA = 2.0, 5.0
+EXTRA_A_SECOND, MOST_EXTRA = 10.0, 9.0
 """How many page runs of all sessions that ask again soon may begin a second, and how many at once.
 """
 FORGIVEN = 0.4
