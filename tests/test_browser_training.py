@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from app_in_browser import LONG, TINY, Server, chromium, link, students
+from app_in_browser import LONG, TINY, Server, link, students
 from playwright.sync_api import expect
 
 from tiny_llama.metrics import read_metrics
@@ -11,12 +11,6 @@ from tiny_llama.metrics import read_metrics
 pytestmark = pytest.mark.slow
 ENDLESS = LONG | {"where": "browser"}
 SESSION = "[...window.tinyLlamaSessions.values()].at(-1)"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -60,23 +54,25 @@ def rows(server, run_id):
     return read_metrics(server.runs / run_id)
 
 
-def see_kept(student, step):
-    """Wait until the server has kept what the browser has made of the run, up to this step."""
+def see_kept(student):
+    """Wait until the server has kept what the browser has made of the run; say up to which step."""
     student.page.wait_for_function(f"{SESSION}.rows.length === 0")
-    assert rows(student.server, student.run_id)[-1]["step"] == step
+    step = rows(student.server, student.run_id)[-1]["step"]
+    assert step == student.page.evaluate(f"{SESSION}.step")
+    return step
 
 
 def test_it_trains_pauses_steps_and_goes_on_and_all_pages_look_inside(come):
     student = come(link(**ENDLESS))
     train(student)
     press(student, "Pause")
-    paused = see(student, "Paused")
-    see_kept(student, paused)
+    see(student, "Paused")
+    paused = see_kept(student)
     assert student.server.record(student.run_id)["place"] == "browser"
     expect(student.bar.get_by_text(f"tep {paused:,}")).to_be_visible()
     press(student, "One step")
-    assert see(student, "Paused", since=paused + 1) == paused + 1
-    see_kept(student, paused + 1)
+    see(student, "Paused", since=paused + 1)
+    assert see_kept(student) == paused + 1
     press(student, "Go on")
     see(student, "Training in this browser", since=paused + 20)
     student.bar.get_by_role("link", name="Attention", exact=True).click()
@@ -108,7 +104,7 @@ def test_it_trains_without_a_network_and_the_next_visit_goes_on(come):
     student.context.set_offline(False)
     press(student, "Pause")
     kept = see(student, "Paused")
-    see_kept(student, kept)
+    kept = see_kept(student)
     student.page.reload()
     see(student, "Paused", since=kept)
     press(student, "Go on")
@@ -154,7 +150,7 @@ def test_a_hostile_message_is_refused_and_nothing_is_lost(come):
     train(student)
     press(student, "Pause")
     kept = see(student, "Paused")
-    see_kept(student, kept)
+    kept = see_kept(student)
     student.page.evaluate(f"window.honest = {SESSION}.takeLearned.bind({SESSION})")
     for name, hostile in HOSTILE.items():
         said = f"() => {{ const said = honest(); return said && ({hostile}) }}"
@@ -167,7 +163,8 @@ def test_a_hostile_message_is_refused_and_nothing_is_lost(come):
         assert rows(student.server, student.run_id)[-1]["step"] == kept, name
     student.page.evaluate(f"{SESSION}.takeLearned = honest")
     press(student, "One step")
-    see_kept(student, see(student, "Paused"))
+    see(student, "Paused")
+    see_kept(student)
     press(student, "Stop")
     student.see("Stopped")
 
