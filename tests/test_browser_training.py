@@ -103,7 +103,7 @@ def test_it_trains_without_a_network_and_the_next_visit_goes_on(come):
     see(student, "Training in this browser", since=since + 50)
     student.context.set_offline(False)
     press(student, "Pause")
-    kept = see(student, "Paused")
+    see(student, "Paused")
     kept = see_kept(student)
     student.page.reload()
     see(student, "Paused", since=kept)
@@ -149,7 +149,7 @@ def test_a_hostile_message_is_refused_and_nothing_is_lost(come):
     student = come(link(**ENDLESS))
     train(student)
     press(student, "Pause")
-    kept = see(student, "Paused")
+    see(student, "Paused")
     kept = see_kept(student)
     student.page.evaluate(f"window.honest = {SESSION}.takeLearned.bind({SESSION})")
     for name, hostile in HOSTILE.items():
