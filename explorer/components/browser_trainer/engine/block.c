@@ -26,7 +26,7 @@ static void backward(const Norm *n, int rows, const float *x, const float *dy, S
 static int stands_before(const Norm *n) { return n->is_present && !sizes.norms_after; }
 static int stands_after(const Norm *n) { return n->is_present && sizes.norms_after; }
 
-static const float *read_by_feed_forward(const Kept *k) {
+float *read_by_feed_forward(const Kept *k) {
   switch (sizes.feed_forward_reads) {
     case NORMED: return k->attention_input;
     case STREAM: return k->x;

@@ -130,6 +130,8 @@ void feed_forward_backward(const Layer *l, const Kept *k, int rows, const float 
                            const float *dy, float *dx, int adds);
 
 void prepare_blocks(void);
+/* Where the feed-forward, or the norm before it, finds what it reads. */
+float *read_by_feed_forward(const Kept *k);
 void block_forward(const Layer *l, const Kept *k, Rows rows, float *y);
 void block_backward(const Layer *l, const Kept *k, int n_texts, const float *dy, float *dx);
 

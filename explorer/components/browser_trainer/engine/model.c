@@ -123,14 +123,6 @@ static void keep_feed_forward(Kept *k, size rows) {
   k->feed_forward_output_norm = statistics(rows);
 }
 
-static float *read_without_norm(const Kept *k) {
-  switch (sizes.feed_forward_reads) {
-    case NORMED: return k->attention_input;
-    case STREAM: return k->x;
-    default: return k->middle;
-  }
-}
-
 static void keep(const Layer *l, Kept *k) {
   size rows = (size)sizes.n_texts * sizes.context, n = rows * sizes.d_model;
   int is_after = sizes.norms_after;
@@ -139,7 +131,7 @@ static void keep(const Layer *l, Kept *k) {
   k->attention_sum = floats(n);
   k->middle = l->attention_norm.is_present && is_after ? floats(n) : k->attention_sum;
   k->feed_forward_input =
-      l->feed_forward_norm.is_present && !is_after ? floats(n) : read_without_norm(k);
+      l->feed_forward_norm.is_present && !is_after ? floats(n) : read_by_feed_forward(k);
   k->sum = l->feed_forward_norm.is_present && is_after ? floats(n) : 0;
   k->attention_norm = statistics(rows);
   k->feed_forward_norm = statistics(rows);
