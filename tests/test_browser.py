@@ -22,7 +22,7 @@ def test_a_student_trains_from_a_link_reads_what_it_writes_and_reloads(server, c
     student = come(link(**TINY, position="learned", steps=600, seed=3))
     student.see_text(RECORDED)
     student.train()
-    student.see_text("Before training")
+    student.see_text("Written before training")
     student.see("Finished", since=600)
     rows, loss = server.rows(student.run_id), server.loss(student.run_id, 600)
     expect(student.tile("Training loss")).to_have_text(loss)
@@ -33,7 +33,7 @@ def test_a_student_trains_from_a_link_reads_what_it_writes_and_reloads(server, c
 
     expect(student.samples).to_have_text([rows[0]["sample"], rows[600]["sample"]])
     student.earlier_sample()
-    student.see_text("After step 500")
+    student.see_text("Written after step 500")
     expect(student.samples).to_have_text([rows[0]["sample"], rows[500]["sample"]])
 
     address, numbers = student.page.url, student.numbers.inner_text()
