@@ -111,7 +111,7 @@ def test_a_flood_of_one_gets_one_run_at_a_time_and_the_last_press_is_not_lost(se
 
 
 @pytest.mark.parametrize("n_tabs", [1, 12])
-def test_beside_a_flood_a_student_never_waits_and_half_of_the_server_is_left(server, n_tabs):
+def test_beside_a_flood_a_student_never_waits_and_most_of_the_server_is_left(server, n_tabs):
     tabs = [f"tab {number}" for number in range(n_tabs)]
     flood(server, tabs, seconds=5)
     server.log.clear()
@@ -120,7 +120,7 @@ def test_beside_a_flood_a_student_never_waits_and_half_of_the_server_is_left(ser
         flood(server, tabs, seconds=2)
     waits = [begun - asked for who, asked, begun in server.log if who == "student"]
     assert waits == [0] * 10
-    assert sum(map(server.begun, tabs)) * RUN <= 20 * 0.55
+    assert sum(map(server.begun, tabs)) * RUN <= 20 * 0.3
     assert all(map(server.begun, tabs))
 
 

@@ -5,8 +5,9 @@ slower machine. Who asks at a human pace never waits here, whatever a page run t
 session has asked for lately is counted, in page runs of the usual cost. Who asks again soon may,
 up to `EAGER` times, but all such questions together only ten times a second. Who asks for more
 stands in a line with all others who do: the server takes one question of that line at a time, and
-rests as long as it took of the processor while others are there. So a script in ten tabs takes no
-more of the server than a script in one, and does not begin with a burst of each.
+while others are there it rests three times as long as that took of the processor. So a script in
+ten tabs takes no more of the server than a script in one, a quarter of it at most, and does not
+begin with a burst of each.
 """
 
 import time
@@ -15,11 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-EAGER = 10.0
+EAGER = 5.0
 """Page runs in a row of one session."""
 SOON = 0.5
 """Who has asked for less than so many lately is taken at once, whatever others do."""
-EXTRA_A_SECOND, MOST_EXTRA = 10.0, 9.0
+EXTRA_A_SECOND, MOST_EXTRA = 10.0, 4.0
 """How many page runs of all sessions that ask again soon may begin a second, and how many at once.
 """
 FORGIVEN = 0.4
@@ -35,6 +36,8 @@ LEARNING = 0.05
 LONGEST = 0.5
 """Seconds that the line waits for one question: many a page run waits for a worker, and takes
 nothing meanwhile."""
+RESTS = 3.0
+"""How many times as long as such a question took of the processor the line rests after it."""
 MOST_WAITING = 4
 """Questions of one session that wait; another one then takes the place of the last of them."""
 TICKS_A_SECOND, MOST_TICKS = 6.0, 12.0
@@ -212,7 +215,8 @@ class Turns:
         """
         if self._turn and number == self._n_turns:
             self._turn = ""
-            self._later(min(took, LONGEST) if self._has_others() else 0.0, self._end_rest)
+            rest = min(RESTS * took, LONGEST) if self._has_others() else 0.0
+            self._later(rest, self._end_rest)
 
     def _end_rest(self) -> None:
         self._turn = None
