@@ -35,6 +35,7 @@ VIEWS: Mapping[str, str] = {
     **{page: f"explorer.inside.{page}" for page in READING},
     **{page: f"explorer.{page}.views" for page in ("architecture", "home")},
     "family_tree": "explorer.family.page",
+    "compare": "explorer.compare",
 }
 """Where the views of each page are listed."""
 Attack = Callable[[str], Awaitable[None]]

@@ -47,6 +47,11 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
             ":material/play_circle:",
             "Choose a model and a text, press Train, and watch it learn.",
         ),
+        "compare": Entry(
+            "Compare",
+            ":material/compare_arrows:",
+            "LLaMA against GPT-3 style: a race, a ladder, and what can be concluded.",
+        ),
     },
     "Look inside": {
         "attention": Entry(

@@ -54,9 +54,10 @@ STOPS = (
         subject=["next_tokens"],
         words={"view": "next"},
     ),
+    Stop(page="compare", title="The race", subject=["race_losses"], words={"view": "race"}),
     Stop(page="train", title="Your turn", subject=["preset"]),
 )
-"""Twenty seconds each make three minutes."""
+"""Eighteen seconds each make three minutes."""
 
 
 def offer() -> None:

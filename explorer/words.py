@@ -191,7 +191,7 @@ def _setting(name: str) -> Kind:
 INSIDE = ("attention", "rotary", "norm_and_swiglu", "generation")
 READING = ("tokens", *INSIDE)
 """Pages that read a text."""
-ALL = ("home", "family_tree", "architecture", "tokens", "train", *INSIDE)
+ALL = ("home", "family_tree", "architecture", "tokens", "train", "compare", *INSIDE)
 VIEWED = tuple(page for page in ALL if page != "train")
 """Pages of several views."""
 
@@ -213,6 +213,13 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
         "axis": (_one_of(), "Steps"),
         "log": (SWITCH, False),
         "earlier": (SWITCH, True),
+    },
+    ("compare",): {
+        "race": (_one_of(), "losses"),
+        "along": (_one_of(), "steps"),
+        "whole": (SWITCH, False),
+        "race_seed": COUNT,
+        "rungs": (_one_of(), "ladder"),
     },
     ("home",): {
         "order": (_one_of(), "gap"),

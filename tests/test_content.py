@@ -10,6 +10,7 @@ from conftest import PAGES
 from explorer import content
 from explorer.architecture import views as architecture
 from explorer.architecture.numbers import NUMBERS
+from explorer.compare import VIEWS as COMPARE_VIEWS
 from explorer.family import page as family
 from explorer.family.tree import family_tree
 from explorer.home.papers import CARDS
@@ -41,6 +42,7 @@ INSIDE = [
 INSIDE += [("architecture", view.name) for view in architecture.VIEWS]
 TOLD = [("home", view.name) for view in HOME_VIEWS]
 TOLD += [("family_tree", view.name) for view in family.VIEWS]
+TOLD += [("compare", view.name) for view in COMPARE_VIEWS]
 """Views that say what to look at and what to do, and have no formula."""
 PARTS = ["embedding", "unembedding", "residual", "dial"]
 EXAMPLES = [name for name, corpus in CORPORA.items() if isinstance(corpus, TextCorpus)]

@@ -59,6 +59,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("components", "content", "engine.server", "family", "figures", "glossary", "link"),
         *("page_list", "run_actions", "showing", "stage", "tour", "widgets", "words"),
     ),
+    "compare": (*("content", "figures", "link", "settings", "showing", "stage", "widgets"),),
     "current_model": ("content", "engine", "engine.server", "link", "session", "state", "train"),
     "navigation": ("content", "link", "page_list"),
     "share": ("link", "session"),
@@ -140,6 +141,14 @@ def test_a_figure_knows_arrays_and_plain_values_alone(path):
     libraries = {name.split(".")[0] for name in imported(path)} - PLAIN
     assert libraries <= {"numpy", "pandas", "plotly", "explorer"}
     assert all(name.startswith("explorer.figures") for name in imported(path) if "explorer" in name)
+
+
+def test_the_app_knows_of_experiments_what_needs_no_pytorch():
+    """Running and timing them is the worker's; the web server reads what has come of them."""
+    with_torch = {"tiny_llama.comparing.running", "tiny_llama.comparing.pace"}
+    for path in (ROOT / "explorer").rglob("*.py"):
+        if "worker" not in path.parts:
+            assert not with_torch & set(imported(path)), path
 
 
 def test_pages_are_thin():

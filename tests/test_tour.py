@@ -20,14 +20,17 @@ TITLES = {
     "rotary": "Rotary embeddings",
     "norm_and_swiglu": "Norm and SwiGLU",
     "generation": "Generation",
+    "compare": "Compare",
     "train": "Train",
 }
+"""The pages at which it stops; not all do have a stop."""
 
 
 MODULES = {
     "home": "explorer.home.views",
     "family_tree": "explorer.family.page",
     "architecture": "explorer.architecture.views",
+    "compare": "explorer.compare",
 }
 
 
@@ -62,7 +65,7 @@ def stands_at(app, number):
 
 def test_the_stops_are_pages_and_views_that_exist_each_told_in_a_sentence_or_two():
     assert [stop.page for stop in STOPS] == list(TITLES)
-    assert sorted(TITLES) == PAGES
+    assert set(TITLES) <= set(PAGES)
     for stop in STOPS:
         known = views_of(stop.page) if stop.words else {}
         assert all(word in known for word in stop.words.values())
@@ -77,8 +80,8 @@ def test_a_paper_leads_to_a_view_that_exists():
             assert card.touch.link["view"] in views_of(card.touch.page)
 
 
-def test_nine_stops_of_twenty_seconds_make_three_minutes():
-    assert len(STOPS) * 20 == 3 * 60
+def test_stops_of_eighteen_seconds_make_three_minutes():
+    assert len(STOPS) * 18 == 3 * 60
 
 
 def test_the_tour_goes_forward_and_back_through_all_stops_and_ends_on_train():
@@ -101,7 +104,7 @@ def test_a_link_opens_at_its_stop(number):
 
 def test_a_stop_that_there_is_not_is_left_out_of_page_and_link():
     app = open_page("home")
-    for word in ("0", "10", "99", "-1", "x", "", "01", "1.0", "<b>"):
+    for word in ("0", "11", "99", "-1", "x", "", "01", "1.0", "<b>"):
         go_back(app, tour=word)
         assert not {"tour_next", "tour_go"} & keys(app)
         assert "tour" not in app.query_params

@@ -17,6 +17,8 @@ from explorer.architecture.accelerators import USUAL, accelerators
 from explorer.architecture.assumptions import Serving
 from explorer.architecture.block import code_of
 from explorer.architecture.components import SLOTS, is_taken, titles, value_of
+from explorer.compare import ladder
+from explorer.compare.recorded import recorded
 from explorer.family.filtering import Filter
 from explorer.family.tree import family_tree
 from explorer.home import meaning, papers
@@ -239,3 +241,27 @@ def test_another_norm_changes_a_few_lines_of_the_script():
     ast.parse("\n".join(after))
     changed = [line for line in difflib.ndiff(before, after) if line[0] in "+-"]
     assert 0 < len(changed) < 0.2 * len(before)
+
+
+# Compare, on what was recorded.
+
+is_recorded = pytest.mark.skipif(not content.RECORDED.is_dir(), reason="nothing was recorded yet")
+
+
+@is_recorded
+@holds("compare", "race")
+def test_gpt_3_style_has_a_best_rate_of_its_own_and_looks_worse_at_llamas():
+    results = recorded("race").results
+    llama, gpt3 = results.side("llama"), results.side("gpt3")
+    assert llama.learning_rate != gpt3.learning_rate
+    there = gpt3.trials[llama.learning_rate]
+    assert there is None or there > gpt3.trials[gpt3.learning_rate]
+
+
+@is_recorded
+@holds("compare", "ladder")
+def test_some_rung_brings_another_amount_in_the_opposite_order():
+    there, back = (ladder.gains(recorded(n).results) for n in ("ladder", "ladder-backwards"))
+    assert set(there) == set(back)
+    assert any(abs(there[each].value - back[each].value) > 0.01 for each in there)
+    assert list(ladder.ORDERS)[1] == "ladder-backwards"

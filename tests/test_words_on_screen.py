@@ -7,6 +7,7 @@ from conftest import PAGES, ROOT, open_page, prose
 from test_glossary import explained, shown
 from test_sentences import too_long
 
+from explorer import compare
 from explorer.architecture import views as architecture
 from explorer.family import page as family
 from explorer.home import views as home
@@ -15,6 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("app_engine")]
 INSIDE = [page for page in PAGES if (ROOT / "explorer" / "inside" / page).is_dir()]
 VIEWS = {page: import_module(f"explorer.inside.{page}").VIEWS for page in INSIDE}
 VIEWS |= {"architecture": architecture.VIEWS, "family_tree": family.VIEWS, "home": home.VIEWS}
+VIEWS |= {"compare": compare.VIEWS}
 OPENED = [(page, {"view": view.name}) for page, views in VIEWS.items() for view in views]
 OPENED += [("train", {})]
 

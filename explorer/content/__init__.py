@@ -11,6 +11,8 @@ from typing import Any
 HERE = Path(__file__).parent
 MARK = HERE / "pictures" / "mark.svg"
 """The app's own mark."""
+RECORDED = HERE / "recorded"
+"""Experiments that were run once, a folder each, with thinned logs: `experiments/record.py`."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"*`])")
 
 

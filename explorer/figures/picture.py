@@ -11,6 +11,10 @@ import plotly.graph_objects as go
 
 from explorer.figures.labels import plotted, visible
 
+THEME = tuple(f"#{number:06}" for number in range(1, 7))
+"""The theme's first colours, which differ, for what belongs together over several traces: Streamlit
+puts the page's own, light or dark, in their place."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:

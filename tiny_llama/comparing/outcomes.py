@@ -1,14 +1,15 @@
 """What the runs of an experiment have come to, read from their folders without PyTorch."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from tiny_llama.comparing.plan import MEASURES, Plan, Run
 from tiny_llama.errors import CheckpointError
 from tiny_llama.files import read_sealed, write_sealed
-from tiny_llama.metrics import read_metrics
+from tiny_llama.metrics import SAMPLE, read_metrics
 from tiny_llama.setup import SETUP, changes, changes_in_words, load_setup
 
 DIVERGED = "diverged.json"
@@ -28,6 +29,10 @@ class Outcome:
     is_done: bool
     diverged_at: int | None = None
     """The step at which it ended by diverging."""
+    elapsed: Mapping[int, float] = field(default_factory=dict)
+    """Seconds of training until each look."""
+    samples: Mapping[int, str] = field(default_factory=dict)
+    """What it wrote, by the step after which it did."""
 
     @property
     def is_over(self) -> bool:
@@ -63,13 +68,17 @@ def read_outcome(folder: Path, run: Run, measure: str) -> Outcome:
     rows = read_metrics(place)
     curve = {row["step"]: row[measure] for row in rows if row.get(measure) is not None}
     at = read_sealed(place / DIVERGED, ("step", "why")) if (place / DIVERGED).is_file() else {}
+    seconds = list(accumulate((row.get("seconds", 0.0) for row in rows), initial=0.0))
+    elapsed = {row["step"]: so_far for row, so_far in zip(rows, seconds[1:], strict=True)}
     return Outcome(
         run=run,
         steps_done=max((row["step"] for row in rows), default=0),
         curve=curve,
-        seconds=sum(row.get("seconds", 0.0) for row in rows),
+        seconds=seconds[-1],
         is_done=steps in curve,
         diverged_at=at.get("step"),
+        elapsed={step: elapsed[step] for step in curve},
+        samples={row["step"]: row[SAMPLE] for row in rows if SAMPLE in row},
     )
 
 

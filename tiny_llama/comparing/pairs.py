@@ -70,6 +70,17 @@ def paired_difference(
     )
 
 
+def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Compute the mean of what runs came to, and the ends of its 95% interval.
+
+    Returns:
+        The ends are infinite for one run alone; for none, all is NaN.
+    """
+    mean, sd = _mean_and_sd(np.array(values))
+    half = _half_width(sd, len(values))
+    return mean, mean - half, mean + half
+
+
 def _mean_and_sd(d: np.ndarray) -> tuple[float, float]:
     return (float(d.mean()) if len(d) else nan), (float(d.std(ddof=1)) if len(d) > 1 else nan)
 

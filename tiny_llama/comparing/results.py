@@ -63,8 +63,31 @@ class Results:
     plan: Plan
     sides: tuple[SideResult, ...]
     comparisons: tuple[Comparison, ...]
-    n_over: int
-    """Runs that are done or have diverged, of `plan.n_runs`."""
+    trials: tuple[Outcome, ...]
+    """What the runs that try learning rates have come to."""
+    runs: tuple[Outcome, ...]
+    """What the runs that count have come to: those of sides whose learning rate is known."""
+
+    @property
+    def n_over(self) -> int:
+        """How many runs are done or have diverged, of `plan.n_runs`."""
+        return sum(each.is_over for each in (*self.trials, *self.runs))
+
+    def side(self, name: str) -> SideResult:
+        """Give what a side has come to.
+
+        Raises:
+            KeyError: if there is none of that name.
+        """
+        return {side.name: side for side in self.sides}[name]
+
+    def runs_of(self, side: str) -> list[Outcome]:
+        """List the runs of a side that count, by seed."""
+        return _of(side, self.runs)
+
+    def trials_of(self, side: str) -> list[Outcome]:
+        """List the runs of a side that try learning rates, from the lowest rate up."""
+        return _of(side, self.trials)
 
 
 def read_results(folder: Path, plan: Plan) -> Results:
@@ -82,7 +105,8 @@ def read_results(folder: Path, plan: Plan) -> Results:
         plan=plan,
         sides=tuple(sides.values()),
         comparisons=tuple(_comparisons(plan, runs)),
-        n_over=sum(each.is_over for each in (*trials, *runs)),
+        trials=tuple(trials),
+        runs=tuple(runs),
     )
 
 

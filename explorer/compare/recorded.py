@@ -1,0 +1,61 @@
+"""Experiments that were run once, by a script, and come with the app."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import streamlit as st
+
+from explorer import content
+from explorer.figures.amounts import in_time
+from tiny_llama.comparing.plan import read_plan
+from tiny_llama.comparing.results import Results, read_results
+from tiny_llama.files import read_json
+
+ABOUT = "recorded.json"
+"""What an experiment's folder says of its recording: day, machine, versions, seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """An experiment that was run once."""
+
+    name: str
+    """Of its folder, and of its file in `experiments/`."""
+    results: Results
+    about: Mapping[str, Any]
+    """As `recorded.json` has it."""
+
+
+@cache
+def recorded(name: str) -> Recorded:
+    """Give a recorded experiment by its name; it is read once.
+
+    Raises:
+        UserError: if it is not there, or damaged.
+    """
+    folder = content.RECORDED / name
+    return Recorded(
+        name=name,
+        results=read_results(folder, read_plan(folder)),
+        about=read_json(folder / ABOUT),
+    )
+
+
+def say_recorded(*experiments: Recorded) -> None:
+    """Say that what is shown was recorded: when, where, how long it took, how to run it again."""
+    st.caption(_how_recorded(experiments))
+
+
+def _how_recorded(experiments: Sequence[Recorded]) -> str:
+    abouts = [each.about for each in experiments]
+    n_over, n_runs, seconds = (
+        sum(each[name] for each in abouts) for name in ("n_over", "n_runs", "seconds")
+    )
+    name, about = experiments[-1].name, abouts[-1]
+    return (
+        f":material/history: **Recorded** on {about['date']}: {n_over:,} of {n_runs:,} runs in "
+        f"{in_time(seconds)}, on one thread of {content.escaped(str(about['processor']))}. To run "
+        f"it again: `python -m tiny_llama sweep experiments/{name}.toml --out my-{name}`"
+    )

@@ -1,0 +1,36 @@
+"""The Compare page in a real browser: every view, light and dark, wide and narrow; choices."""
+
+import re
+
+import pytest
+from app_in_browser import SCREENS, check_views, settle
+from playwright.sync_api import expect
+
+from explorer.compare import VIEWS
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("screen", list(SCREENS))
+def test_every_view_of_compare_can_be_used_by_everybody(browser, server, screen):
+    check_views(browser, server, "compare", VIEWS, screen)
+
+
+def test_the_race_is_drawn_along_another_axis_and_found_again_by_the_link(come):
+    student = come("/compare")
+    chart = student.page.locator(".st-key-picture").get_by_test_id("stPlotlyChart")
+    expect(chart).to_contain_text("Step")
+    student.page.get_by_role("radio", name="FLOPs", exact=True).click()
+    student.see_link(along="flops")
+    expect(chart).to_contain_text("Operations (FLOP)")
+    student.page.reload()
+    expect(chart).to_contain_text("Operations (FLOP)")
+
+
+def test_a_side_of_the_race_opens_on_train(come):
+    student = come("/compare")
+    settle(student)
+    student.press("Open both")
+    student.page.get_by_role("link", name="Train GPT-3 style as here").click()
+    expect(student.page).to_have_title(re.compile("^Train"))
+    student.see_link(preset="tiny-gpt3")
