@@ -67,6 +67,7 @@ def _names(run: Run | None) -> dict[str, str]:
     names |= {name: f"{name}, shipped" for name in PRETRAINED}
     if run and run.id not in names:
         whose = "hidden" if session.is_mine(run) else "somebody else's"
+        whose = "of an experiment" if run.experiment else whose
         names = {run.id: f"{session.run_name(run)}, {whose}"} | names
     return names
 

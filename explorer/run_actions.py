@@ -73,7 +73,8 @@ def messages(run: Run) -> None:
 def buttons(run: Run, wanted: Wanted | None) -> None:
     """Offer what is done with a run as it goes on, to its owner, or to lay somebody else's over."""
     if session.is_mine(run):
-        _steer(run)
+        if not run.experiment:  # which steers all its runs together
+            _steer(run)
         if wanted:
             _restart(run, wanted)
     elif run.status != RunState.RECORDED:
@@ -89,7 +90,7 @@ def more(run: Run) -> None:
             _take_settings(run)
         _stop_all()
         _downloads(run)
-        if session.is_mine(run):
+        if session.is_mine(run) and not run.experiment:
             _delete(run)
 
 
@@ -187,7 +188,7 @@ def _restart(run: Run, wanted: Wanted) -> None:
     """Stop this run, if it still goes, and start anew with what the widgets say now."""
 
     def restart() -> None:
-        if run.is_live:
+        if run.is_live and not run.experiment:
             _stop(run)
         start(wanted)
 

@@ -16,6 +16,7 @@ from explorer.engine.limits import OWN
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.caretaker import Caretaker
+from explorer.engine.server.experiments import Experiments
 from explorer.engine.server.registry import Registry
 from tiny_llama.errors import CheckpointError
 
@@ -34,8 +35,9 @@ class Bench:
     def __init__(self, folder, seconds):
         self.folder, self.registry = folder, Registry()
         dispatch = SimpleNamespace(let_in=lambda: None)
+        experiments = Experiments(self.registry, dispatch, folder=folder, limits=OWN)
         self.caretaker = Caretaker(
-            self.registry, dispatch, folder=folder, limits=OWN, seconds=seconds
+            *(self.registry, dispatch, experiments), folder=folder, limits=OWN, seconds=seconds
         )
 
     def add(self, status=RunState.RUNNING):

@@ -10,6 +10,7 @@ from explorer.engine.run_state import RunState
 from explorer.engine.worker import live_runs
 from explorer.engine.worker.live_runs import (
     LEAST_LOOK,
+    MOST_AHEAD,
     NEWS_SECONDS,
     SLICE_SECONDS,
     LiveRun,
@@ -82,10 +83,22 @@ def runs(told):
 
 
 def add(
-    runs, clock, name, seconds, *, steps=10_000, used=0.0, look=(), untrained=None, student=None
+    runs,
+    clock,
+    name,
+    seconds,
+    *,
+    steps=10_000,
+    used=0.0,
+    look=(),
+    untrained=None,
+    student=None,
+    group="",
 ):
     runs._runs[name] = LiveRun(
         id=name,
+        group=group,
+        is_compared=bool(group),
         student=student or f"student of {name}",
         trainer=FakeTrainer(clock, seconds, steps, look=look),
         recorder=FakeRecorder(),
@@ -120,6 +133,35 @@ def test_students_have_the_same_time_however_many_runs_they_have(runs, clock):
     steps = [run.trainer.next_step for run in many]
     assert one.trainer.next_step == pytest.approx(sum(steps), abs=6)
     assert max(steps) - min(steps) <= 6
+
+
+def test_runs_of_a_group_go_in_step_however_long_their_steps_are(runs, clock):
+    quick = add(runs, clock, "quick", 0.001, student="one", group="seed 0")
+    slow = add(runs, clock, "slow", 0.02, student="one", group="seed 0")
+    other = add(runs, clock, "other", 0.001, student="one", group="seed 1")
+    for _ in range(300):
+        runs.train_a_slice()
+        assert abs(quick.trainer.next_step - slow.trainer.next_step) <= MOST_AHEAD
+    assert slow.trainer.next_step > 100
+    assert other.trainer.next_step > 3 * slow.trainer.next_step  # it goes at its own pace
+
+
+def test_a_run_waits_for_none_that_has_ended_or_stands_still(runs, clock):
+    quick, slow, third = (
+        add(runs, clock, name, 0.01, student="one", group="seed 0", steps=steps)
+        for name, steps in (("quick", 10_000), ("slow", 5), ("third", 10_000))
+    )
+    ask(runs, "pause", "third")
+    for _ in range(100):
+        runs.train_a_slice()
+    assert slow.trainer.is_done
+    assert quick.trainer.next_step > 100
+    ask(runs, "resume", "third")
+    before = quick.trainer.next_step
+    for _ in range(10):
+        runs.train_a_slice()
+    assert quick.trainer.next_step == before  # until the one that was away has caught up
+    assert third.trainer.next_step > 40
 
 
 def test_a_run_that_comes_back_does_not_make_up_for_its_pause(runs, clock):

@@ -58,6 +58,8 @@ SAMPLES = {
     "rows": [{"step": 1, "loss": 2.5}],
     "measured": {"weights": 5},
     "is_measured": True,
+    "is_compared": True,
+    "group": "abcdefgh.0",
     "question": 3,
     "student": "0f" * 32,
     "blame": 0.5,

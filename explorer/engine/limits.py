@@ -6,12 +6,15 @@ overrules it.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from math import inf
 from pathlib import Path
 
 from explorer.engine.machine import memory_bytes
+from tiny_llama.comparing.durations import in_words
+from tiny_llama.comparing.plan import Plan, Side
 from tiny_llama.cost import count_parameters, training_flops
 from tiny_llama.errors import ConfigError, TextError
 from tiny_llama.peak import lasting_bytes, step_bytes
@@ -74,6 +77,18 @@ class Limits:
     live_runs_a_student: int
     """Runs that train or wait at once: enough to compare, too few to crowd others out."""
 
+    # One student's experiments.
+    live_experiments_a_student: int
+    """That go on at once."""
+    experiment_runs: int
+    """In one experiment."""
+    experiment_runs_at_once: int
+    """That go on at once in one experiment: the memory has to hold them beside those of others."""
+    experiment_seconds: float
+    """That one experiment would take here alone; beside others it has its student's share."""
+    unwatched_experiment_seconds: float
+    """An experiment that nobody looks at pauses after this."""
+
     # The whole app.
     training_bytes: int
     """All that runs in memory hold together, and the largest step of any of them."""
@@ -112,6 +127,11 @@ SHARED = Limits(
     text_bytes=1_000_000,
     learning=Apart(most_characters=300_000, most_bytes=64_000_000, most_seconds=30),
     live_runs_a_student=3,
+    live_experiments_a_student=1,
+    experiment_runs=48,  # a ladder of seven rungs with three rates and three seeds has 42
+    experiment_runs_at_once=8,
+    experiment_seconds=1800,
+    unwatched_experiment_seconds=1800,
     training_bytes=200_000_000,  # fifty default runs; `limits` fits it to the memory
     starts_a_minute=12,
     looked_at_bytes=16_000_000,  # twenty default models
@@ -134,6 +154,11 @@ OWN = Limits(
     text_bytes=5_000_000,
     learning=Apart(most_characters=5_000_000, most_bytes=1_000_000_000, most_seconds=120),
     live_runs_a_student=12,
+    live_experiments_a_student=3,
+    experiment_runs=500,
+    experiment_runs_at_once=16,
+    experiment_seconds=24 * 3600,
+    unwatched_experiment_seconds=inf,  # it may go on over night
     training_bytes=2_000_000_000,
     starts_a_minute=60,
     looked_at_bytes=100_000_000,
@@ -199,6 +224,38 @@ def check_lent(setup: Setup) -> None:
             f"The model has {n_parameters:,} parameters; at most {MOST_LENT_PARAMETERS:,} can come "
             f"back from a browser: choose less, or let it train on the server."
         )
+
+
+def check_experiment(plan: Plan, seconds: Mapping[str, float]) -> None:
+    """Refuse an experiment of which this app cannot carry all.
+
+    Args:
+        plan: the experiment; each of its runs is checked by itself as it is started.
+        seconds: how long a run of each side takes here, alone.
+
+    Raises:
+        ConfigError: with every number, and how long it would take.
+    """
+    here, n_runs = limits(), plan.n_runs
+    in_all = n_runs / len(plan.sides) * sum(seconds.values())
+    n_bytes = n_runs / len(plan.sides) * sum(map(_folder_bytes, plan.sides.values()))
+    if (
+        n_runs > here.experiment_runs
+        or in_all > here.experiment_seconds
+        or n_bytes > here.student_bytes
+    ):
+        raise ConfigError(
+            f"This experiment is {n_runs:,} runs, which would take {in_words(in_all)} and "
+            f"{n_bytes / 1e6:,.0f} MB of the disk; one student may have "
+            f"{here.experiment_runs:,} runs, {in_words(here.experiment_seconds)} and "
+            f"{here.student_bytes / 1e6:,.0f} MB {here.place}: take fewer seeds, rates or steps."
+        )
+
+
+def _folder_bytes(side: Side) -> int:
+    """Count the bytes of a run folder: two checkpoints, and snapshots of half precision."""
+    n_parameters = count_parameters(side.setup.model)
+    return n_parameters * (2 * 12 + 2 * side.setup.training.n_snapshots)
 
 
 def check_text(text: str) -> None:

@@ -112,6 +112,11 @@ class Start(Request[Started | AlreadyDone]):
     """How it stands then: running or paused."""
     is_measured: bool = False
     """Whether it is known already what the run really takes."""
+    is_compared: bool = False
+    """Whether it is a run of an experiment: then its untrained model is looked at first, and its
+    folder says so if it diverges."""
+    group: str = ""
+    """With the others of this group it goes in step; empty: with none."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,6 +78,10 @@ class Run:
     """In seconds since 1970."""
     parent: str = ""
     """The run that this one was forked from or is a change of; empty: none."""
+    experiment: str = ""
+    """The experiment that it is one run of, and that steers it; empty: of none."""
+    group: str = ""
+    """With the other runs of this group it goes in step; empty: with none."""
     name: str = ""
     """What its student calls it; empty: nothing of its own."""
     mark: Mark = Mark.NONE

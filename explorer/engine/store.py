@@ -1,7 +1,8 @@
 """Run folders on this machine: where they are, what they say of themselves, and when they go.
 
 What training writes is the library's (`tiny_llama.checkpoint`); the server adds `run.json`: whose
-run it is, how it was started, and how it stands. No name is ever a path from a user.
+run it is, how it was started, and how it stands. An experiment is a folder of run folders, to which
+the server adds `state.json`. No name is ever a path from a user.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ import re
 import secrets
 import shutil
 import stat
+import sys
 import tempfile
 import time
 import zipfile
@@ -24,16 +26,21 @@ from typing import Any
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from explorer.engine.experiment import Experiment, ExperimentState, run_id_of
 from explorer.engine.run import BROWSER, SERVER, Mark, Run
 from explorer.engine.run_state import RunState
+from tiny_llama.comparing.plan import EXPERIMENT, read_plan, write_plan
+from tiny_llama.corpora.own_text import MOST_BYTES
 from tiny_llama.errors import CheckpointError, UserError
-from tiny_llama.files import read_json, read_sealed, write_sealed, write_whole, writing
+from tiny_llama.files import read_bytes, read_json, read_sealed, write_sealed, write_whole, writing
 from tiny_llama.metrics import METRICS, Row, check_metrics
 from tiny_llama.run_lock import LOCK
 from tiny_llama.setup import BEFORE, SNAPSHOTS, TEXT, Setup, changes, load_setup, write_setup
 
 RECORD, RECORD_BEFORE = "run.json", "run.before.json"
 """What the server knows of a run, and what it knew one change earlier, in case that is damaged."""
+STATE, STATE_BEFORE = "state.json", "state.before.json"
+"""The same of an experiment."""
 NAME = "name.txt"
 """What its student calls a run."""
 MARK = "mark.txt"
@@ -51,6 +58,14 @@ _KEPT = {
     "step": int,
     "measured": dict,
     "place": str,
+}
+_KEPT_OF_EXPERIMENT = {
+    "owner": str,
+    "text_owner": str,
+    "created": float | int,
+    "state": str,
+    "message": str,
+    "seconds": dict,
 }
 
 
@@ -112,13 +127,22 @@ def _claim(folder: Path) -> bool:
 _CLAIMS: dict[Path, BaseFileLock] = {}
 
 
-def write_text(run: Run, text: str) -> None:
-    """Keep the student's own text in the run's folder, where the worker finds it.
+def write_text(run: Run | Experiment, text: str) -> None:
+    """Keep the student's own text in a folder, where the worker finds it.
 
     Raises:
         CheckpointError: if the disk is full or the folder cannot be written.
     """
     write_whole(run.folder / TEXT, text.encode())
+
+
+def copy_text(experiment: Experiment, run: Run) -> None:
+    """Put the student's own text of an experiment into the folder of one of its runs.
+
+    Raises:
+        CheckpointError: if it is missing, the disk is full or the folder cannot be written.
+    """
+    write_whole(run.folder / TEXT, read_bytes(experiment.folder / TEXT, MOST_BYTES))
 
 
 def write_name(run: Run) -> None:
@@ -165,14 +189,93 @@ def write_record(run: Run) -> None:
 
 
 def read_runs(folder: Path) -> Iterator[Run]:
-    """Find the runs that an earlier server left, without their history.
+    """Find the runs that an earlier server left, without their history; not those of experiments.
 
     Of one that cannot be read there is what can be known: whose it is, and what is wrong with it.
     """
     for each in folder.iterdir():
-        has_record = any((each / name).is_file() for name in (RECORD, RECORD_BEFORE))
-        if is_run_id(each.name) and has_record:
-            yield _read_run(each)
+        if is_run_id(each.name) and _has_record(each):
+            yield _read_run(each, each.name)
+
+
+def _has_record(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (RECORD, RECORD_BEFORE))
+
+
+# Experiments.
+
+
+def write_new_experiment(experiment: Experiment, text: str | None) -> None:
+    """Write the plan of an experiment, the text that its runs learn from, and its record.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written.
+    """
+    with writing(experiment.folder):
+        experiment.folder.mkdir(mode=0o700, parents=True)
+    write_plan(experiment.folder, experiment.plan)
+    if text is not None:
+        write_text(experiment, text)
+    write_state(experiment)
+
+
+def write_state(experiment: Experiment) -> None:
+    """Keep what the server knows of an experiment and its plan and runs do not say.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written.
+    """
+    record = {name: getattr(experiment, name) for name in _KEPT_OF_EXPERIMENT}
+    folder = experiment.folder
+    write_sealed(folder / STATE, record, before=folder / STATE_BEFORE)
+
+
+def read_experiments(folder: Path) -> Iterator[Experiment]:
+    """Find the experiments that an earlier server left, with their runs; none that is damaged.
+
+    What cannot be read stays where it is until it is cleared away as old.
+    """
+    for each in folder.iterdir():
+        if is_run_id(each.name) and (each / EXPERIMENT).is_file():
+            try:
+                yield _read_experiment(each)
+            except UserError as error:
+                sys.stderr.write(f"engine: the experiment {each.name} cannot be read: {error}\n")
+
+
+def _read_experiment(folder: Path) -> Experiment:
+    try:
+        record = _checked_state(folder / STATE)
+    except CheckpointError:
+        record = _checked_state(folder / STATE_BEFORE)
+    experiment = Experiment(
+        id=folder.name,
+        plan=read_plan(folder),
+        folder=folder,
+        **record | {"state": ExperimentState(record["state"])},
+    )
+    if missing := set(experiment.plan.sides) - set(experiment.seconds):
+        raise CheckpointError(f"{STATE} says nothing of {min(missing)}.")
+    for planned in experiment.planned:
+        place = folder / planned.name
+        if _has_record(place):
+            run = _read_run(place, run_id_of(folder.name, planned.name))
+            run.experiment = experiment.id
+            experiment.runs[planned.name] = run
+    return experiment
+
+
+def _checked_state(path: Path) -> dict[str, Any]:
+    record = read_sealed(path, _KEPT_OF_EXPERIMENT)
+    kinds = _KEPT_OF_EXPERIMENT.items()
+    wrong = [name for name, kind in kinds if not isinstance(record.get(name), kind)]
+    if not wrong and record["state"] not in list(ExperimentState):
+        wrong = ["state"]
+    if not wrong and not all(isinstance(each, float | int) for each in record["seconds"].values()):
+        wrong = ["seconds"]
+    if wrong:
+        raise CheckpointError(f"{path.name} is damaged: {wrong[0]!r} is missing or wrong.")
+    return record
 
 
 def load_wanted_setup(folder: Path) -> Setup:
@@ -335,21 +438,21 @@ def _who_has_too_much(
     return max(may_give, key=lambda owner: sizes[owner], default=None)
 
 
-def touch(run: Run) -> None:
-    """Note that somebody cares about a run, so that it is not cleared away as old."""
+def touch(one: Run | Experiment) -> None:
+    """Note that somebody cares about it, so that it is not cleared away as old."""
     with suppress(OSError):
-        os.utime(run.folder / RECORD)
+        os.utime(one.folder / (RECORD if isinstance(one, Run) else STATE))
 
 
-def _read_run(folder: Path) -> Run:
+def _read_run(folder: Path, run_id: str) -> Run:
     try:
         record, damage = _read_record(folder)
         setup = _likely_setup(folder, Setup.from_dict(record["setup"]))
     except UserError as error:
-        return _unreadable(folder, error)
+        return _unreadable(folder, run_id, error)
     kept = {name: record[name] for name in _KEPT} | {"status": RunState(record["status"])}
     kept |= {"name": _read_name(folder), "mark": _read_mark(folder)}
-    return Run(id=folder.name, setup=setup, folder=folder, record_damage=damage, **kept)
+    return Run(id=run_id, setup=setup, folder=folder, record_damage=damage, **kept)
 
 
 def _likely_setup(folder: Path, recorded: Setup) -> Setup:
@@ -404,11 +507,11 @@ def _checked_record(path: Path) -> dict[str, Any]:
     return record
 
 
-def _unreadable(folder: Path, error: UserError) -> Run:
+def _unreadable(folder: Path, run_id: str, error: UserError) -> Run:
     """Give a run that can only be listed with the reason, and deleted by whose it seems to be."""
     owners = [_owner_in(folder / name) for name in (RECORD, RECORD_BEFORE)]
     return Run(
-        id=folder.name,
+        id=run_id,
         setup=Setup(),
         owner=next(filter(None, owners), ""),
         folder=folder,
@@ -433,11 +536,11 @@ def _likely_text_owner(record: Mapping[str, Any]) -> str:
 
 
 def _use(folder: Path) -> FolderUse:
-    record = folder / RECORD
+    records = [path for path in (folder / RECORD, folder / STATE) if path.is_file()]
     return FolderUse(
         name=folder.name,
         n_bytes=sum(path.stat().st_size for path in _files(folder)),
-        touched=(record if record.is_file() else folder).stat().st_mtime,
+        touched=max(path.stat().st_mtime for path in (records or [folder])),
     )
 
 

@@ -81,6 +81,7 @@ ANALYSES: Mapping[str, Analysis] = {
     ),
     "norms": Analysis(where="tiny_llama.analyses.norms:norms"),
     "norm_times": Analysis(where="tiny_llama.analyses.norm_times:norm_times", needs_model=False),
+    "pace": Analysis(where="tiny_llama.analyses.pace:pace", needs_model=False),
     "stream": Analysis(where="tiny_llama.analyses.stream:stream"),
     "placement": Analysis(where="tiny_llama.analyses.placement:placement"),
     "activations": Analysis(where="tiny_llama.analyses.activations:activations", needs_model=False),

@@ -14,6 +14,7 @@ from tiny_llama.commands.compare import print_results
 from tiny_llama.commands.printing import print_json
 from tiny_llama.commands.sign_of_life import sign_of_life
 from tiny_llama.commands.stopping import stop_between_pieces
+from tiny_llama.comparing.durations import in_words
 from tiny_llama.comparing.outcomes import Outcome, as_plain, read_outcomes
 from tiny_llama.comparing.pace import seconds_a_run, seconds_done, seconds_of_all
 from tiny_llama.comparing.plan import EXPERIMENT, Plan, read_plan, write_plan
@@ -171,13 +172,6 @@ def _tell(
         return
     final = "diverged" if outcome.final is None else f"{outcome.final:.4f}"
     bar.set_postfix_str(f"{n_over}/{n_runs} runs, {outcome.run.name}: {final}")
-
-
-def in_words(seconds: float) -> str:
-    """Say a time as people do."""
-    if seconds < 90:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 SWEEP = Command(

@@ -45,7 +45,8 @@ class Admission:
         Raises:
             EngineError: if they have.
         """
-        n_moving = sum(run.owner == owner for run in self._registry.moving())
+        own = [run for run in self._registry.moving() if run.owner == owner]
+        n_moving = sum(not run.experiment for run in own)  # those of experiments count as such
         if n_moving >= self.limits.live_runs_a_student:
             raise EngineError(
                 f"You have {n_moving} run{'s' * (n_moving > 1)} going, the most that one student "

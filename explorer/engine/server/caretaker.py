@@ -6,11 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from explorer.engine import store
+from explorer.engine.experiment import Experiment
 from explorer.engine.limits import Limits
 from explorer.engine.messages import Control, Unload
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.dispatch import Dispatch
+from explorer.engine.server.experiments import Experiments
 from explorer.engine.server.registry import Registry
 from tiny_llama.errors import UserError
 
@@ -26,6 +28,7 @@ class Caretaker:
     Args:
         registry: the runs.
         dispatch: the way to their workers.
+        experiments: those that have runs.
         folder: where run folders are.
         limits: how long runs may be unseen, and how much of them is kept.
         seconds: how often it looks; what has to be written down is, at once.
@@ -35,13 +38,14 @@ class Caretaker:
         self,
         registry: Registry,
         dispatch: Dispatch,
+        experiments: Experiments,
         *,
         folder: Path,
         limits: Limits,
         seconds: float = CARE_SECONDS,
     ) -> None:
         self.limits = limits
-        self._registry, self._dispatch = registry, dispatch
+        self._registry, self._dispatch, self._experiments = registry, dispatch, experiments
         self._folder, self._seconds = folder, seconds
         self._closed = threading.Event()
         self._records = threading.Lock()
@@ -72,6 +76,12 @@ class Caretaker:
         with self._records:
             store.delete_folder(run.folder)
 
+    def delete_experiment(self, experiment: Experiment) -> None:
+        """Forget an experiment, and its runs with all that is in their folders."""
+        self._experiments.remove(experiment.id)
+        with self._records:
+            store.delete_folder(experiment.folder)
+
     def clear_old_runs(self) -> None:
         """Delete the run folders that are too old or too much, but none that somebody looks at.
 
@@ -82,16 +92,21 @@ class Caretaker:
         for run in runs:
             if run.is_moving or now - run.seen_at < self.limits.unwatched_seconds:
                 store.touch(run)
+        looked_at = self._experiments.busy(now - self.limits.unwatched_seconds)
+        for experiment in looked_at:
+            store.touch(experiment)
         busy = {run.id for run in runs if run.worker or run.is_moving}
+        busy |= {experiment.id for experiment in looked_at}
         for name in store.to_clear(
             store.folder_uses(self._folder),
-            owners={run.id: run.owner for run in runs},
+            owners={run.id: run.owner for run in runs} | self._experiments.owners(),
             busy=busy,
             most_bytes=self.limits.folder_bytes,
             most_seconds=self.limits.forgotten_seconds,
             student_bytes=self.limits.student_bytes,
         ):
-            if self._registry.remove(name, only_idle=True):
+            all_of_its_kind = self._experiments if name in self._experiments else self._registry
+            if all_of_its_kind.remove(name, only_idle=True):
                 with self._records:
                     store.delete_folder(self._folder / name)
 
@@ -105,6 +120,7 @@ class Caretaker:
             self.save()
             self._look_after_workers()
             self._dispatch.let_in()
+            self._experiments.take_care()
             for run in self._registry.all():
                 with suppress(UserError):
                     self._look_after(run)
@@ -128,7 +144,8 @@ class Caretaker:
         """Let what nobody looks at pause, and leave the memory."""
         now, unwatched = time.monotonic(), self.limits.unwatched_seconds
         unseen = now - run.seen_at
-        if run.status is RunState.RUNNING and unseen > unwatched:
+        is_unwatched = unseen > unwatched and not run.experiment  # which is looked after as one
+        if run.status is RunState.RUNNING and is_unwatched:
             self._dispatch.pool.ask(Control(run=run.id, action="pause"), run.worker)
             why = (
                 f"Paused, since nobody looked at it for {unwatched / 60:.0f} minutes; press Go on."

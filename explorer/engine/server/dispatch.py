@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import TypeVar
 
 from explorer.engine.messages import (
@@ -65,7 +66,8 @@ class Dispatch:
                     self._notes[run.id] = note
                     self.say_places()
                 return
-            worker = self.pool.idlest([other.worker for other in self._registry.moving()])
+            moving = self._registry.moving()
+            worker = _beside(run, moving) or self.pool.idlest([each.worker for each in moving])
             if self._registry.launch(run, worker):
                 start = Start(
                     run=run.id,
@@ -73,6 +75,8 @@ class Dispatch:
                     folder=str(run.folder),
                     state=state,
                     is_measured=bool(run.measured),
+                    is_compared=bool(run.experiment),
+                    group=run.group,
                 )
                 worker.ask(start, lambda answer: self._note_start(run, worker, answer, note))
 
@@ -121,6 +125,11 @@ class Dispatch:
         if worker is not None or (worker := self._steer_from_folder(run, action)):
             control = Control(run=run.id, student=run.owner, action=action)
             self.pool.ask(control, worker)
+
+    def tell(self, run: Run, action: Action) -> None:
+        """Steer a run without waiting: it is seen by its news, and a refusal changes nothing."""
+        if (worker := run.worker) is not None:
+            worker.ask(Control(run=run.id, student=run.owner, action=action))
 
     def visit(self, run: Run, request: Request[R]) -> R:
         """Ask for something of a run that stands still, which comes into memory only for that.
@@ -221,6 +230,12 @@ class Dispatch:
         if not is_suspect or len(run.died_at) < MOST_DEATHS:
             return ""
         return _PARKED_FOR_MEMORY if worker.was_killed else _PARKED
+
+
+def _beside(run: Run, moving: Sequence[Run]) -> WorkerProcess | None:
+    """Find the worker that has the runs with which a run goes in step; None: there is none."""
+    together = [each for each in moving if run.group and each.group == run.group]
+    return next((each.worker for each in together if each.worker and each.worker.is_alive), None)
 
 
 _LET_ALONE = (

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from explorer.engine import store
+from explorer.engine.experiment import Experiment
 from explorer.engine.limits import (
     MOST_NAME_LETTERS,
+    check_experiment,
     check_lent,
     check_setup,
     check_text,
@@ -27,12 +29,15 @@ from explorer.engine.server.answer_cache import Answer
 from explorer.engine.server.caretaker import Caretaker
 from explorer.engine.server.dispatch import Dispatch
 from explorer.engine.server.errors import EngineError
+from explorer.engine.server.experiments import ExperimentAction, Experiments
 from explorer.engine.server.exports import Export, Exports
 from explorer.engine.server.pretrained import PRETRAINED, pretrained_run
 from explorer.engine.server.questions import Questions
 from explorer.engine.server.registry import Registry, Share
 from explorer.engine.server.returned import read_returned
 from tiny_llama.analyses import ANALYSES
+from tiny_llama.comparing.plan import Plan
+from tiny_llama.comparing.plan_file import PlanFile, make_plan
 from tiny_llama.errors import UserError
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.setup import TEXT, Setup, snapshot_steps
@@ -51,14 +56,19 @@ class Engine:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder, allowed = folder or store.runs_folder(), limits()
-        self.registry = Registry(store.read_runs(self.folder))
+        experiments = list(store.read_experiments(self.folder))
+        within = [run for experiment in experiments for run in experiment.runs.values()]
+        self.registry = Registry([*store.read_runs(self.folder), *within])
         self.admission = Admission(self.registry, allowed)
         self._dispatch = Dispatch(self.registry, self.admission)
         self._pool = self._dispatch.pool
         self._questions = Questions(self._pool, allowed.answer_bytes)
         self._exports = Exports(self._pool, self.folder)
+        self._experiments = Experiments(
+            self.registry, self._dispatch, folder=self.folder, limits=allowed, found=experiments
+        )
         self.caretaker = Caretaker(
-            self.registry, self._dispatch, folder=self.folder, limits=allowed
+            self.registry, self._dispatch, self._experiments, folder=self.folder, limits=allowed
         )
 
     # Runs: starting, looking at, steering, ending.
@@ -165,16 +175,21 @@ class Engine:
         run = self.registry.find(run_id)
         if run is not None:
             run.seen_at = time.monotonic()
+            if run.experiment:
+                self._experiments.find(run.experiment)  # which goes on with it, or not
             if not run.has_history:  # asked here, too, as most looks need no lock then
                 self.registry.remember(run)
-            if run.revives:
+            if run.revives and not run.experiment:
                 self._dispatch.revive(run)
         return run
 
     def runs_of(self, owner: str) -> list[Run]:
-        """List a student's runs, newest first; without series and samples for which to `poll`."""
+        """List a student's runs, newest first; without series and samples for which to `poll`.
+
+        Those of experiments are not among them.
+        """
         mark = store.fingerprint(owner)
-        own = [run for run in self.registry.all() if run.owner == mark]
+        own = [run for run in self.registry.all() if run.owner == mark and not run.experiment]
         return sorted(own, key=lambda run: run.created, reverse=True)
 
     def text_of(self, run_id: str, *, owner: str) -> str:
@@ -211,7 +226,7 @@ class Engine:
         Raises:
             EngineError: if the run is another student's, or the worker refuses.
         """
-        run = _readable(self._own(run_id, owner))
+        run = _by_itself(_readable(self._own(run_id, owner)))
         if action == "resume":
             self.admission.check_turns(run.owner)
             self.registry.say(run, "")
@@ -284,10 +299,103 @@ class Engine:
         Raises:
             EngineError: if the run is another student's.
         """
-        run = self._own(run_id, owner)
+        run = _by_itself(self._own(run_id, owner))
         if run.worker is not None:
             self._pool.ask(Forget(run=run_id), run.worker)
         self.caretaker.delete(run)
+
+    # Experiments: many runs by one plan.
+
+    def make_plan(self, values: Mapping[str, Any], *, owner: str, text: str | None = None) -> Plan:
+        """Make the plan of an experiment, its sides matched, out of what a TOML file would say.
+
+        Args:
+            values: as `tiny_llama.comparing.plan_file` takes them.
+            owner: the secret of the student who asks.
+            text: the student's own text; the settings then say `own-text` as their corpus.
+
+        Raises:
+            UserError: for what is unknown, missing or does not go together.
+        """
+
+        def vocabulary(setup: Setup) -> Setup:
+            check_setup(with_expected_vocabulary(setup, text))
+            kind = setup.tokenizer
+            found = self.analyse(
+                *("", "cuts"),
+                owner=owner,
+                texts=[],
+                corpus=setup.corpus,
+                own=text or "",
+                vocab_size=setup.vocab_size,
+                kinds=[kind],
+            )
+            model = replace(setup.model, vocab_size=found["sizes"][kind])
+            return replace(setup, model=model)
+
+        if text is not None:
+            check_text(text)
+        return make_plan(PlanFile(values=values, text=None), vocabulary)
+
+    def seconds_a_run(self, plan: Plan, *, owner: str) -> dict[str, float]:
+        """Measure how long a run of each side would take here, alone.
+
+        Raises:
+            EngineError: if the worker is too busy to say.
+        """
+        return {name: self._seconds_of(side.setup, owner) for name, side in plan.sides.items()}
+
+    def start_experiment(self, plan: Plan, *, owner: str, text: str | None = None) -> str:
+        """Start an experiment and return its id; its first runs begin at once.
+
+        Args:
+            plan: what it runs.
+            owner: the secret of the student who starts it.
+            text: the student's own text, where that is the corpus.
+
+        Raises:
+            UserError: if it, or a run of it, is over the limits of this app, if the student has
+                another one that goes on, or the disk is full.
+        """
+        for side in plan.sides.values():
+            check_setup(with_expected_vocabulary(side.setup, text))
+        if text is not None:
+            check_text(text)
+        seconds = self.seconds_a_run(plan, owner=owner)
+        check_experiment(plan, seconds)
+        mark = store.fingerprint(owner)
+        return self._experiments.start(plan, owner=mark, text=text, seconds=seconds).id
+
+    def experiment(self, experiment_id: str) -> Experiment | None:
+        """Look at an experiment; None if there is none of that id. One that is seen goes on."""
+        return self._experiments.find(experiment_id)
+
+    def experiments_of(self, owner: str) -> list[Experiment]:
+        """List a student's experiments, newest first."""
+        return self._experiments.of(store.fingerprint(owner))
+
+    def control_experiment(
+        self, experiment_id: str, action: ExperimentAction, *, owner: str
+    ) -> None:
+        """Pause an experiment, let it go on, or stop it.
+
+        Raises:
+            EngineError: if it is another student's, or this student has another one that goes on.
+        """
+        self._experiments.control(self._own_experiment(experiment_id, owner), action)
+
+    def delete_experiment(self, experiment_id: str, *, owner: str) -> None:
+        """Delete an experiment, its runs and all that these have learned.
+
+        Raises:
+            EngineError: if it is another student's.
+        """
+        experiment = self._own_experiment(experiment_id, owner)
+        self._experiments.control(experiment, "stop")
+        for run in experiment.runs.values():
+            if run.worker is not None:
+                self._pool.ask(Forget(run=run.id), run.worker)
+        self.caretaker.delete_experiment(experiment)
 
     # Questions.
 
@@ -399,6 +507,25 @@ class Engine:
             raise EngineError("This run belongs to another student; start your own to steer it.")
         return run
 
+    def _own_experiment(self, experiment_id: str, owner: str) -> Experiment:
+        if (experiment := self.experiment(experiment_id)) is None:
+            raise EngineError("This experiment is not on this server any more; start a new one.")
+        if experiment.owner != store.fingerprint(owner):
+            raise EngineError("This experiment is another student's; start your own to steer it.")
+        return experiment
+
+    def _seconds_of(self, setup: Setup, owner: str) -> float:
+        """Say how long a run takes, by what its parts took when they were measured here."""
+        training = setup.training
+        like = replace(training, steps=Setup().training.steps, seed=0, data_seed=None)
+        asked = replace(setup, training=like, corpus=Setup().corpus).as_dict()
+        took = self.analyse("", "pace", owner=owner, setup=asked)
+        n_looks = sum(training.evaluates_at(step) for step in range(training.steps + 1))
+        n_samples = sum(training.samples_at(step) for step in range(training.steps + 1))
+        return float(
+            training.steps * took["step"] + n_looks * took["look"] + n_samples * took["sample"]
+        )
+
     def _own_browser_run(self, run_id: str, owner: str) -> Run:
         run = _readable(self._own(run_id, owner))
         if run.place != BROWSER:
@@ -414,6 +541,14 @@ class Engine:
         if run.status is RunState.WAITING and not run.step:
             raise EngineError("This run waits for memory; look at it when it has started.")
         return run
+
+
+def _by_itself(run: Run) -> Run:
+    if run.experiment:
+        raise EngineError(
+            "This run is one of an experiment's; pause, stop or delete that as a whole, on Compare."
+        )
+    return run
 
 
 def _readable(run: Run) -> Run:

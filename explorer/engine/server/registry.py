@@ -74,7 +74,7 @@ class Registry:
             text_mark: fingerprint of the student's own text; empty: the corpus is another one.
         """
         for run in self.moving():
-            is_same = (run.owner, run.text_mark) == (owner, text_mark)
+            is_same = (run.owner, run.text_mark, run.experiment) == (owner, text_mark, "")
             if is_same and not run.step and not changes(run.setup, setup):
                 return run
         return None

@@ -42,8 +42,9 @@ from tiny_llama.checkpoint import (
     start_folder,
     with_vocabulary,
 )
+from tiny_llama.comparing.outcomes import note_divergence
 from tiny_llama.data import TokenizedCorpus
-from tiny_llama.errors import CheckpointError, UserError
+from tiny_llama.errors import CheckpointError, TrainingError, UserError
 from tiny_llama.measuring import Measured as Measure
 from tiny_llama.measuring import measure
 from tiny_llama.metrics import read_metrics, trim_metrics
@@ -64,6 +65,8 @@ MEASURED_AFTER = 2
 """Steps; the first ones had better show at once."""
 MOST_MEASURED = 100
 """Setups of which it is remembered what a run of them takes."""
+MOST_AHEAD = 4
+"""Steps that a run may be ahead of those that it goes in step with."""
 LOCK_SECONDS = 30
 """How long a run waits for another process to let its folder go: a worker whose server was killed
 ends once what it is doing is done."""
@@ -81,6 +84,10 @@ class LiveRun:
     state: RunState
     student: str = ""
     """Fingerprint of whose it is."""
+    is_compared: bool = False
+    """Whether it is a run of an experiment, which nobody waits for in particular."""
+    group: str = ""
+    """With the others of this group it goes in step; empty: with none."""
     untrained: Look | None = None
     """The look at the model as it was before training, as long as that is owed."""
     message: str = ""
@@ -100,8 +107,8 @@ class LiveRun:
 
     @property
     def is_new(self) -> bool:
-        """Whether it has not done its first step."""
-        return self.trainer.next_step < 2
+        """Whether it has not done its first step, and somebody waits for that."""
+        return self.trainer.next_step < 2 and not self.is_compared
 
     def advance(self, look_share: float) -> bool:
         """Do one piece of work; a run that cannot go on ends or waits with a sentence.
@@ -122,12 +129,15 @@ class LiveRun:
                 self.recorder.checkpoint()
                 self.state, self.message = RunState.FINISHED, ""
         except CheckpointError as error:  # a full disk: what is learned stays in memory
-            self.state = RunState.PAUSED
+            self.state = RunState.FAILED if self.is_compared else RunState.PAUSED
             self.message = f"Paused, since it could not be saved: {error}"
         except Exception as error:
             self.state, self.message = RunState.FAILED, sentence(error)
             with suppress(UserError):
                 self.recorder.flush()
+                if self.is_compared and isinstance(error, TrainingError):
+                    folder, step = self.recorder.folder, self.trainer.first_unreported
+                    note_divergence(folder, step, str(error))
             return False
         return report is not None and work is self.trainer
 
@@ -247,7 +257,9 @@ class LiveRuns:
             recorder=recorder,
             used=self._least_used(request.student),
             state=request.state,
-            untrained=self._untrained(folder, trainer),
+            is_compared=request.is_compared,
+            group=request.group,
+            untrained=None if request.is_compared else self._untrained(folder, trainer),
             is_measured=request.is_measured,
         )
         recorder.checkpoint()
@@ -369,7 +381,7 @@ class LiveRuns:
         if not (moving := self._moving()):
             return
         student = self.whose_turn() if student is None else student
-        own = [run for run in moving if run.student == student]
+        own = [run for run in moving if run.student == student and self._is_in_step(run)]
         run = min(own, key=lambda run: (not run.is_new, run.used))
         self._send(Turn(run=run.id))
         share, is_new = max(LEAST_LOOK, min(MOST_LOOK, 1 / len(moving))), run.is_new
@@ -378,12 +390,21 @@ class LiveRuns:
             self._advance(run, look_share=share)
             if is_new and not run.is_new:
                 break  # its first step shows at once
+            if not self._is_in_step(run):
+                break
         seconds = time.thread_time() - began
         run.used += seconds
         self._shares.charge(student, seconds)
         is_due = is_new or time.monotonic() - run.told_at > NEWS_SECONDS
         if run.state is not RunState.RUNNING or is_due:
             self._tell(run)
+
+    def _is_in_step(self, run: LiveRun) -> bool:
+        """Tell whether a run may go on: it is not far ahead of those that it goes in step with."""
+        if not run.group:
+            return True
+        steps = [each.trainer.next_step for each in self._moving() if each.group == run.group]
+        return run.trainer.next_step < min(steps, default=0) + MOST_AHEAD
 
     def tell_new(self) -> None:
         """Tell how runs stand that have just been started."""
