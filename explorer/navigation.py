@@ -37,4 +37,4 @@ def show() -> None:
         st.image(content.MARK, width=28, alt="")
         for entries in SECTIONS.values():
             for name, entry in entries.items():
-                link.offer(name, entry.title, hint=entry.help)
+                link.offer(name, entry.short or entry.title, hint=entry.help)

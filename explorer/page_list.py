@@ -13,6 +13,8 @@ class Entry:
     help: str
     heading: str = ""
     """What stands above the page, where it is not the title."""
+    short: str = ""
+    """What the bar calls the page, where the title is too long to stand beside all others."""
 
 
 SECTIONS: Mapping[str, Mapping[str, Entry]] = {
@@ -61,6 +63,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
             "Rotary embeddings",
             ":material/rotate_right:",
             "Queries and keys turned by position; distance, frequencies, longer texts.",
+            short="RoPE",
         ),
         "norm_and_swiglu": Entry(
             "Norm and SwiGLU",

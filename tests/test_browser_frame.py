@@ -108,12 +108,12 @@ def test_another_page_opens_at_its_top_and_is_marked_in_the_bar(come):
     main = student.page.get_by_test_id("stMain")
     settle(student)
     main.evaluate("each => each.scrollTo(0, 700)")
-    student.bar.get_by_role("link", name="Rotary embeddings", exact=True).click()
+    student.bar.get_by_role("link", name="RoPE", exact=True).click()
     expect(student.page).to_have_title(re.compile("^Rotary embeddings"))
     settle(student)
     assert main.evaluate("each => each.scrollTop") == 0
     here = student.bar.locator("a[aria-current=page]:visible")
-    expect(here).to_have_text("Rotary embeddings")
+    expect(here).to_have_text("RoPE")
 
 
 def test_a_shared_link_opens_the_same_view_without_the_controls_that_it_hides(come):
