@@ -390,6 +390,7 @@ _STEPS = {
     "beta2": 0.01,
     "gradient_clip": 0.1,
     "label_smoothing": 0.01,
+    "text_noise": 0.05,
     "evaluate_every": 10,
     "sample_every": 10,
 }

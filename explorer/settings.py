@@ -106,6 +106,7 @@ SECTIONS = (
             "beta2": "Memory of squared gradients (beta2)",
             "gradient_clip": "Gradient clipping (0: none)",
             "label_smoothing": "Label smoothing",
+            "text_noise": "Noise in the training text (share of tokens)",
             "evaluate_every": "Steps between held-out losses",
             "evaluate_texts": "Held-out texts each time",
             "sample_every": "Steps between samples",

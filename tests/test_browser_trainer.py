@@ -69,10 +69,11 @@ def test_learning_rates_are_the_library_s(page, schedule, warmup_steps):
     assert found == pytest.approx([config.learning_rate_at(step) for step in steps], rel=1e-14)
 
 
-@pytest.mark.parametrize("where", ["worker", "page"])
-def test_the_same_seed_gives_the_same_curve(page, where):
-    trainer = trainer_of(SETUP)
-    found = train(page, trainer, SETUP, where=where)
+@pytest.mark.parametrize(("where", "noise"), [("worker", 0.0), ("page", 0.0), ("worker", 0.3)])
+def test_the_same_seed_gives_the_same_curve(page, where, noise):
+    setup = SETUP.with_settings({"text_noise": noise})
+    trainer = trainer_of(setup)
+    found = train(page, trainer, setup, where=where)
     wanted = list(trainer)
     assert [row["step"] for row in found["reports"]] == list(range(TRAINING.steps + 1))
     for row, report in zip(found["reports"], wanted, strict=True):

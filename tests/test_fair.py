@@ -44,6 +44,10 @@ class Watched:
     def __getattr__(self, name):
         return getattr(self._corpus, name)
 
+    def noisy(self, share, **wanted):
+        self._corpus = self._corpus.noisy(share, **wanted)
+        return self
+
     def batch(self, **wanted):
         batch = self._corpus.batch(**wanted)
         self.digests.append(digest_of(batch))
@@ -69,6 +73,9 @@ def test_both_sides_of_a_pair_read_the_same_batches_in_the_same_order(corpus):
     one = batches_read(corpus, LLAMA, replace(SHORT, seed=1, data_seed=7))
     other = batches_read(corpus, GPT3, replace(SHORT, seed=2, data_seed=7, learning_rate=1e-4))
     assert one == other
+    noisy = replace(SHORT, data_seed=7, text_noise=0.2)
+    read = [batches_read(corpus, LLAMA, replace(noisy, seed=seed)) for seed in (1, 2)]
+    assert read[0] == read[1] != one
     assert len(set(one)) == SHORT.steps
     assert not set(batches_read(corpus, LLAMA, replace(SHORT, seed=1, data_seed=8))) & set(one)
 

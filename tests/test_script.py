@@ -67,7 +67,7 @@ RICHEST = ModelConfig(
     logit_softcap=3.0,
     dropout=0.1,
 )
-RICHEST_WAY = TrainConfig(optimizer="muon", schedule="cosine", label_smoothing=0.1)
+RICHEST_WAY = TrainConfig(optimizer="muon", schedule="cosine", label_smoothing=0.1, text_noise=0.1)
 FINE_POINTS = [
     {"n_kv_heads": None},
     {"n_kv_heads": 1},
@@ -291,6 +291,7 @@ def test_a_script_runs_alone_its_loss_falls_and_it_writes(tmp_path):
         {"optimizer": "muon", "tokenizer": "bytes"},
         {"optimizer": "sgd", "learning_rate": "0.03", "schedule": "constant"},
         {"dropout": "0.1", "label_smoothing": "0.1", "schedule": "linear"},
+        {"text_noise": "0.02"},
         {"feed_forward": "moe_swiglu", "qk_norm": "all", "block": "parallel"},
         {"gradient_clip": "0", "n_layers": "0", "optimizer": "muon", "embedding_std": "0.1"},
         {"norm": "layernorm", "position": "learned", "feed_forward": "gelu", "bias": "all"},

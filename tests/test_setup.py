@@ -73,6 +73,7 @@ UNUSUAL = {
     "beta2": "0.77",
     "gradient_clip": "0.5",
     "label_smoothing": "0.05",
+    "text_noise": "0.35",
     "evaluate_every": "13",
     "evaluate_texts": "3",
     "sample_every": "17",

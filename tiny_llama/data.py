@@ -2,8 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from random import Random
+from typing import Self
 
 import numpy as np
 import torch
@@ -41,6 +43,13 @@ class TokenizedCorpus(ABC):
     @abstractmethod
     def batch(self, *, batch_size: int, context: int, seed: int, step: int) -> Batch:
         """Draw the training batch of a step."""
+
+    @abstractmethod
+    def noisy(self, share: float, *, seed: int, context: int) -> Self:
+        """Give the corpus with a share of the tokens that are trained on replaced by others of it.
+
+        Held-out texts stay clean. The same seed replaces the same tokens by the same others.
+        """
 
     @abstractmethod
     def check_context(self, context: int) -> None:
@@ -122,6 +131,15 @@ class TokenizedText(TokenizedCorpus):
         """
         return self._split(context) - context
 
+    def noisy(self, share: float, *, seed: int, context: int) -> Self:
+        """Give the text with errors in its training part, the same ones whenever it is read."""
+        if not share:
+            return self
+        found, n = copy(self), self._split(context)
+        training = _replaced(self.tokens[:n], share, np.random.default_rng(seed))
+        found.tokens = torch.cat([training, self.tokens[n:]])
+        return found
+
     def check_context(self, context: int) -> None:
         """Refuse a context that the text is too short for."""
         self._split(context)
@@ -174,10 +192,21 @@ class TokenizedTask(TokenizedCorpus):
         examples = [task.example(Random(seed)) for seed in range(200)]
         self.prompt = examples[0].prompt
         self._longest = max(len(example.prompt + example.answer) for example in examples)
+        self._noise = 0.0
 
     def batch(self, *, batch_size: int, context: int, seed: int, step: int) -> Batch:
         """Make new exercises that are not held out."""
-        return self._rows(Random(f"{seed} {step}"), batch_size, context, held_out=False)
+        random, draw = Random(f"{seed} {step}"), np.random.default_rng([seed, step])
+        tokens, counts = self._rows(random, batch_size, context, held_out=False)
+        if self._noise:
+            tokens = _replaced(tokens, self._noise, draw)
+        return _exercises(tokens, counts)
+
+    def noisy(self, share: float, *, seed: int, context: int) -> Self:
+        """Give the task with errors in its exercises and in their answers."""
+        found = copy(self)
+        found._noise = share
+        return found
 
     def check_context(self, context: int) -> None:
         """Refuse a context that some exercise does not fit into."""
@@ -191,15 +220,31 @@ class TokenizedTask(TokenizedCorpus):
         """Make the held-out exercises one after another."""
         random = Random("held out")
         for at in range(0, n_texts, n_rows):
-            yield self._rows(random, min(n_rows, n_texts - at), context, held_out=True)
+            yield _exercises(*self._rows(random, min(n_rows, n_texts - at), context, held_out=True))
 
-    def _rows(self, random: Random, n_rows: int, context: int, *, held_out: bool) -> Batch:
+    def _rows(
+        self, random: Random, n_rows: int, context: int, *, held_out: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Make exercises, ids `b t+1`, and say which of their tokens count."""
         self.check_context(context)
         rows = [self.task.row(random, context + 1, held_out) for _ in range(n_rows)]
         tokens = torch.from_numpy(self.tokenizer.encode("".join(text for text, _ in rows)))
-        tokens = tokens.view(n_rows, context + 1)
-        counts = torch.tensor([flags for _, flags in rows])[:, 1:]
-        return Batch(inputs=tokens[:, :-1], targets=tokens[:, 1:].masked_fill(~counts, IGNORED))
+        counts = torch.tensor([flags for _, flags in rows])
+        return tokens.view(n_rows, context + 1), counts
+
+
+def _exercises(tokens: Tensor, counts: Tensor) -> Batch:
+    targets = tokens[:, 1:].masked_fill(~counts[:, 1:], IGNORED)
+    return Batch(inputs=tokens[:, :-1], targets=targets)
+
+
+def _replaced(tokens: Tensor, share: float, draw: np.random.Generator) -> Tensor:
+    """Replace a share of the tokens by others that stand anywhere among them."""
+    before = tokens.flatten()
+    errors = np.flatnonzero(draw.random(len(before), dtype=np.float32) < share)
+    after = before.clone()
+    after[errors] = before[draw.integers(0, len(before), len(errors))]
+    return after.view_as(tokens)
 
 
 def _first_words(text: str, most: int = 8) -> str:

@@ -39,6 +39,9 @@ class TrainConfig:
     gradient_clip: float = 1.0
     """Longest gradient that is taken as it is, by its norm over all parameters; 0: no limit."""
     label_smoothing: float = 0.0
+    text_noise: float = 0.0
+    """Share of the training text's tokens that are replaced by others of the text, once for all and
+    drawn by the seed of the data; held-out text stays clean."""
     evaluate_every: int = 50
     """Steps between looks at the held-out text; 0: only before and after. Likewise below."""
     evaluate_texts: int = 32
@@ -113,6 +116,7 @@ BOUNDS = {
     "beta2": (0, 0.99999),
     "gradient_clip": (0, 1e9),
     "label_smoothing": (0, 0.99),
+    "text_noise": (0, 1),
     "evaluate_every": (0, 10_000_000),
     "evaluate_texts": (1, 10_000),
     "sample_every": (0, 10_000_000),

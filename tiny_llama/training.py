@@ -3,6 +3,7 @@
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import exp, inf, isfinite, isnan, log, nan
 from typing import TypeVar
 
@@ -100,6 +101,12 @@ class Trainer(Iterator[StepReport]):
         """The step whose weights come next."""
         self._unreported: _Update | None = None
         self._pieces: Generator[None, None, StepReport] | None = None
+
+    @cached_property
+    def trained_on(self) -> TokenizedCorpus:
+        """The corpus, with errors in its training part where the config wants some."""
+        config, context = self.config, self.model.config.context
+        return self.corpus.noisy(config.text_noise, seed=config.seed_of_data, context=context)
 
     @property
     def is_done(self) -> bool:
@@ -259,7 +266,7 @@ class Trainer(Iterator[StepReport]):
     def _update(self, step: int) -> tuple[float, float]:
         """Do one step of training; return the loss and the length of the gradient."""
         config, context = self.config, self.model.config.context
-        batch = self.corpus.batch(
+        batch = self.trained_on.batch(
             batch_size=config.batch_size, context=context, seed=config.seed_of_data, step=step
         )
         if self.model.config.dropout:

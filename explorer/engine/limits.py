@@ -278,9 +278,12 @@ def held_bytes(setup: Setup, text_bytes: int = 0) -> int:
     Args:
         setup: of the run.
         text_bytes: of the student's own text, each of which may be a token; built-in texts are
-            shared by all runs.
+            shared by all runs, but for a copy with errors in it, which is the run's own.
     """
-    return lasting_bytes(setup) + TOKEN_BYTES * text_bytes
+    n_tokens = text_bytes
+    if setup.training.text_noise:
+        n_tokens += text_bytes or LONGEST_TEXT
+    return lasting_bytes(setup) + TOKEN_BYTES * n_tokens
 
 
 def with_expected_vocabulary(setup: Setup, text: str | None) -> Setup:
@@ -304,6 +307,8 @@ def share_of_one_student(here: Limits) -> int:
 
 
 TOKEN_BYTES = 4
+LONGEST_TEXT = 1_200_000
+"""Characters, and so tokens at most, of the longest built-in text."""
 
 
 def _problems(setup: Setup, here: Limits) -> Iterator[str]:

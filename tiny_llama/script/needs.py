@@ -29,6 +29,7 @@ def marks(setup: Setup) -> dict[str, bool]:
         "muon": training.optimizer == "muon" and _has_block_matrices(model),
         "gradient_clip": training.gradient_clip > 0,
         "smooths": training.label_smoothing > 0,
+        "noise": training.text_noise > 0,
         "bytes": reads_bytes(setup),
     }
 

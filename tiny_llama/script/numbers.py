@@ -16,7 +16,7 @@ ROWS: tuple[Mapping[str, str], ...] = (
     {"ROPE_THETA": "", "ROPE_THETA_LOCAL": "", "D_TURNED": "", "NOPE_EVERY": ""},
     {"ATTENTION_SOFTCAP": "", "LOGIT_SOFTCAP": ""},
     {"NORM_EPS": "", "INIT_STD": "", "EMBEDDING_STD": "", "DROPOUT": "", "SEED": ""},
-    {"STEPS": "", "BATCH_SIZE": "texts a step"},
+    {"STEPS": "", "BATCH_SIZE": "texts a step", "TEXT_NOISE": "share of wrong tokens"},
     {"LEARNING_RATE": "", "WARMUP_STEPS": "", "GRADIENT_CLIP": "", "LABEL_SMOOTHING": ""},
     {"BETA1": "memory of gradients", "BETA2": "of their squares", "WEIGHT_DECAY": ""},
     {"EVALUATE_EVERY": "steps between held-out losses", "EVALUATE_TEXTS": "of so many texts"},

@@ -22,7 +22,7 @@ def lent(trainer: Trainer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     Raises:
         ConfigError: if its corpus is a task, whose exercises are made in Python.
     """
-    corpus, context = trainer.corpus, trainer.model.config.context
+    corpus, context = trainer.trained_on, trainer.model.config.context
     if not isinstance(corpus, TokenizedText):
         raise ConfigError(
             f"corpus={corpus.name}: its exercises are made on the server, so that it can only be "
