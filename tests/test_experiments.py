@@ -264,6 +264,37 @@ def test_two_processes_do_not_run_one_experiment(tmp_path):
     next(conduct(tmp_path, plan, texts)).run.name.startswith("a.rate")
 
 
+# Runs that two experiments share.
+
+
+def test_a_run_of_another_experiment_with_the_very_same_setup_is_not_done_again(
+    whole, tmp_path, monkeypatch
+):
+    plan, texts = an_experiment(tmp_path, seeds=(0, 1, 3))
+    trained = []
+    train = running._trained
+    monkeypatch.setattr(
+        running, "_trained", lambda place, *more: trained.append(place.name) or train(place, *more)
+    )
+    outcomes = [p.outcome for p in conduct(tmp_path, plan, texts, others=[whole]) if p.outcome]
+    assert len(outcomes) == plan.n_runs
+    assert all(outcome.is_over for outcome in outcomes)
+    shared = {name for name in written(whole) if "seed-" in name}
+    assert shared == {"a.seed-0", "a.seed-1", "b.seed-0", "b.seed-1"}
+    assert set(trained) == {run.name for run in plan.trials} | {"a.seed-3", "b.seed-3"}
+    found, there = written(tmp_path), written(whole)
+    assert all(found[name] == there[name] for name in shared)
+
+
+def test_a_run_that_is_not_over_elsewhere_is_done_here(whole, tmp_path):
+    other, folder = tmp_path / "other", tmp_path / "folder"
+    pieces = conduct(other, *an_experiment(other))
+    next(pieces)
+    pieces.close()
+    list(conduct(folder, *an_experiment(folder), others=[other]))
+    assert written(folder) == written(whole)
+
+
 # Learning rates.
 
 
@@ -402,7 +433,9 @@ def test_a_ladder_is_matched_rung_by_rung(write, tmp_path):
     plan = planned(write(HEAD + SETTINGS + "[ladder]\n"), tmp_path)
     sizes = [count_parameters(side.setup.model) for side in plan.sides.values()]
     assert max(sizes) - min(sizes) <= 2 * TOLERANCE * sizes[0]
-    assert all(side.note for name, side in plan.sides.items() if name != "start")
+    *others, last = plan.sides.values()
+    assert last.setup.model.d_hidden is None
+    assert all(side.note for side in others)
 
 
 def test_sizes_share_their_budgets_warm_up_in_proportion_and_slow_down_with_width(write, tmp_path):
@@ -459,7 +492,7 @@ def refused(arguments, capsys):
         (PAIR.replace("seeds = 2", "seeds = [-1]"), "seed=-1"),
         ("learning_rates = [-1]\n" + PAIR, "learning_rate=-1"),
         ("learning_rates = 0.1\n" + PAIR, "says a number wrongly"),
-        ("matched = 'no'\n" + PAIR, "matched='no' must be true or false"),
+        ("matched = 'no'\n" + PAIR, "matched='no' is none of the sides; choose rms, layer"),
         (SCALING + "steps = ['a']\n", "'a' is none"),
         (SCALING + "budgets = [-1]\n", "-1 is none"),
         (

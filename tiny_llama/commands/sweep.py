@@ -36,6 +36,14 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=place, required=True, help="folder for the experiment")
     parser.add_argument(
+        "--others",
+        type=place,
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="folders of other experiments; their runs with the very same setup are not done again",
+    )
+    parser.add_argument(
         "--plan", action="store_true", help="only say what would be run, and for how long"
     )
 
@@ -137,7 +145,7 @@ def _conducted(
     outcomes = itertools.chain(*read_outcomes(options.out, plan))
     done = {each.run.name: seconds_done(each, seconds) for each in outcomes}
     with (
-        closing(conduct(options.out, plan, texts)) as pieces,
+        closing(conduct(options.out, plan, texts, others=options.others)) as pieces,
         tqdm(
             total=total,
             initial=min(total, sum(done.values())),

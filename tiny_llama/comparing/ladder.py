@@ -7,6 +7,8 @@ from tiny_llama.errors import ConfigError
 from tiny_llama.setup import MODEL_FIELDS, Setup, changes
 
 Pairs = tuple[tuple[str, str], ...]
+WHOLE = "whole"
+"""The side of which one thing at a time is left out."""
 
 
 def rungs(start: Setup, end: Setup) -> list[str]:
@@ -52,7 +54,7 @@ def leave_one_out(start: Setup, end: Setup) -> tuple[dict[str, Setup], Pairs]:
     """
     names = _checked((), rungs(start, end))
     sides = {f"without-{name}": end.with_settings({name: start.setting(name)}) for name in names}
-    return {"whole": end, **sides}, tuple((name, "whole") for name in sides)
+    return {WHOLE: end, **sides}, tuple((name, WHOLE) for name in sides)
 
 
 def _checked(order: Sequence[str], differing: Sequence[str]) -> Sequence[str]:

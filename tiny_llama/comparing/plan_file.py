@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tiny_llama.comparing.ladder import Pairs, ladder, leave_one_out
+from tiny_llama.comparing.ladder import WHOLE, Pairs, ladder, leave_one_out
 from tiny_llama.comparing.matching import match_parameters
 from tiny_llama.comparing.plan import USUAL_SEEDS, Plan, Side
 from tiny_llama.comparing.sizes import sizes_by_lengths
@@ -101,8 +101,8 @@ def _plan(
 ) -> Plan:
     """Put the plan together, and match its sides."""
     known = {name: vocabulary(setup) for name, setup in sides.items()}
-    is_matched = _switch("matched", values.get("matched", kind in ("sides", "ladder")))
-    matched = _matched(known) if is_matched else {name: Side(setup=s) for name, s in known.items()}
+    model = _side_to_match(values.get("matched", kind in ("sides", "ladder")), sides, kind)
+    matched = _matched(known, model) if model else {n: Side(setup=s) for n, s in known.items()}
     try:
         plan = Plan(
             title=str(values.get("title", "")),
@@ -112,7 +112,7 @@ def _plan(
             learning_rates=tuple(float(rate) for rate in values.get("learning_rates", ())),
             margin=values.get("margin"),
             measure=values.get("measure", "accuracy" if kind == "tasks" else "held_out_loss"),
-            notes=() if is_matched or kind == "scaling" else (_UNMATCHED,),
+            notes=() if model or kind == "scaling" else (_UNMATCHED,),
         )
     except (TypeError, ValueError) as error:
         if isinstance(error, ConfigError):
@@ -131,13 +131,29 @@ def _check_runs(plan: Plan) -> None:
 _UNMATCHED = "The sides have different numbers of parameters, as was asked for."
 
 
-def _matched(sides: Mapping[str, Setup]) -> dict[str, Side]:
-    """Bring all sides to the size of the first one."""
-    (first, usual), *others = sides.items()
-    found, wanted = {first: Side(setup=usual)}, count_parameters(usual.model)
-    for name, setup in others:
+def _side_to_match(said: object, sides: Mapping[str, Setup], kind: str) -> str:
+    """Name the side to whose size all are brought, or none.
+
+    It is the one that is named, or else the first; of a ladder that with all of the end's settings,
+    so that one climbed in any order, and with one thing left out, has the same models in it.
+    """
+    if isinstance(said, str):
+        if said not in sides:
+            raise ConfigError(f"matched={said!r} is none of the sides; choose {', '.join(sides)}.")
+        return said
+    if not _switch("matched", said):
+        return ""
+    names = list(sides)
+    return names[-1] if kind == "ladder" and names[0] != WHOLE else names[0]
+
+
+def _matched(sides: Mapping[str, Setup], model: str) -> dict[str, Side]:
+    """Bring all sides to the size of one of them."""
+    found, wanted = {}, count_parameters(sides[model].model)
+    for name, setup in sides.items():
         match = match_parameters(setup.model, wanted)
-        found[name] = Side(setup=replace(setup, model=match.model), note=match.sentence)
+        note = "" if name == model else match.sentence
+        found[name] = Side(setup=replace(setup, model=match.model), note=note)
     return found
 
 

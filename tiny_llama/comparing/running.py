@@ -1,7 +1,8 @@
 """Running an experiment: run after run in one process, stopped and gone on with at any moment."""
 
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+import shutil
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tiny_llama.checkpoint import (
@@ -23,10 +24,11 @@ from tiny_llama.comparing.plan import Plan, Run
 from tiny_llama.corpora import Corpus
 from tiny_llama.data import TokenizedCorpus, tokenize
 from tiny_llama.errors import CheckpointError, TrainingError
+from tiny_llama.files import writing
 from tiny_llama.metrics import trim_metrics
 from tiny_llama.recording import Recorder
 from tiny_llama.run_lock import hold_run
-from tiny_llama.setup import OWN_TEXT, Setup
+from tiny_llama.setup import OWN_TEXT, SETUP, Setup, load_setup
 from tiny_llama.trainable import check_trainable
 from tiny_llama.training import StepReport, Trainer
 
@@ -85,7 +87,9 @@ class Progress:
     """What the run has come to, once it is over; also where it was when the experiment began."""
 
 
-def conduct(folder: Path, plan: Plan, texts: Texts) -> Generator[Progress, None, None]:
+def conduct(
+    folder: Path, plan: Plan, texts: Texts, *, others: Sequence[Path] = ()
+) -> Generator[Progress, None, None]:
     """Do all that is left of an experiment, a piece of a step at a time.
 
     Whoever closes this generator, or breaks off its loop, stops between two pieces: what was done
@@ -97,20 +101,46 @@ def conduct(folder: Path, plan: Plan, texts: Texts) -> Generator[Progress, None,
         folder: of the experiment, with its plan.
         plan: the experiment.
         texts: its texts.
+        others: folders of other experiments; a run that is over there, with the very same setup, is
+            copied in place of being done again.
 
     Raises:
         UserError: if a run folder is damaged, cannot be written, or is being trained by others.
     """
     lock = hold_run(folder)
+    known = _runs_by_setup(others)
+
+    def done(run: Run) -> Iterator[Progress]:
+        if not (folder / run.name).exists() and run.setup in known:
+            _take(known[run.setup], folder, run, plan.measure)
+        return _done(folder, run, plan.measure, texts)
+
     try:
         for run in plan.trials:
-            yield from _done(folder, run, plan.measure, texts)
+            yield from done(run)
         trials = [read_outcome(folder, run, plan.measure) for run in plan.trials]
         rates = best_rates(plan, trials)
         for run in plan.seed_runs(rates):
-            yield from _done(folder, run, plan.measure, texts)
+            yield from done(run)
     finally:
         lock.release()
+
+
+def _runs_by_setup(folders: Sequence[Path]) -> dict[Setup, Path]:
+    """Find the runs of other experiments, but for those on a text of their own."""
+    places = (path.parent for folder in folders for path in sorted(folder.glob(f"*/{SETUP}")))
+    found = ((load_setup(place), place) for place in places)
+    return {setup: place for setup, place in found if setup.corpus != OWN_TEXT}
+
+
+def _take(place: Path, folder: Path, run: Run, measure: str) -> None:
+    """Copy a run of another experiment, if it is over."""
+    if read_outcome(place.parent, replace(run, name=place.name), measure).is_over:
+        beside = folder / f"{run.name}.new"
+        with writing(folder):
+            shutil.rmtree(beside, ignore_errors=True)
+            shutil.copytree(place, beside)
+            beside.rename(folder / run.name)
 
 
 def _done(folder: Path, run: Run, measure: str, texts: Texts) -> Iterator[Progress]:
