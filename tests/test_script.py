@@ -67,7 +67,7 @@ RICHEST = ModelConfig(
     logit_softcap=3.0,
     dropout=0.1,
 )
-RICHEST_WAY = TrainConfig(optimizer="muon", schedule="cosine", label_smoothing=0.1, text_noise=0.1)
+RICHEST_WAY = TrainConfig(optimizer="muon", schedule="cosine", label_smoothing=0.1)
 FINE_POINTS = [
     {"n_kv_heads": None},
     {"n_kv_heads": 1},
@@ -109,6 +109,7 @@ EVERY_SETUP = [
     *(Setup(training=TrainConfig(**{slot: word})) for slot, word in EVERY_WAY),
     *(Setup(tokenizer=name) for name in ("bytes", "sentencepiece")),
     Setup(training=TrainConfig(gradient_clip=0, warmup_steps=0, evaluate_every=0)),
+    Setup(training=TrainConfig(text_noise=0.1)),
     *(Setup(model=preset.config) for preset in PRESETS.values()),
     *(
         Setup(model=config)
