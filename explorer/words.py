@@ -219,7 +219,11 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
         "along": (_one_of(), "steps"),
         "whole": (SWITCH, False),
         "race_seed": COUNT,
+        "race_step": COUNT,
         "rungs": (_one_of(), "ladder"),
+        "task": _one_of(),
+        "lacking": (_one_of(), "no-positions"),
+        "claim": _one_of(),
     },
     ("home",): {
         "order": (_one_of(), "gap"),

@@ -18,11 +18,13 @@ from tiny_llama.setup import write_setup
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 NAMES = ("race", "ladder", "ladder-backwards", "leave-one-out", "tasks")
 START, END, NOISE = 6.0, 1.5, 0.01
+BEST = 0.006
+"""The learning rate that is best; others are the worse the further they are from it."""
 SAVED = {"position": 0.1, "norm": 0.0, "feed_forward": 0.05, "bias": -0.03}
 """What LLaMA's choice of each setting saves; one that is not here saves 0.005."""
 LACKS = {"no-positions": 0.5, "no-attention": 0.8, "one-layer": 0.2, "no-norm": 0.1}
-DIVERGING = 0.054
-"""The learning rate at which GPT-3 style diverges."""
+DIVERGED_AT = 14
+"""The step at which GPT-3 style diverges at the highest rate that is tried."""
 
 
 def planned(name: str) -> Plan:
@@ -46,11 +48,12 @@ def make(folder: Path, plan: Plan, *, is_done: Callable[[Run], bool] = lambda _:
         is_done: tells which runs are done; of the others there is nothing.
     """
     write_plan(folder, plan)
+    highest = max(plan.learning_rates, default=0.0)
     for run in plan.trials:
-        _write(folder, run, is_done)
+        _write(folder, run, is_done, highest)
     trials = [read_outcome(folder, run, plan.measure) for run in plan.trials]
     for run in plan.seed_runs(best_rates(plan, trials)):
-        _write(folder, run, is_done)
+        _write(folder, run, is_done, highest)
     about = {"date": "2026-11-30", "processor": "Made_up CPU", "seconds": 7200, "threads": 1}
     write_json(folder / ABOUT, about | {"n_over": plan.n_runs, "n_runs": plan.n_runs})
 
@@ -64,22 +67,22 @@ def final_loss(run: Run) -> float:
     chance = np.random.default_rng([zlib.crc32(run.side.encode()), run.seed])
     common = np.random.default_rng(run.seed)
     noise = NOISE * (0.3 * chance.normal() + common.normal())
-    return END + lost + 0.05 * np.log(rate / 0.006) ** 2 * run.is_trial + noise
+    return END + lost + 0.05 * np.log(rate / BEST) ** 2 * run.is_trial + noise
 
 
-def _write(folder: Path, run: Run, is_done: Callable[[Run], bool]) -> None:
+def _write(folder: Path, run: Run, is_done: Callable[[Run], bool], highest: float) -> None:
     if not is_done(run):
         return
     place, training = folder / run.name, run.setup.training
     write_setup(place, run.setup)
-    is_lost = training.learning_rate == DIVERGING and run.setup.model.position == "learned"
-    last = 200 if is_lost else training.steps
-    steps = [step for step in range(last + 1) if training.evaluates_at(step) or step == last]
+    is_lost = training.learning_rate == highest and run.setup.model.position == "learned"
+    last = DIVERGED_AT - 1 if is_lost else training.steps
+    steps = [step for step in range(last + 1) if training.evaluates_at(step)]
     add_metrics(
         place, [_row(run, step, before) for before, step in zip([0, *steps], steps, strict=False)]
     )
     if is_lost:
-        note_divergence(place, 214, "The loss is no number any more.")
+        note_divergence(place, DIVERGED_AT, "The loss is no number any more.")
 
 
 def _row(run: Run, step: int, before: int) -> dict[str, object]:
@@ -91,5 +94,5 @@ def _row(run: Run, step: int, before: int) -> dict[str, object]:
         lacking = run.side.partition("_")[2]
         row["accuracy"] = float(min(1.0, 0.02 + share * (0.95 - LACKS.get(lacking, 0.0))))
     if step in (0, run.setup.training.steps):
-        row["sample"] = f"Once there was a duck, said {run.name} at step {step}."
+        row["sample"] = f"{run.name} wrote this at step {step}."
     return row

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import open_page, prose
-from made_experiments import SAVED, final_loss, make, make_all, planned
+from made_experiments import DIVERGED_AT, LACKS, SAVED, final_loss, make, make_all, planned
 from streamlit.elements.lib import streamlit_plotly_theme as theme
 
 from explorer import content
-from explorer.compare import ladder, race
+from explorer.compare import elsewhere, ladder, race, tasks
 from explorer.compare.curves import ALONG, curves_of, gaps_of
 from explorer.compare.naming import verdict_line
 from explorer.compare.recorded import recorded
@@ -19,6 +19,8 @@ from explorer.figures.amounts import in_time
 from explorer.figures.picture import THEME
 from tiny_llama.comparing.power import detectable
 from tiny_llama.comparing.results import read_results
+from tiny_llama.comparing.tasks import LACKING, TASKS
+from tiny_llama.comparing.verdicts import Verdict
 from tiny_llama.training_cost import exact_training_flops
 
 pytestmark = pytest.mark.usefixtures("app_engine", "made")
@@ -73,7 +75,8 @@ def test_what_six_seeds_can_detect_and_what_was_matched_is_said():
     assert f"a difference of {found.sd * detectable(6):.4f} or more" in said(app).replace("\\", "")
     gpt3 = race_results().side("gpt3")
     assert f"{gpt3.n_parameters:,}" in said(app)
-    assert f"**Recorded** on 2026-11-30: 20 of 20 runs in {in_time(7200)}" in said(app)
+    n_runs = race_results().plan.n_runs
+    assert f"{n_runs} of {n_runs} runs in {in_time(7200)}. To run it again" in said(app)
     assert "experiments/race.toml" in said(app)
 
 
@@ -83,7 +86,9 @@ def test_curves_end_where_the_runs_do_along_every_axis(along):
     runs = race_results().runs_of("llama")
     assert curves.mean[-1] == pytest.approx(np.mean([run.final for run in runs]))
     model = runs[0].run.setup.model
-    ends = {"steps": 1000, "tokens": 1000 * runs[0].run.setup.tokens_a_step, "seconds": 20.0}
+    steps = runs[0].run.setup.training.steps
+    ends = {"steps": steps, "tokens": steps * runs[0].run.setup.tokens_a_step}
+    ends["seconds"] = 0.02 * steps
     ends["flops"] = exact_training_flops(model, ends["tokens"])
     assert curves.x[-1] == pytest.approx(ends[along])
     assert np.all(curves.low <= curves.mean)
@@ -116,18 +121,18 @@ def test_every_picture_of_the_race_is_drawn_and_told(picture, along):
 
 def test_a_rate_at_which_a_side_diverges_is_said_to_be_that():
     (alt,) = pictures(open_page("compare", race="rates"))
-    assert "GPT-3 style: 0.002 came to" in alt
-    assert "0.054 diverged at step 214; best 0.006" in alt
-    assert "LLaMA" in alt
+    rates, best = race_results().plan.learning_rates, race_results().side("gpt3").learning_rate
+    assert best < max(rates)
+    assert f"GPT-3 style: {rates[0]:g} came to" in alt
+    assert f"{max(rates):g} diverged at step {DIVERGED_AT}; best {best:g}" in alt
     assert "diverged" not in alt.partition("GPT-3 style")[0]
 
 
 def test_samples_of_the_same_seed_stand_side_by_side():
     app = open_page("compare", race="samples", race_seed="3")
     texts = [each.value for each in app.code]
-    assert texts == [
-        f"Once there was a duck, said {s}.seed-3 at step 1000." for s in ("llama", "gpt3")
-    ]
+    last = race_results().runs[0].run.setup.training.steps
+    assert texts == [f"{name}.seed-3 wrote this at step {last}." for name in ("llama", "gpt3")]
 
 
 def test_both_sides_open_on_train_at_their_best_rate():
@@ -230,6 +235,88 @@ def test_a_rung_of_which_too_little_is_known_is_left_out(tmp_path):
     make(tmp_path, plan, is_done=lambda run: run.is_trial or run.side in known)
     steps = ladder.rungs_of(read_results(tmp_path, plan))
     assert [rung.setting for rung in steps] == ["position"]
+
+
+# Tasks.
+
+
+def test_every_cell_of_the_tasks_says_what_its_runs_came_to():
+    app = open_page("compare", view="tasks", task="reverse", lacking="no-attention")
+    whole, without = 0.97, 0.97 - LACKS["no-attention"]
+    words = f"**No attention** on reverse: {without:.1%} ± 0.0% right over 3 seeds, {whole:.1%}"
+    assert any(words in each and "Verdict: **worse**" in each for each in prose(app))
+    (alt,) = pictures(app)
+    assert f"Reverse: whole {whole:.0%}, no positions 47%, no attention {without:.0%}" in alt
+    (chart,) = [each for each in figure(app)["data"] if each["type"] == "heatmap"]
+    n_models, n_tasks = len(chart["x"]), len(chart["y"])
+    assert (n_models, n_tasks) == (len(LACKING) + 1, len(TASKS))
+
+
+def test_a_cell_of_the_tasks_is_trained_again_by_its_link():
+    app = open_page("compare", view="tasks", task="sort", lacking="one-layer")
+    (link,) = [e.proto for e in app.get("page_link") if e.proto.label == "Train this one"]
+    assert "corpus=sort" in link.query_string
+    assert "n_layers=1" in link.query_string
+
+
+def test_tasks_that_go_on_have_gaps(tmp_path):
+    plan = planned("tasks")
+    make(tmp_path, plan, is_done=lambda run: run.side == "copy_whole")
+    table = tasks.Table(read_results(tmp_path, plan))
+    assert table.sentence("copy", "whole") == "**Whole** on copy: 97.0% ± 0.0% right over 3 seeds."
+    assert "no run is done yet" in table.sentence("sort", "whole")
+
+
+# Measured elsewhere.
+
+
+@pytest.mark.parametrize("claim", elsewhere.CLAIMS)
+def test_every_published_claim_is_drawn_with_its_source(claim):
+    app = open_page("compare", view="elsewhere", claim=claim)
+    assert not app.error
+    (alt,) = pictures(app)
+    assert len(alt) > 100
+    assert "Source: " in said(app)
+
+
+@pytest.mark.parametrize(
+    ("slot", "words"),
+    [("position", "It holds at our size."), ("norm", "It does not hold at our size.")],
+)
+def test_a_claim_holds_here_where_every_experiment_says_so(slot, words):
+    experiments = [recorded(name).results for name in ladder.ORDERS]
+    published = elsewhere.losses(slot)
+    assert elsewhere.holds_here(slot, published, experiments).startswith(f"**{words}**")
+
+
+def test_a_part_that_is_worse_when_taken_out_counts_as_better():
+    results = recorded("leave-one-out").results
+    assert elsewhere.verdicts_of("position", results) == [Verdict.BETTER]
+    assert elsewhere.verdicts_of("bias", results) == [Verdict.WORSE]
+
+
+def test_published_and_own_changes_are_shares_of_the_loss_without():
+    (alt,) = pictures(open_page("compare", view="elsewhere", claim="position"))
+    assert f"125M, OpenWebText2 {100 * (2.759 / 2.809 - 1):+.2f}%" in alt
+    results = recorded("ladder").results
+    gain = ladder.gains(results)["position"].value
+    assert f"{-100 * gain / results.side('start').mean:+.2f}%" in alt
+
+
+def test_every_published_row_has_its_source_and_how_sure_it_is():
+    facts = content.facts("ablations")
+    rows = [*facts["losses"], *facts["remarks"], facts["cs336"]]
+    assert all(len(row["source"]) > 10 and row["confidence"] in content.CONFIDENCE for row in rows)
+
+
+def test_swiglu_alone_changes_its_sign_between_single_runs():
+    added = elsewhere.costs(content.facts("ablations")["cs336"])
+    signs = {
+        name: {each[name] > 0 for each in added.values()} for name in next(iter(added.values()))
+    }
+    assert [name for name, found in signs.items() if len(found) > 1] == [
+        "SiLU in place of SwiGLU, as many parameters"
+    ]
 
 
 # What is made, and the theme.

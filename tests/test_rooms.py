@@ -59,7 +59,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("components", "content", "engine.server", "family", "figures", "glossary", "link"),
         *("page_list", "run_actions", "showing", "stage", "tour", "widgets", "words"),
     ),
-    "compare": (*("content", "figures", "link", "settings", "showing", "stage", "widgets"),),
+    "compare": (
+        *("content", "figures", "home", "link", "settings", "showing", "stage", "widgets"),
+    ),
     "current_model": ("content", "engine", "engine.server", "link", "session", "state", "train"),
     "navigation": ("content", "link", "page_list"),
     "share": ("link", "session"),

@@ -17,7 +17,7 @@ from explorer.architecture.accelerators import USUAL, accelerators
 from explorer.architecture.assumptions import Serving
 from explorer.architecture.block import code_of
 from explorer.architecture.components import SLOTS, is_taken, titles, value_of
-from explorer.compare import ladder
+from explorer.compare import elsewhere, ladder, tasks
 from explorer.compare.recorded import recorded
 from explorer.family.filtering import Filter
 from explorer.family.tree import family_tree
@@ -265,3 +265,28 @@ def test_some_rung_brings_another_amount_in_the_opposite_order():
     assert set(there) == set(back)
     assert any(abs(there[each].value - back[each].value) > 0.01 for each in there)
     assert list(ladder.ORDERS)[1] == "ladder-backwards"
+
+
+@is_recorded
+@holds("compare", "tasks")
+def test_without_positions_one_task_is_learned_and_another_is_not():
+    table = tasks.Table(recorded("tasks").results)
+    kept = {
+        task: table.side(task, "no-positions").mean / table.side(task, "whole").mean
+        for task in table.tasks
+    }
+    assert max(kept.values()) > 0.9
+    assert min(kept.values()) < 0.7
+    app = open_page("compare", view="tasks")
+    assert "Train this one" in [each.proto.label for each in app.get("page_link")]
+
+
+@is_recorded
+@holds("compare", "elsewhere")
+def test_one_change_flips_between_single_runs_and_six_seeds_of_swiglu_have_an_interval():
+    added = elsewhere.costs(content.facts("ablations")["cs336"])
+    signs = [{each[name] > 0 for each in added.values()} for name in added["41M tokens"]]
+    assert [len(found) for found in signs] == [2, 1, 1, 1]
+    values = [ladder.gains(recorded(name).results)["feed_forward"] for name in ladder.ORDERS]
+    assert all(value.low < value.value < value.high for value in values)
+    assert elsewhere.CLAIMS["cs336"] in content.inside("compare", "elsewhere").try_it

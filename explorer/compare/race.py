@@ -1,6 +1,6 @@
 """The race: two sides on the same texts in the same order, over several seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import streamlit as st
@@ -162,28 +162,30 @@ def _samples(stage: Stage, results: Results, comparison: Comparison) -> None:
     """Show what both sides wrote, by the same seed, side by side."""
     names = _names(comparison)
     seeds = [
-        seed for seed in results.plan.seeds if all(_sample(results, name, seed) for name in names)
+        seed
+        for seed in results.plan.seeds
+        if set.intersection(*(set(_written(results, name, seed)) for name in names))
     ]
     if not seeds:
         st.info("No run has written anything yet; wait for the first.", icon=":material/info:")
         return
     with stage.controls:
         seed = link.widget(st.selectbox, "race_seed", "Seed", usual=seeds[0], options=seeds)
+        written = [_written(results, name, seed) for name in names]
+        steps = sorted(set.intersection(*map(set, written)))
+        step = link.widget(
+            st.select_slider, "race_step", "After step", usual=steps[-1], options=steps
+        )
     with st.container(height=420, border=False, key="scrolled"):
-        for name, column in zip(names, st.columns(2), strict=True):
-            step, text = _sample(results, name, seed) or (0, "")
+        for name, texts, column in zip(names, written, st.columns(2), strict=True):
             with column:
                 st.markdown(f"**{content.escaped(side_title(name))}**, after {step:,} steps")
-                st.code(text, language=None, wrap_lines=True)
+                st.code(texts[step], language=None, wrap_lines=True)
 
 
-def _sample(results: Results, side: str, seed: int) -> tuple[int, str] | None:
-    """Find the last text that a run has written."""
-    for run in results.runs_of(side):
-        if run.run.seed == seed and run.samples:
-            step = max(run.samples)
-            return step, run.samples[step]
-    return None
+def _written(results: Results, side: str, seed: int) -> Mapping[int, str]:
+    """Give what a run has written, by the step after which it did."""
+    return next((run.samples for run in results.runs_of(side) if run.run.seed == seed), {})
 
 
 def sides_table(results: Results, names: Sequence[str]) -> str:

@@ -1,0 +1,70 @@
+"""Tasks against models that lack something, as a map."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from explorer.figures.picture import Picture, framed
+
+ROW = 48
+"""Pixels of height for each task."""
+
+DARKEST = 2.1
+"""Beyond the whole, so that the page's own letters can be read on every cell, light and dark."""
+
+
+def task_map(
+    tasks: Sequence[str],
+    models: Sequence[str],
+    shares: Sequence[Sequence[float | None]],
+    hints: Sequence[Sequence[str]],
+    chosen: tuple[int, int],
+) -> Picture:
+    """Draw how much of each task each model gets right; the stronger the colour, the more.
+
+    Args:
+        tasks: rows, from top to bottom.
+        models: columns, from left to right.
+        shares: from 0 to 1, a row for each task; None: not known yet.
+        hints: what a cell says where it is pointed at.
+        chosen: row and column of the cell with a frame.
+    """
+    figure = go.Figure(
+        go.Heatmap(
+            x=list(models),
+            y=list(tasks),
+            z=[list(row) for row in shares],
+            zmin=0,
+            zmax=DARKEST,
+            autocolorscale=True,
+            xgap=2,
+            ygap=2,
+            text=[[_percent(share) for share in row] for row in shares],
+            texttemplate="%{text}",
+            customdata=[list(row) for row in hints],
+            hovertemplate="%{customdata}<extra></extra>",
+            hoverongaps=False,
+            showscale=False,
+        )
+    )
+    framed(figure, height=70 + ROW * len(tasks))
+    row, column = chosen
+    figure.add_shape(
+        type="rect",
+        x0=column - 0.5,
+        x1=column + 0.5,
+        y0=row - 0.5,
+        y1=row + 0.5,
+        line={"width": 4, "color": "gray"},
+    )
+    figure.update_xaxes(side="top", showgrid=False)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    said = "; ".join(
+        f"{task}: " + ", ".join(f"{m} {_percent(s)}" for m, s in zip(models, row, strict=True))
+        for task, row in zip(tasks, shares, strict=True)
+    )
+    return Picture(figure=figure, alt=f"Share of the answers' characters that are right. {said}.")
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"
