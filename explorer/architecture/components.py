@@ -7,6 +7,7 @@ import streamlit as st
 
 from explorer import content, glossary, link
 from explorer.architecture.numbers import MEASURES, NUMBERS, users
+from explorer.architecture.published import measured_elsewhere
 from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.config import ModelConfig
@@ -86,6 +87,10 @@ def _option(config: ModelConfig, slot: str, name: str, title: str) -> None:
     if why_not or effect:
         st.caption(content.escaped(why_not or effect))
     glossary.say(content.card(slot, name))
+    if found := measured_elsewhere(slot, name):
+        with st.expander("Measured elsewhere", icon=":material/query_stats:"):
+            for line in found:
+                st.markdown(line)
     if slot in NUMBERS:
         st.caption(content.escaped(f"Models to begin with that have it: {users(slot, name)}"))
 
