@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer import bar, content, guard, link, navigation, returning, session, tour
+from explorer import bar, content, guard, handing_over, link, navigation, returning, session, tour
 from explorer.page_list import entry
 
 page = navigation.current_page()
@@ -14,5 +14,6 @@ with guard.page_run(), link.followed(name):
     session.engine()  # its worker starts while the first page is read, whichever that is
     returning.remember_owner()
     bar.show(name)
+    handing_over.listen(name)
     tour.show(name)
     page.run()

@@ -77,7 +77,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         ),
     },
 }
-HOME = "home"
+HOME, TRAIN = "home", "train"
 
 
 def entry(name: str) -> Entry:

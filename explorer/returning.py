@@ -13,5 +13,10 @@ def remember_owner() -> None:
 
 
 def _take_up() -> None:
+    """Be known by the secret of before, as whose also counts what was started in the meantime.
+
+    On a busy machine, a student may press Train before their browser has got to say it.
+    """
     if kept := state.shown(identity.KEY).get("owner"):
+        session.engine().adopt(owner=kept, before=session.owner())
         state.keep(session.OWNER, kept)

@@ -135,6 +135,29 @@ def test_a_page_without_workers_trains_in_slices(come):
     student.see("Stopped")
 
 
+STOP_MEANWHILE = """() => new Promise(done => {
+  const session = [...window.tinyLlamaSessions.values()].at(-1)
+  const take = session.takeLearned.bind(session)
+  session.takeLearned = () => {
+    const given = take()
+    if (given) setTimeout(() => { session.order("stop"); done() })
+    if (given) delete session.takeLearned
+    return given
+  }
+  session.hand()
+})"""
+"""Stops the run while what it had learned is on its way to the server."""
+
+
+def test_a_stop_while_the_server_is_given_something_is_not_lost(come):
+    student = come(link(**ENDLESS))
+    train(student)
+    student.page.evaluate(STOP_MEANWHILE)
+    student.see("Stopped")
+    steps = [row["step"] for row in rows(student.server, student.run_id)]
+    assert steps == list(range(student.page.evaluate(f"{SESSION}.step") + 1))
+
+
 HOSTILE = {
     "of another step": "{...said, next_step: said.next_step + 5}",
     "with too few numbers": "{...said, weights: 'AAAA'}",

@@ -20,7 +20,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.web.server.starlette.starlette_app_utils import generate_xsrf_token_string
 from streamlit_client import Tab, user_key
 
-from explorer.components.browser_trainer import KEY
+from explorer.components.hand_over import KEY
 from explorer.engine.limits import OWN, SHARED
 from explorer.guard import messages
 from explorer.guard.server import LONG_BOX, MOST_BYTES_A_LETTER, MOST_TEXTS, TRAINED

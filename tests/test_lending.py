@@ -104,6 +104,28 @@ def test_the_server_that_comes_next_knows_where_it_trains(engine, run):
     assert (found[run.id].place, found[run.id].loan) == (BROWSER, "")
 
 
+def test_what_comes_once_more_since_an_answer_was_lost_is_kept_once(engine, run):
+    loan = borrow(engine, run)
+    first = returned(run, 12, loan)
+    engine.take_back(run.id, first, owner="me")
+    again = returned(run, 20, loan)
+    again["rows"] = first["rows"] + again["rows"]
+    engine.take_back(run.id, again, owner="me")
+    assert run.step == 19
+    assert [row["step"] for row in read_metrics(run.folder)] == list(range(20))
+
+
+def test_what_was_started_before_the_browser_said_who_is_here_is_theirs(engine, run):
+    other = engine.start(SETUP, owner="you", text=TEXT, place=BROWSER)
+    engine.adopt(owner="me again", before="me")
+    assert engine.is_owner(run, "me again")
+    assert engine.is_text_owner(run, "me again")
+    assert engine.is_owner(engine.poll(other), "you")
+    engine.caretaker.save()
+    assert {each.id: each.owner for each in read_runs(engine.folder)}[run.id] == run.owner
+    wait_until(engine, other, RunState.PAUSED)
+
+
 HOSTILE = {
     "nothing": lambda run: {},
     "no object": lambda run: [1, 2],
@@ -141,6 +163,7 @@ def _numbers(run):
 
 def test_whatever_else_a_browser_says_is_refused_and_nothing_is_lost(engine, run):
     loan = borrow(engine, run)
+    engine.caretaker.save()
     before = {path.name: path.read_bytes() for path in run.folder.iterdir() if path.is_file()}
     for name, hostile in HOSTILE.items():
         otherwise = hostile(run)

@@ -64,6 +64,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "current_model": ("content", "engine", "engine.server", "link", "session", "state", "train"),
     "navigation": ("content", "link", "page_list"),
+    "handing_over": ("components", "page_list", "session", "state"),
     "share": ("link", "session"),
     "bar": (
         *("components", "content", "current_model", "glossary", "link", "navigation", "page_list"),
@@ -71,8 +72,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "returning": ("components", "session", "state"),
     "app": (
-        *("bar", "content", "guard", "link", "navigation", "page_list", "returning", "session"),
-        "tour",
+        *("bar", "content", "guard", "handing_over", "link", "navigation", "page_list"),
+        *("returning", "session", "tour"),
     ),
 }
 """What each room of `explorer` imports of the others: only what stands above it in this table."""

@@ -30,7 +30,7 @@ from explorer.guard.uploads import hold_few
 
 LONG_BOX = "own_text"
 """The only widget that may show a long text: the student's own to train on."""
-TRAINED = "browser_trainer__events"
+TRAINED = "hand_over__events"
 """The only part that may give back what a browser has trained; what it says is held by nobody."""
 MOST_TEXTS = 12
 """So many of the longest texts may the server hold for all students together."""

@@ -1,4 +1,4 @@
-"""A run that trains in its student's own browser: what that is given, and what comes back of it."""
+"""A run that trains in its student's own browser: what that is given, and how it is shown."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,6 @@ from tiny_llama.setup import Setup
 
 PLACES = {SERVER: "The server", BROWSER: "This browser"}
 _TROUBLE = "trouble of the browser's run"
-_KEPT = "the browser's run was kept"
 
 
 def choose() -> str:
@@ -65,10 +64,7 @@ def _trainer(run_id: str, options: live_run.CurveOptions, stage: live_run.Stage)
     run = session.engine().poll(run_id)
     if run is None or live_run.stage_of(run) != stage:
         st.rerun()  # the whole page looks different now
-    if state.kept(_KEPT, bool):
-        state.keep(_KEPT, False)
-        st.rerun()  # the bar, too, says how far the model is
-    browser_trainer(_values(run, options), lend=lambda: _lend(run), take_back=_take_back)
+    browser_trainer(_values(run, options), lend=lambda: _lend(run))
 
 
 def _values(run: Run, options: live_run.CurveOptions) -> dict[str, Any]:
@@ -110,14 +106,3 @@ def _lend(run: Run) -> tuple[bytes, Mapping[str, Any]]:
         return b"", history
     state.keep(_TROUBLE, "")
     return material(run.setup, found.values, found.arrays), history
-
-
-def _take_back(said: Any) -> None:
-    """Keep what the browser has made of a run, also of one that is not on the screen any more."""
-    try:
-        session.engine().take_back(str(said.get("run", "")), said, owner=session.owner())
-    except UserError as error:
-        state.keep(_TROUBLE, str(error))
-    else:
-        state.keep(_TROUBLE, "")
-        state.keep(_KEPT, True)

@@ -10,7 +10,7 @@ from explorer.components.browser import part
 from explorer.components.browser_trainer.material import pack
 
 KEY = "browser_trainer"
-"""Of the component on the page; the guard lets it say more than others."""
+"""Of the component on the page."""
 # What the page keeps free while the script is on the way.
 _PLACE = '<div class="place" style="height: 28rem"></div>'
 
@@ -19,7 +19,6 @@ def browser_trainer(
     values: Mapping[str, Any],
     *,
     lend: Callable[[], tuple[bytes, Mapping[str, Any]]],
-    take_back: Callable[[Mapping[str, Any]], None],
 ) -> None:
     """Train a run in the browser, and show it.
 
@@ -27,7 +26,6 @@ def browser_trainer(
         values: the run as the page shows it; see `browser_trainer.js`.
         lend: gives what the browser needs to begin, as `material` packs it, and the run's curves so
             far; only asked where the browser has not got it.
-        take_back: called, before the page runs, with what the browser has made of the run.
     """
     memory = f"{KEY}: wanted"
     arrays: dict[str, np.ndarray] = {}
@@ -36,15 +34,9 @@ def browser_trainer(
         material, history = lend()
         values = {**values, "history": history}
         arrays = {"material": np.frombuffer(material, np.uint8)} if material else {}
-
-    def returned() -> None:
-        if isinstance(said := state.shown(KEY)["returned"], dict):
-            take_back(said)
-
     part("browser_trainer", html=_PLACE)(
         key=KEY,
         height="content",
         data=pack(values, arrays),
         on_wanted_change=lambda: state.keep(memory, True),
-        on_returned_change=returned,
     )

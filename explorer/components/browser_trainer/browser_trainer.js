@@ -1,5 +1,5 @@
-// A run that trains in this browser: what it does, its curves, what it writes. Python hears of it when
-// it stands still, and once a minute; everything between is drawn here.
+// A run that trains in this browser: what it does, its curves, what it writes. All of it is drawn
+// here; what the server is given of it goes by way of hand_over.js.
 //
 // data: packed as material.py has it: { run, status, steps, nextRow, curve, axis, tokensAStep, tiles,
 // lines, samples, trouble } and, where it was asked for, { material, history }.
@@ -7,7 +7,7 @@
 import liveChart from "../live_chart/live_chart.js"
 import { button, element, fixed, setText, show, whole } from "../shared.js"
 import { unpack } from "./material.js"
-import { Session } from "./session.js"
+import { Session, sessions } from "./session.js"
 
 const ASK_EVERY = 4_000 // ms between requests for what a run begins with
 const STATES = {
@@ -21,9 +21,6 @@ const STATES = {
 
 const RELAXED = "the faster of two builds, whose sums are rounded as this processor does, so that a "
   + "curve may leave the server's after some hundred steps"
-
-// The runs of this tab by name; they go on while another page is shown.
-const sessions = window.tinyLlamaSessions ??= new Map()
 
 export default function browserTrainer(component) {
   return show(Trainer, component)
@@ -65,7 +62,7 @@ class Trainer {
     if (this.run !== this.data.run) this.sent.clear()
     this.run = this.data.run
     if (this.data.material && !this.session) this.begin()
-    if (this.session) this.attend()
+    if (this.session) this.session.listen = () => this.draw()
     else if (this.data.status !== "finished") this.ask()
     this.draw()
   }
@@ -81,19 +78,6 @@ class Trainer {
     const { loan, next_step: nextStep, token_texts: texts } = unpack(material)
     sessions.set(run, new Session({ run, loan, nextStep, history, samples, texts }))
     this.session.begin(material, nextRow === 0 ? "running" : "paused")
-  }
-
-  attend() {
-    this.session.forgetBefore(this.data.nextRow)
-    this.session.listen = () => { this.giveBack(); this.draw() }
-    this.giveBack()
-  }
-
-  giveBack() {
-    for (const session of sessions.values()) {
-      const learned = session.takeLearned()
-      if (learned) this.tell("returned", learned)
-    }
   }
 
   // Streamlit may lose an update to the next one, so what does not come is asked for again.
@@ -127,7 +111,7 @@ class Trainer {
     this.goOn.disabled = !["running", "paused"].includes(state)
     this.one.disabled = state !== "paused"
     this.stop.disabled = !["running", "paused"].includes(state)
-    setText(this.note, session?.sentence || data.trouble || "")
+    setText(this.note, session?.sentence || session?.refusal || data.trouble || "")
     this.drawChart()
     this.drawTexts()
   }

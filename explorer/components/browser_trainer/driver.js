@@ -8,13 +8,15 @@ const REPORT_EVERY = 200 // ms
 
 export class Driver {
   training = null
+  owes = false // whether what has been learned is to be handed over after the step that is amid
   state = "" // "running", "paused", "stopped", "finished", or "failed"; "": there is no run yet
   reports = [] // that have not been told yet
   toldAt = 0
 
-  // `tell` takes what is to be said, and the buffers that go along; `slice` is in milliseconds.
-  constructor(tell, slice) {
-    Object.assign(this, { tell, slice })
+  // `tell` takes what is to be said, and the buffers that go along. How it trains is IN_WORKER or
+  // ON_PAGE.
+  constructor(tell, how) {
+    Object.assign(this, { tell, how })
   }
 
   // Do what is ordered: { order: "begin", material, build, state } and then { order } alone, one of
@@ -29,7 +31,8 @@ export class Driver {
 
   async begin({ material, build, state }) {
     const all = unpack(material)
-    this.training = new Training(await Engine.of(all[build], all.shape), all)
+    const engine = await Engine.of(all[build], all.shape)
+    this.training = new Training(engine, all, this.how.textsAtOnce)
     this.become(state)
   }
 
@@ -41,7 +44,7 @@ export class Driver {
   async step() {
     while (this.state === "paused" && !this.training.isDone) {
       const isReported = this.advance()
-      await pause()
+      await this.how.rest()
       if (isReported) break
     }
     this.settle()
@@ -59,7 +62,7 @@ export class Driver {
     try {
       while (this.state === "running") {
         this.runSlice()
-        await pause()
+        await this.how.rest()
       }
     } catch (error) {
       this.fail(error)
@@ -68,11 +71,12 @@ export class Driver {
   }
 
   runSlice() {
-    const end = performance.now() + this.slice
+    const end = performance.now() + this.how.slice
     do this.advance()
-    while (performance.now() < end && !this.training.isDone)
+    while (performance.now() < end && !this.training.isDone && !this.mayGive)
     this.settle()
     if (performance.now() - this.toldAt > REPORT_EVERY || this.state !== "running") this.report()
+    if (this.mayGive) this.give()
   }
 
   advance() {
@@ -92,9 +96,23 @@ export class Driver {
     this.tell({ told: "reports", state, reports })
   }
 
-  // Give copies of all that a checkpoint takes, once the step that is amid is reported.
-  hand() {
-    while (this.training.isAmid) this.advance()
+  // Hand over what has been learned, once the step that is amid is reported.
+  async hand() {
+    this.owes = true
+    while (this.owes && this.state !== "running") {
+      if (this.mayGive) this.give()
+      else this.advance()
+      await this.how.rest()
+    }
+  }
+
+  get mayGive() {
+    return this.owes && !this.training.isAmid
+  }
+
+  // Give copies of all that a checkpoint takes.
+  give() {
+    this.owes = false
     this.settle()
     if (this.reports.length) this.report()
     const { nextStep, engine } = this.training
@@ -112,10 +130,22 @@ export class Driver {
 }
 
 // Let orders come in: a message to oneself is not slowed down as a timer is.
-function pause() {
+function nextMessage() {
   return new Promise(goOn => {
     const { port1, port2 } = new MessageChannel()
     port1.onmessage = () => { port1.close(); goOn() }
     port2.postMessage(0)
   })
 }
+
+// Let the page do first whatever else it has to: draw, answer a press, take what the server sends.
+// Where nothing says when it has done so, it gets as much time as training does.
+function idleMoment() {
+  if (globalThis.scheduler?.postTask) return scheduler.postTask(() => {}, { priority: "background" })
+  if (globalThis.requestIdleCallback) return new Promise(goOn => requestIdleCallback(goOn))
+  return new Promise(goOn => setTimeout(goOn, ON_PAGE.slice))
+}
+
+export const IN_WORKER = { slice: 50, rest: nextMessage, textsAtOnce: Infinity } // ms
+// A page is never kept from its own work for longer than a frame or two.
+export const ON_PAGE = { slice: 12, rest: idleMoment, textsAtOnce: 4 }

@@ -33,9 +33,10 @@ export class Engine {
     this.vocabularySize = sizes[0]
   }
 
-  // All of the model's numbers in one row, and what AdamW remembers of each gradient: views of the
-  // memory, to be read and set at once.
+  // All of the model's numbers in one row, their gradients, and what AdamW remembers of each: views of
+  // the memory, to be read and set at once.
   get weights() { return this.floats(this.calls.parameters_at(), this.count) }
+  get gradients() { return this.floats(this.calls.gradients_at(), this.count) }
   get means() { return this.floats(this.calls.means_at(), this.count) }
   get squares() { return this.floats(this.calls.squares_at(), this.count) }
 

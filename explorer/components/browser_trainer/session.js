@@ -2,15 +2,19 @@
 // given back to the server yet.
 
 import { bestBuild } from "./engine.js"
-import { Driver } from "./driver.js"
+import { Driver, ON_PAGE } from "./driver.js"
 
 const RETURN_EVERY = 60_000 // ms between two times that the server is given what has been learned
 const FIRST_RETURN = 10_000 // ms; so soon can all pages look inside
-const PAGE_SLICE = 30 // ms of training at a time where there is no worker: a page should stay awake
 const SERIES = [
   "loss", "held_out_loss", "bits_per_byte", "learning_rate", "gradient_norm", "seconds",
 ]
 const PACE = 5_000 // ms over which the pace is measured
+
+// The runs of this tab by name; they go on while another page is shown.
+export const sessions = window.tinyLlamaSessions ??= new Map()
+// Told to the window when a run has something for the server; see hand_over.js.
+export const LEARNED = "tiny-llama-learned"
 
 export const NO_ENGINE = "This browser cannot train: it has no WebAssembly with 128-bit vectors, as "
   + "every browser since 2023 has. Update it, or let the run train on the server."
@@ -19,6 +23,7 @@ export class Session {
   state = "" // as the driver's
   where = "" // "worker" or "page"
   sentence = "" // why it does not go on
+  refusal = "" // why the server has not kept what it was given last
   rows = [] // that the server has not kept yet
   seconds = 0
   samples = [] // [step, text]
@@ -73,14 +78,17 @@ export class Session {
   }
 
   onPage() {
-    const driver = new Driver(said => this.hear(said), PAGE_SLICE)
+    const driver = new Driver(said => this.hear(said), ON_PAGE)
     this.where = "page"
     return message => driver.take(message)
   }
 
   hear({ told, ...said }) {
     if (told === "failed") this.end(said.sentence)
-    if (told === "learned") this.learned = said
+    if (told === "learned") {
+      this.learned = said
+      window.dispatchEvent(new Event(LEARNED))
+    }
     if (told === "reports") this.take(said)
     this.listen()
   }
@@ -113,7 +121,9 @@ export class Session {
     return [...prompt, ...tokens].map(token => this.texts[token]).join("")
   }
 
-  hand() {
+  // Give the server what has been learned; where it is shown, the page is drawn anew with it.
+  hand({ isShown = false } = {}) {
+    this.isShown ||= isShown
     this.dueAt = performance.now() + RETURN_EVERY
     this.order("hand")
   }
@@ -127,13 +137,16 @@ export class Session {
     const rows = this.rows.filter(row => row.step < nextStep).map(plainRow)
     const numbers = Object.fromEntries(
       Object.entries({ weights, means, squares }).map(([name, row]) => [name, base64Of(row)]))
-    const { run, loan } = this
-    return { run, loan, next_step: nextStep, stops: state === "stopped", rows, ...numbers }
+    const { run, loan, isShown: shows = false } = this
+    this.isShown = false
+    return { run, loan, shows, next_step: nextStep, stops: state === "stopped", rows, ...numbers }
   }
 
-  // The server has all rows before this one.
-  forgetBefore(nextRow) {
+  // What the server says: it has all rows before this one, or why it has not kept more.
+  noteAnswer({ nextRow, refusal }) {
     this.rows = this.rows.filter(row => row.step >= nextRow)
+    this.refusal = refusal
+    this.listen()
   }
 
   stepsASecond() {

@@ -17,10 +17,13 @@ export function learningRateAt(config, step) {
 
 export class Training {
   pieces = null // of the step that is being done
+  spent = 0 // milliseconds of training on that step
 
-  // `material` is what `material.py` packs: the setup and where the run stands, and the text.
-  constructor(engine, material) {
+  // `material` is what `material.py` packs: the setup and where the run stands, and the text. A piece
+  // of work reads so many texts of a batch at once at most.
+  constructor(engine, material, textsAtOnce) {
     Object.assign(this, { engine, material, config: material.training })
+    this.textsAtOnce = Math.min(textsAtOnce, this.config.batch_size)
     this.context = material.context
     this.nextStep = material.next_step // the step whose weights come next; 0: a look at the model
     const room = this.config.batch_size * this.context
@@ -39,14 +42,14 @@ export class Training {
     return this.nextStep > this.config.steps
   }
 
-  // Whether a step is done and what is due after it is not: weights are then ahead of the reports.
+  // Whether a step has begun and is not reported: weights may then be ahead of the reports.
   get isAmid() {
     return this.pieces !== null
   }
 
-  // Do the next piece of work: a step's training, a look at some held-out texts, or a token. Gives
-  // the report, as a row of metrics.jsonl, once a step and all that is due after it are done.
-  // Throws an Error with a sentence where the numbers have overflowed.
+  // Do the next piece of work: a step's training or a part of it, a look at some held-out texts, or a
+  // token. Gives the report, as a row of metrics.jsonl, once a step and all that is due after it are
+  // done. Throws an Error with a sentence where the numbers have overflowed.
   advance() {
     this.pieces ??= this.step(this.nextStep)
     const { done, value } = this.pieces.next()
@@ -59,7 +62,7 @@ export class Training {
   * step(step) {
     const { config } = this
     const report = { step, n_tokens: step * this.inputs.length }
-    if (step) Object.assign(report, this.train(step))
+    if (step) Object.assign(report, yield* this.train(step))
     if (isDue(step, config.evaluate_every, config.steps)) {
       yield
       Object.assign(report, yield* this.look(step))
@@ -68,18 +71,47 @@ export class Training {
     return report
   }
 
-  train(step) {
+  * train(step) {
     const { config, engine } = this
-    const began = performance.now()
-    this.drawBatch(step)
-    engine.read(this.inputs, this.targets)
-    const loss = engine.differentiate(config.batch_size, config.label_smoothing)
+    this.spent = 0
+    this.timed(() => this.drawBatch(step))
+    const loss = yield* this.differentiate()
     this.check(step, "loss", loss)
     const learningRate = learningRateAt(config, step)
-    const length = engine.takeStep({ ...this.settings(), learningRate, step })
+    const settings = { ...this.settings(), learningRate, step }
+    const length = this.timed(() => engine.takeStep(settings))
     this.check(step, "gradient", length)
-    const seconds = (performance.now() - began) / 1000
-    return { loss, learning_rate: learningRate, gradient_norm: length, seconds }
+    return { loss, learning_rate: learningRate, gradient_norm: length, seconds: this.spent / 1000 }
+  }
+
+  // Find the batch's loss and gradient. Where that takes several pieces, the gradient is the sum of
+  // theirs, whose last digits are rounded otherwise.
+  * differentiate() {
+    const { context, engine, textsAtOnce, inputs, targets } = this
+    const { batch_size: texts, label_smoothing: smoothing } = this.config
+    if (textsAtOnce < texts) (this.sum ??= new Float32Array(engine.count)).fill(0)
+    let loss = 0
+    for (let text = 0; text < texts; text += textsAtOnce) {
+      const n = Math.min(textsAtOnce, texts - text)
+      const [from, to] = [text * context, (text + n) * context]
+      loss += (n / texts) * this.timed(() => {
+        engine.read(inputs.subarray(from, to), targets.subarray(from, to))
+        const found = engine.differentiate(n, smoothing)
+        if (n < texts) addShare(this.sum, engine.gradients, n / texts)
+        return found
+      })
+      if (n < texts) yield
+    }
+    if (textsAtOnce < texts) engine.gradients.set(this.sum)
+    return loss
+  }
+
+  // Do something, and count the milliseconds that it takes.
+  timed(act) {
+    const began = performance.now()
+    const found = act()
+    this.spent += performance.now() - began
+    return found
   }
 
   settings() {
@@ -99,10 +131,10 @@ export class Training {
     }
   }
 
-  // Look at the held-out texts, as many at a time as a batch has.
+  // Look at the held-out texts, as many at a time as training reads.
   * look(step) {
     const { held_out_inputs: inputs, held_out_targets: targets, held_out_bytes } = this.material
-    const room = this.inputs.length
+    const room = this.textsAtOnce * this.context
     let [loss, counted] = [0, 0]
     for (let at = 0; at < inputs.length; at += room) {
       this.engine.read(inputs.subarray(at, at + room), targets.subarray(at, at + room))
@@ -138,6 +170,10 @@ export class Training {
       + `${rate}) is too high, or norm or gradient clipping is missing, so start again with a lower `
       + "rate or longer warm-up.")
   }
+}
+
+function addShare(sum, numbers, share) {
+  for (let i = 0; i < sum.length; i++) sum[i] += share * numbers[i]
 }
 
 function isDue(step, every, last) {

@@ -1,6 +1,6 @@
 // The web worker in which a run trains.
 
-import { Driver } from "./driver.js"
+import { Driver, IN_WORKER } from "./driver.js"
 
-const driver = new Driver((said, moved) => postMessage(said, moved), 50)
+const driver = new Driver((said, moved) => postMessage(said, moved), IN_WORKER)
 onmessage = ({ data }) => driver.take(data)

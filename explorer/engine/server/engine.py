@@ -216,6 +216,21 @@ class Engine:
         """Tell whether the own text that a run learns from is this student's."""
         return store.is_text_owner(run, owner)
 
+    def adopt(self, *, owner: str, before: str) -> None:
+        """Give a student what they started before their browser had said who they are.
+
+        Args:
+            owner: the secret by which they are known from now on.
+            before: the one by which they were known so far in this tab.
+        """
+        mark, old = store.fingerprint(owner), store.fingerprint(before)
+        with self.registry.lock:
+            for run in self.registry.all():
+                if run.owner == old:
+                    run.owner = mark
+                    run.text_owner = mark if run.text_owner == old else run.text_owner
+                    self.registry.note_change(run)
+
     def share(self, run: Run) -> Share:
         """Say how many runs take turns where this one does."""
         return self.registry.share(run)

@@ -33,6 +33,8 @@ def read_returned(said: Mapping[str, Any], run: Run) -> TakeBack:
     """
     try:
         return _read(said, run)
+    except EngineError:
+        raise
     except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
         raise _refused(f"it cannot be read ({type(error).__name__})") from None
 
@@ -56,10 +58,12 @@ def _read(said: Mapping[str, Any], run: Run) -> TakeBack:
 
 
 def _rows(said: Sequence[Any], run: Run, next_step: int) -> list[dict[str, Any]]:
-    steps = list(range(run.next_row, next_step))
-    if not isinstance(said, list) or [_whole(row["step"]) for row in said] != steps:
+    """Read the rows; the first ones may be here already, where an answer was lost on its way."""
+    steps = [_whole(row["step"]) for row in said] if isinstance(said, list) else []
+    n_known = max(0, run.next_row - steps[0]) if steps else 0
+    if steps[n_known:] != list(range(run.next_row, next_step)):
         raise _refused(f"its rows are not those of the steps {run.next_row} to {next_step - 1}")
-    return [_row(row, run) for row in said]
+    return [_row(row, run) for row in said[n_known:]]
 
 
 def _row(said: Mapping[str, Any], run: Run) -> dict[str, Any]:

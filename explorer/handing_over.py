@@ -1,0 +1,52 @@
+"""A run that a student's browser trains becomes the server's own, whichever page they look at."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from explorer import session, state
+from explorer.components.hand_over import hand_over
+from explorer.page_list import TRAIN
+from tiny_llama.errors import UserError
+
+_ANSWERS, _ANSWER = "answers to the browser", "the last answer to the browser"
+_SHOWS = "the page shows what the browser gave"
+
+
+def listen(page: str) -> None:
+    """Take what the browser gives while a page is looked at.
+
+    Args:
+        page: its name.
+    """
+    st.fragment(_listen)(page)
+
+
+def _listen(page: str) -> None:
+    if state.kept(_SHOWS, bool):
+        state.keep(_SHOWS, False)
+        st.rerun()
+    said = {"answers": state.kept(_ANSWERS, int), "answer": state.kept(_ANSWER, dict)}
+    hand_over({"page": page, **said}, take=lambda given: _take(given, page))
+
+
+def _take(given: Mapping[str, Any], page: str) -> None:
+    """Keep what the browser has made of a run, and say what has come of it.
+
+    A page that looks inside a model stays as it is until the student asks for something, as it does
+    where the server trains; it is drawn anew where they have just come, or where the run has ended.
+    """
+    run_id, engine = str(given.get("run", "")), session.engine()
+    run, refusal = engine.poll(run_id), ""
+    before = run.status if run else None
+    try:
+        engine.take_back(run_id, given, owner=session.owner())
+    except UserError as error:
+        refusal = str(error)
+    is_mine = run is not None and session.is_mine(run)
+    answer = {"run": run_id, "nextRow": run.next_row if is_mine else 0, "refusal": refusal}
+    state.keep(_ANSWER, answer)
+    state.keep(_ANSWERS, state.kept(_ANSWERS, int) + 1)
+    has_ended = run is not None and run.status is not before
+    state.keep(_SHOWS, not refusal and (page == TRAIN or has_ended or given.get("shows") is True))
