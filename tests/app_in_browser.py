@@ -26,9 +26,9 @@ from playwright.sync_api import (
     ConsoleMessage,
     Locator,
     Page,
+    Playwright,
     WebSocket,
     expect,
-    sync_playwright,
 )
 
 from explorer.stage import View
@@ -37,6 +37,8 @@ from tiny_llama.metrics import read_metrics
 CHROMIUM = shutil.which("chromium")
 if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("needs a `chromium` on the path", allow_module_level=True)
+
+FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60_000
@@ -124,13 +126,26 @@ class Server:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(playwright: Playwright) -> Iterator[Browser]:
     assert CHROMIUM, "CI must have a chromium"
-    with sync_playwright() as playwright:
-        expect.set_options(timeout=PATIENCE)
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    expect.set_options(timeout=PATIENCE)
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    yield browser
+    browser.close()
+
+
+@contextmanager
+def firefox(playwright: Playwright) -> Iterator[Browser]:
+    """Lend the Firefox of this machine, unpatched, driven by WebDriver BiDi.
+
+    Playwright 1.65 begins by a command that Firefox ESR 153 does not know.
+    """
+    if FIREFOX is None:
+        pytest.skip("needs a `firefox-esr` or `firefox` on the path")
+    expect.set_options(timeout=PATIENCE)
+    browser = playwright.firefox.launch(executable_path=FIREFOX, channel="moz-firefox")
+    yield browser
+    browser.close()
 
 
 class Come(Protocol):

@@ -30,7 +30,7 @@ from tiny_llama.setup import Setup
 
 if TYPE_CHECKING:
     from app_in_browser import Come, Server
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Playwright
 
 EVERY_OPTION = [(slot, option) for slot, options in MENU.items() for option in options]
 EVERY_CHOICE = EVERY_OPTION + [(slot, word) for slot, words in CHOICES.items() for word in words]
@@ -239,11 +239,29 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Server]":
 
 
 @pytest.fixture(scope="session")
-def browser() -> "Iterator[Browser]":
+def playwright() -> "Iterator[Playwright]":
+    """Lend what drives browsers, of which a process has one."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: "Playwright") -> "Iterator[Browser]":
     """Lend a real browser, for all that is tested in it in this process."""
     from app_in_browser import chromium
 
-    with chromium() as browser:
+    with chromium(playwright) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def firefox(playwright: "Playwright") -> "Iterator[Browser]":
+    """Lend a Firefox, likewise; where there is none, its tests are skipped."""
+    from app_in_browser import firefox
+
+    with firefox(playwright) as browser:
         yield browser
 
 

@@ -28,9 +28,9 @@ TRAINING = TrainConfig(
 SETUP = Setup(model=MODEL, training=TRAINING, corpus=OWN_TEXT)
 
 
-@pytest.fixture(scope="module")
-def page(browser):
-    return trainer_page(browser)
+@pytest.fixture(scope="module", params=["browser", "firefox"])
+def page(request):
+    return trainer_page(request.getfixturevalue(request.param))
 
 
 def trainer_of(setup):

@@ -95,6 +95,35 @@ def test_a_run_that_ends_is_finished_on_the_server_too(come):
     assert student.server.record(student.run_id)["place"] == "browser"
 
 
+def test_firefox_trains_from_the_click_to_a_run_that_pages_look_inside(firefox, server):
+    with students(firefox, server) as come:
+        student = come(link(**TINY, steps=400, where="browser"))
+        student.press("Train")
+        student.see("Finished")
+        kept = rows(server, student.run_id)
+        assert [row["step"] for row in kept] == list(range(401))
+        assert server.record(student.run_id)["place"] == "browser"
+        assert kept[400]["held_out_loss"] < kept[0]["held_out_loss"]
+        student.bar.get_by_role("link", name="Attention", exact=True).click()
+        expect(student.page.get_by_role("heading", name="Attention", level=1)).to_be_visible()
+        assert student.model_step() == 400
+
+
+def test_with_all_other_hosts_blocked_a_phone_trains(browser, server):
+    def is_elsewhere(url):
+        return not url.startswith((server.address, server.address.replace("http", "ws"), "blob:"))
+
+    with students(browser, server, "dark and narrow") as come:
+        student = come("/")
+        student.context.route(is_elsewhere, lambda route: route.abort())
+        student.open(link(**TINY, steps=120, where="browser"))
+        student.press("Train")
+        student.see("Finished")
+        assert student.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert [row["step"] for row in rows(server, student.run_id)] == list(range(121))
+        student.context.unroute_all()
+
+
 def test_it_trains_without_a_network_and_the_next_visit_goes_on(come):
     student = come(link(**ENDLESS))
     train(student)
