@@ -54,6 +54,11 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
             ":material/compare_arrows:",
             "LLaMA against GPT-3 style: a race, a ladder, and what can be concluded.",
         ),
+        "scaling": Entry(
+            "Scaling",
+            ":material/stacked_line_chart:",
+            "How large and how long: published laws, LLaMA's choice, and a law of your own.",
+        ),
     },
     "Look inside": {
         "attention": Entry(

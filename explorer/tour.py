@@ -55,9 +55,15 @@ STOPS = (
         words={"view": "next"},
     ),
     Stop(page="compare", title="The race", subject=["race_losses"], words={"view": "race"}),
+    Stop(
+        page="scaling",
+        title="How large, how long",
+        subject=["law_map"],
+        words={"view": "map"},
+    ),
     Stop(page="train", title="Your turn", subject=["preset"]),
 )
-"""Eighteen seconds each make three minutes."""
+"""A quarter of a minute each, and a little more, makes three minutes."""
 
 
 def offer() -> None:

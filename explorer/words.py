@@ -191,7 +191,7 @@ def _setting(name: str) -> Kind:
 INSIDE = ("attention", "rotary", "norm_and_swiglu", "generation")
 READING = ("tokens", *INSIDE)
 """Pages that read a text."""
-ALL = ("home", "family_tree", "architecture", "tokens", "train", "compare", *INSIDE)
+ALL = ("home", "family_tree", "architecture", "tokens", "train", "compare", "scaling", *INSIDE)
 VIEWED = tuple(page for page in ALL if page != "train")
 """Pages of several views."""
 
@@ -310,6 +310,16 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
         "beside": _one_of(),
         "sizes_of": (_one_of(), "this"),
         "multiple": _one_of(),
+    },
+    ("scaling",): {
+        "given": (_one_of(), "flops"),
+        "law": (_one_of(), "refit"),
+        "compute": _number(0, 40),
+        "tokens": _number(0, 40),
+        "served": _number(0, 40),
+        "shown": (_one_of(), "isoflop"),
+        "mine": (SWITCH, False),
+        "guess": _number(0, 30),
     },
     ("tokens",): {
         "n_merges": COUNT,

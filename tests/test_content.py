@@ -16,6 +16,7 @@ from explorer.family.tree import family_tree
 from explorer.home.papers import CARDS
 from explorer.home.tables import tables
 from explorer.home.views import VIEWS as HOME_VIEWS
+from explorer.scaling import views as scaling
 from explorer.tour import STOPS
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA, TextCorpus
@@ -40,6 +41,7 @@ INSIDE = [
     for view in import_module(f"explorer.inside.{name}").VIEWS
 ]
 INSIDE += [("architecture", view.name) for view in architecture.VIEWS]
+INSIDE += [("scaling", view.name) for view in scaling.VIEWS]
 TOLD = [("home", view.name) for view in HOME_VIEWS]
 TOLD += [("family_tree", view.name) for view in family.VIEWS]
 TOLD += [("compare", view.name) for view in COMPARE_VIEWS]

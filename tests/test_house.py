@@ -29,6 +29,8 @@ NEEDS_NO_TORCH += [
     "comparing.power",
     "comparing.results",
     "comparing.isoflop",
+    "comparing.optimum",
+    "comparing.points_file",
 ]
 WORKER = ROOT / "explorer" / "engine" / "worker"
 

@@ -55,6 +55,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("components", "content", "controls", "engine", "family", "link", "run_actions"),
         *("session", "settings", "showing", "state"),
     ),
+    "scaling": (*("content", "family", "figures", "link", "showing", "stage", "widgets"),),
     "home": (
         *("components", "content", "engine.server", "family", "figures", "glossary", "link"),
         *("page_list", "run_actions", "showing", "stage", "tour", "widgets", "words"),

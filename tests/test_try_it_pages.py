@@ -25,7 +25,9 @@ from explorer.home import meaning, papers
 from explorer.home.results import in_order
 from explorer.home.tables import LLAMA, tables
 from explorer.home.training_facts import MIX
+from explorer.scaling import published
 from explorer.source import source
+from tiny_llama.comparing.optimum import PUBLISHED
 from tiny_llama.cost import count_parameters
 from tiny_llama.diagram import diagram
 from tiny_llama.errors import ConfigError
@@ -290,3 +292,16 @@ def test_one_change_flips_between_single_runs_and_six_seeds_of_swiglu_have_an_in
     values = [ladder.gains(recorded(name).results)["feed_forward"] for name in ladder.ORDERS]
     assert all(value.low < value.value < value.high for value in values)
     assert elsewhere.CLAIMS["cs336"] in content.inside("compare", "elsewhere").try_it
+
+
+# Scaling.
+
+
+@holds("scaling", "map")
+def test_by_kaplan_the_best_model_for_gophers_compute_is_many_times_larger():
+    refit, kaplan = (PUBLISHED[name] for name in ("refit", "kaplan"))
+    flops = 10**published.GOPHER
+    assert kaplan.best_size(flops) > 10 * refit.best_size(flops)
+    ratios = [rule.best_tokens(flops) / rule.best_size(flops) for rule in (refit, kaplan)]
+    assert ratios[0] > 15
+    assert ratios[1] < 1

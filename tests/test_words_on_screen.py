@@ -11,12 +11,14 @@ from explorer import compare
 from explorer.architecture import views as architecture
 from explorer.family import page as family
 from explorer.home import views as home
+from explorer.scaling import views as scaling
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("app_engine")]
 INSIDE = [page for page in PAGES if (ROOT / "explorer" / "inside" / page).is_dir()]
 VIEWS = {page: import_module(f"explorer.inside.{page}").VIEWS for page in INSIDE}
 VIEWS |= {"architecture": architecture.VIEWS, "family_tree": family.VIEWS, "home": home.VIEWS}
 VIEWS |= {"compare": compare.VIEWS}
+VIEWS["scaling"] = scaling.VIEWS
 OPENED = [(page, {"view": view.name}) for page, views in VIEWS.items() for view in views]
 OPENED += [("train", {})]
 
