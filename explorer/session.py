@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from explorer import link, state
+from explorer.engine.experiment import Experiment
 from explorer.engine.run import Mark, Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.engine import Engine
@@ -61,9 +62,9 @@ def look_at(run_id: str) -> None:
     link.put(run="" if run_id == DEFAULT else run_id)
 
 
-def is_mine(run: Run) -> bool:
-    """Tell whether this student may steer a run."""
-    return engine().is_owner(run, owner())
+def is_mine(one: Run | Experiment) -> bool:
+    """Tell whether this student may steer a run, or an experiment."""
+    return engine().is_owner(one, owner())
 
 
 def is_text_mine(run: Run) -> bool:

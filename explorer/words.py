@@ -224,6 +224,13 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
         "task": _one_of(),
         "lacking": (_one_of(), "no-positions"),
         "claim": _one_of(),
+        "experiment": (_text(100), ""),
+        "one": _one_of(),
+        "other": _one_of(),
+        "n_seeds": COUNT,
+        "race_steps": COUNT,
+        "try_rates": (SWITCH, False),
+        "live": (SWITCH, True),
     },
     ("home",): {
         "order": (_one_of(), "gap"),

@@ -61,7 +61,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("page_list", "run_actions", "showing", "stage", "tour", "widgets", "words"),
     ),
     "compare": (
-        *("content", "figures", "home", "link", "settings", "showing", "stage", "widgets"),
+        *("components", "content", "engine", "figures", "home", "link", "session", "settings"),
+        *("showing", "stage", "widgets"),
     ),
     "current_model": ("content", "engine", "engine.server", "link", "session", "state", "train"),
     "navigation": ("content", "link", "page_list"),

@@ -1,6 +1,6 @@
 """The race: two sides on the same texts in the same order, over several seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import streamlit as st
@@ -39,12 +39,13 @@ def show(stage: Stage) -> None:
         say_recorded(found)
 
 
-def draw(stage: Stage, results: Results) -> None:
+def draw(stage: Stage, results: Results, *, offer: Callable[[], None] | None = None) -> None:
     """Draw a race as far as it has come; of more than two sides, the first that are compared.
 
     Args:
         stage: where it stands.
         results: of an experiment with at least one comparison, over or not.
+        offer: draws the ways to the runs of both sides; None: there is no more of them than rows.
     """
     comparison = results.comparisons[0]
     picture, along, begins = _choose(stage)
@@ -57,7 +58,10 @@ def draw(stage: Stage, results: Results) -> None:
     }
     drawing[picture]()
     with stage.controls:
-        opening.offer_sides(results, _names(comparison))
+        if offer:
+            offer()
+        else:
+            opening.offer_sides(results, _names(comparison))
     with stage.below:
         st.header("What was compared", anchor=False)
         st.markdown(sides_table(results, _names(comparison)))

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
 from tiny_llama.comparing.plan import Plan
 from tiny_llama.comparing.plan import Run as Planned
 
+ExperimentAction = Literal["pause", "resume", "stop"]
 PACE_SECONDS = 60
 """Over how long the pace of an experiment is measured."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from explorer.engine.machine import memory_bytes
 from tiny_llama.comparing.durations import in_words
-from tiny_llama.comparing.plan import Plan, Side
+from tiny_llama.comparing.plan import USUAL_SEEDS, Plan, Side
 from tiny_llama.cost import count_parameters, training_flops
 from tiny_llama.errors import ConfigError, TextError
 from tiny_llama.peak import lasting_bytes, step_bytes
@@ -78,6 +78,8 @@ class Limits:
     """Runs that train or wait at once: enough to compare, too few to crowd others out."""
 
     # One student's experiments.
+    usual_seeds: int
+    """Of a race, unless one chooses: six can tell something, where there is the time for them."""
     live_experiments_a_student: int
     """That go on at once."""
     experiment_runs: int
@@ -127,6 +129,7 @@ SHARED = Limits(
     text_bytes=1_000_000,
     learning=Apart(most_characters=300_000, most_bytes=64_000_000, most_seconds=30),
     live_runs_a_student=3,
+    usual_seeds=3,
     live_experiments_a_student=1,
     experiment_runs=48,  # a ladder of seven rungs with three rates and three seeds has 42
     experiment_runs_at_once=8,
@@ -154,6 +157,7 @@ OWN = Limits(
     text_bytes=5_000_000,
     learning=Apart(most_characters=5_000_000, most_bytes=1_000_000_000, most_seconds=120),
     live_runs_a_student=12,
+    usual_seeds=USUAL_SEEDS,
     live_experiments_a_student=3,
     experiment_runs=500,
     experiment_runs_at_once=16,

@@ -84,9 +84,9 @@ def fingerprint(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def is_owner(run: Run, secret: str) -> bool:
-    """Tell whether this is the secret of the student who started the run."""
-    return hmac.compare_digest(run.owner, fingerprint(secret))
+def is_owner(one: Run | Experiment, secret: str) -> bool:
+    """Tell whether this is the secret of the student who started a run, or an experiment."""
+    return hmac.compare_digest(one.owner, fingerprint(secret))
 
 
 def is_text_owner(run: Run, secret: str) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer.engine import store
-from explorer.engine.experiment import Experiment
+from explorer.engine.experiment import Experiment, ExperimentAction
 from explorer.engine.limits import (
     MOST_NAME_LETTERS,
     check_experiment,
@@ -29,7 +29,7 @@ from explorer.engine.server.answer_cache import Answer
 from explorer.engine.server.caretaker import Caretaker
 from explorer.engine.server.dispatch import Dispatch
 from explorer.engine.server.errors import EngineError
-from explorer.engine.server.experiments import ExperimentAction, Experiments
+from explorer.engine.server.experiments import Experiments
 from explorer.engine.server.exports import Export, Exports
 from explorer.engine.server.pretrained import PRETRAINED, pretrained_run
 from explorer.engine.server.questions import Questions
@@ -208,9 +208,9 @@ class Engine:
         except OSError:
             raise EngineError("The text of this run is missing; paste it again.") from None
 
-    def is_owner(self, run: Run, owner: str) -> bool:
-        """Tell whether a student may steer a run."""
-        return store.is_owner(run, owner)
+    def is_owner(self, one: Run | Experiment, owner: str) -> bool:
+        """Tell whether a student may steer a run, or an experiment."""
+        return store.is_owner(one, owner)
 
     def is_text_owner(self, run: Run, owner: str) -> bool:
         """Tell whether the own text that a run learns from is this student's."""
@@ -525,7 +525,7 @@ class Engine:
     def _own_experiment(self, experiment_id: str, owner: str) -> Experiment:
         if (experiment := self.experiment(experiment_id)) is None:
             raise EngineError("This experiment is not on this server any more; start a new one.")
-        if experiment.owner != store.fingerprint(owner):
+        if not store.is_owner(experiment, owner):
             raise EngineError("This experiment is another student's; start your own to steer it.")
         return experiment
 

@@ -9,10 +9,14 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
 
 from explorer.engine import store
-from explorer.engine.experiment import Experiment, ExperimentState, words_of
+from explorer.engine.experiment import (
+    Experiment,
+    ExperimentAction,
+    ExperimentState,
+    words_of,
+)
 from explorer.engine.limits import Limits
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
@@ -24,7 +28,6 @@ from tiny_llama.comparing.plan import Plan
 from tiny_llama.comparing.plan import Run as Planned
 from tiny_llama.errors import UserError
 
-ExperimentAction = Literal["pause", "resume", "stop"]
 _STANDS_AFTER: Mapping[ExperimentAction, ExperimentState] = {
     "pause": ExperimentState.PAUSED,
     "resume": ExperimentState.RUNNING,

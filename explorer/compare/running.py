@@ -1,0 +1,459 @@
+"""A race that is run here: two setups are chosen, started, followed live, and concluded."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from explorer import content, link, session, showing
+from explorer.compare import ladder, race
+from explorer.compare.curves import ALONG
+from explorer.compare.naming import measured, side_title, verdict_line
+from explorer.compare.opening import LOOKS
+from explorer.components.live_chart import Line, live_chart
+from explorer.engine.experiment import (
+    Experiment,
+    ExperimentAction,
+    ExperimentState,
+    words_of,
+)
+from explorer.engine.limits import check_experiment, limits
+from explorer.engine.run import Run
+from explorer.engine.run_state import RunState
+from explorer.figures.seeds import detectable_differences
+from explorer.stage import Stage
+from explorer.widgets import choose_named, choose_number
+from tiny_llama.comparing.durations import in_words
+from tiny_llama.comparing.plan import Plan
+from tiny_llama.comparing.plan import Run as Planned
+from tiny_llama.comparing.power import detectable
+from tiny_llama.comparing.results import Results, read_results
+from tiny_llama.errors import UserError
+from tiny_llama.presets import find_preset
+from tiny_llama.setup import OWN_TEXT, TINY, Setup, from_preset, setup_of_preset
+from tiny_llama.training_cost import exact_training_flops
+
+LEAST_SEEDS, MOST_SEEDS = 2, 12
+STEPS = (100, 300, 1000, 3000)
+RATES = (0.002, 0.006, 0.018)
+"""Tried on each side, if that is wanted: around what tiny models learn best at."""
+MARGIN = 0.02
+"""Nats a token: a smaller difference counts as none, as in `experiments/race.toml`."""
+N_LOOKS = 20
+"""At held-out text in a run: points of its curve."""
+_SHARED = ("corpus", "tokenizer", "vocab_size", "steps", "warmup_steps", "seed", "data_seed")
+"""Settings that both sides have from the race."""
+_LEFT_OUT = re.compile(r"evaluate_.*|sample_.*|n_snapshots")
+STANDS: Mapping[ExperimentState, str] = {
+    ExperimentState.RUNNING: "Running",
+    ExperimentState.PAUSED: "Paused",
+    ExperimentState.STOPPED: "Stopped",
+    ExperimentState.FINISHED: "Finished",
+}
+
+
+def show(stage: Stage) -> None:
+    """Show the race that the link names, or let the student choose one and start it."""
+    if not (name := link.value("experiment")):
+        _prepare(stage)
+    elif (experiment := session.engine().experiment(name)) is None:
+        st.info("The link's race is not on this server any more.", icon=":material/info:")
+        _prepare(stage)
+    else:
+        _follow(stage, experiment)
+
+
+# Before it starts.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What the student wants to see raced."""
+
+    one: str
+    against: str
+    """Presets or runs of theirs, by name."""
+    n_seeds: int
+    steps: int
+    tries_rates: bool
+
+
+def _prepare(stage: Stage) -> None:
+    with stage.controls:
+        choice = _choose()
+        with st.container(horizontal=True, gap="small"):
+            is_pressed = st.button(
+                "Start", icon=":material/play_arrow:", type="primary", key="start_race"
+            )
+            _offer_own()
+    numbers = range(LEAST_SEEDS, MOST_SEEDS + 1)
+    st.markdown(telling(choice.n_seeds))
+    showing.draw(
+        detectable_differences(numbers, [detectable(n) for n in numbers], choice.n_seeds),
+        key="seeds_picture",
+    )
+    with stage.controls:
+        if is_pressed:
+            _start(choice)
+        st.fragment(_say_how_long)(choice)
+
+
+def telling(n_seeds: int) -> str:
+    """Say what a number of seeds can tell of two sides, in Markdown."""
+    return (
+        f"With **{n_seeds} seeds**, a difference of **{detectable(n_seeds):.1f} standard "
+        f"deviations** between paired runs is found in 8 of 10 cases; a smaller one mostly ends as "
+        f"“not enough seeds to tell”."
+    )
+
+
+def _choose() -> Choice:
+    own = {run.id: session.full_name(run) for run in session.listed_runs() if run.is_readable}
+    options = {name: find_preset(name).title for name in TINY} | own
+    return Choice(
+        one=choose_named("One side", options, key="one", usual="tiny-llama"),
+        against=choose_named("Against", options, key="other", usual="tiny-gpt3"),
+        n_seeds=choose_number(
+            "n_seeds", "Seeds", MOST_SEEDS, limits().usual_seeds, least=LEAST_SEEDS
+        ),
+        steps=link.widget(
+            st.select_slider, "race_steps", "Steps of each run", usual=STEPS[1], options=STEPS
+        ),
+        tries_rates=link.widget(
+            st.toggle,
+            "try_rates",
+            "Learning rates first",
+            help=f"Tries {', '.join(map(str, RATES))} on each side, and takes its best one.",
+        ),
+    )
+
+
+def _offer_own() -> None:
+    """Lead the student back to a race of theirs."""
+    own = session.engine().experiments_of(session.owner())
+    if not own:
+        return
+    with st.popover("Yours", icon=":material/history:"):
+        for each in own:
+            label = f"{content.escaped(each.plan.title)}, {STANDS[each.state].lower()}"
+            st.button(label, key=f"open_{each.id}", on_click=lambda name=each.id: _look_at(name))
+
+
+def _look_at(name: str) -> None:
+    link.put(experiment=name)
+
+
+def _start(choice: Choice) -> None:
+    engine, owner = session.engine(), session.owner()
+    try:
+        plan, text = _plan(choice)
+        name = engine.start_experiment(plan, owner=owner, text=text)
+    except UserError as error:
+        st.error(content.escaped(str(error)), icon=":material/error:")
+    else:
+        _look_at(name)
+        st.rerun()
+
+
+def _say_how_long(choice: Choice) -> None:
+    """Say what will be run and how long that takes, measured here; or why it cannot be."""
+    try:
+        plan, _ = _plan(choice)
+        seconds = session.engine().seconds_a_run(plan, owner=session.owner())
+        check_experiment(plan, seconds)
+    except UserError as error:
+        st.warning(content.escaped(str(error)), icon=":material/warning:")
+        return
+    in_all = sum(seconds.values()) * plan.n_runs / len(plan.sides)
+    st.caption(
+        f"{plan.n_runs} runs, about **{in_words(in_all)}** if nobody else trains here. Both sides "
+        f"read the same texts in the same order."
+    )
+    for name, side in plan.sides.items():
+        if side.note:
+            st.caption(f"{content.escaped(side_title(name))}: {content.escaped(side.note)}")
+    for note in plan.notes:
+        st.caption(content.escaped(note))
+
+
+def _plan(choice: Choice) -> tuple[Plan, str | None]:
+    """Make the plan of a race, and find the student's own text, where its runs learn from that.
+
+    Raises:
+        UserError: if the two cannot be raced.
+    """
+    chosen = [(name, session.engine().poll(name)) for name in (choice.one, choice.against)]
+    setups = [setup_of_preset(name) if run is None else run.setup for name, run in chosen]
+    first = next((run for _, run in chosen if run is not None), None)
+    usual = first.setup if first else setups[0]
+    text = None
+    if first and usual.corpus == OWN_TEXT:
+        text = session.engine().text_of(first.id, owner=session.owner())
+    names = _names([_called(name, run) for name, run in chosen])
+    sides = dict(zip(names, map(_words, setups), strict=True))
+    settings: dict[str, object] = {
+        "corpus": usual.corpus,
+        "tokenizer": usual.tokenizer,
+        "steps": choice.steps,
+        "warmup_steps": min(Setup().training.warmup_steps, choice.steps // 10),
+        "evaluate_every": max(1, choice.steps // N_LOOKS),
+    }
+    if usual.vocab_size:
+        settings["vocab_size"] = usual.vocab_size
+    plan = session.engine().make_plan(
+        {
+            "title": " against ".join(map(side_title, names)),
+            "seeds": choice.n_seeds,
+            "learning_rates": list(RATES) if choice.tries_rates else [],
+            "margin": MARGIN,
+            "settings": settings,
+            "sides": dict(reversed(sides.items())),  # whoever comes first is judged by
+        },
+        owner=session.owner(),
+        text=text,
+    )
+    return _with_notes(plan), text
+
+
+def _called(name: str, run: Run | None) -> str:
+    return name.removeprefix("tiny-") if run is None else session.run_name(run)
+
+
+def _names(titles: list[str]) -> list[str]:
+    """Make names of sides, which are also parts of folders' names; two differ."""
+    one, other = (re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40] for title in titles)
+    one, other = one or "one", other or "other"
+    return [one, other if other != one else f"{other}-again"]
+
+
+def _words(setup: Setup) -> dict[str, str]:
+    """Say how a side is built and trained, but for what both have from the race."""
+    preset, words = from_preset(setup)
+    kept = {n: word for n, word in words.items() if n not in _SHARED and not _LEFT_OUT.match(n)}
+    return {"preset": preset, **kept}
+
+
+def _with_notes(plan: Plan) -> Plan:
+    """Say in a plan where the two sides cannot read the same batches."""
+    read = {
+        (side.setup.training.batch_size, side.setup.model.context) for side in plan.sides.values()
+    }
+    if len(read) == 1:
+        return plan
+    note = "The sides read batches of other sizes, as their batch size or context differs."
+    return replace(plan, notes=(*plan.notes, note))
+
+
+# While it goes on, and after.
+
+
+def _follow(stage: Stage, experiment: Experiment) -> None:
+    drawn = _stage_of(experiment)
+    is_running = experiment.state is ExperimentState.RUNNING
+    with stage.controls:
+        _steer(experiment)
+        follows = is_running and link.widget(st.toggle, "live", "Follow live")
+        along = "steps"
+        if follows:
+            titles = {name: each.title for name, each in ALONG.items()}
+            along = choose_named("Along", titles, key="along", as_buttons=True)
+            _offer_runs(experiment)
+    if experiment.message:
+        st.warning(content.escaped(experiment.message), icon=":material/warning:")
+    if follows:
+        st.html(Path(__file__).with_name("running.css"))
+    seconds = session.refresh_seconds() if is_running else session.SLOWEST_SECONDS
+    st.fragment(_live, run_every=seconds)(experiment.id, drawn, along if follows else "")
+    if not follows:
+        _conclude(stage, experiment)
+
+
+def _stage_of(experiment: Experiment) -> tuple[object, ...]:
+    """Give what decides how the page around the live part looks."""
+    is_mine = session.is_mine(experiment)
+    return experiment.state, experiment.message, experiment.n_over, is_mine
+
+
+def _steer(experiment: Experiment) -> None:
+    """Let its student pause it, go on, stop and delete it; let everybody start one."""
+    with st.container(horizontal=True, gap="xsmall", key="race_play"):
+        if session.is_mine(experiment):
+            if experiment.state is ExperimentState.RUNNING:
+                _button("Pause", ":material/pause:", "pause", experiment)
+            elif experiment.state.can_go_on:
+                _button("Go on", ":material/play_arrow:", "resume", experiment)
+            if experiment.state in (ExperimentState.RUNNING, ExperimentState.PAUSED):
+                _button("Stop", ":material/stop:", "stop", experiment)
+        st.button("New race", icon=":material/add:", key="new_race", on_click=lambda: _look_at(""))
+        if session.is_mine(experiment):
+            with st.popover("More", icon=":material/more_horiz:", key="race_more"):
+                st.caption("Deleted means gone: all its runs, also for who has the link.")
+                if st.button("Delete for good", icon=":material/delete_forever:", key="race_gone"):
+                    _act(lambda: _delete(experiment))
+
+
+def _delete(experiment: Experiment) -> None:
+    session.engine().delete_experiment(experiment.id, owner=session.owner())
+    _look_at("")
+
+
+def _button(label: str, icon: str, action: ExperimentAction, experiment: Experiment) -> None:
+    if st.button(label, icon=icon, key=f"race_{action}"):
+        engine, owner = session.engine(), session.owner()
+        _act(lambda: engine.control_experiment(experiment.id, action, owner=owner))
+
+
+def _act(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except UserError as error:
+        st.error(content.escaped(str(error)), icon=":material/error:")
+    else:
+        st.rerun()
+
+
+def _live(name: str, drawn: tuple[object, ...], along: str) -> None:
+    """Say how far it is, and draw its runs as they go on, if that is wanted."""
+    experiment = session.engine().experiment(name)
+    if experiment is None or _stage_of(experiment) != drawn:
+        st.rerun()  # the whole page looks different now
+    _progress(experiment)
+    if along:
+        st.markdown(_so_far(experiment))
+        _chart(experiment, along)
+
+
+def _progress(experiment: Experiment) -> None:
+    said = [
+        f"{STANDS[experiment.state]}: step {experiment.steps_done:,} of {experiment.n_steps:,}",
+        f"{experiment.n_over} of {experiment.n_runs} runs over",
+    ]
+    if experiment.state is ExperimentState.RUNNING:
+        left = experiment.seconds_left()
+        said.append(f"{in_words(left)} left" if left is not None else "time left is being measured")
+    st.progress(experiment.steps_done / experiment.n_steps, " · ".join(said))
+    waiting = [run for run in experiment.runs.values() if run.status is RunState.WAITING]
+    if waiting:
+        st.caption(content.escaped(waiting[0].message))
+
+
+def _so_far(experiment: Experiment) -> str:
+    """Say what can be concluded by now, in Markdown."""
+    if any(not experiment.is_over(each) for each in experiment.trials):
+        return "Learning rates are being tried; then each side goes on at its best one."
+    comparisons = _results(experiment).comparisons
+    return verdict_line(experiment.plan, comparisons[0]) if comparisons else ""
+
+
+def _results(experiment: Experiment) -> Results:
+    return _read(experiment.id, experiment.n_over, experiment.steps_done // 100)
+
+
+@st.cache_resource(max_entries=20, show_spinner=False)
+def _read(name: str, n_over: int, n_hundreds: int) -> Results:
+    """Read results, anew once a run is over or some steps more are done.
+
+    Raises:
+        UserError: if a run folder is damaged, or the experiment is gone.
+    """
+    experiment = session.engine().experiment(name)
+    if experiment is None:
+        raise UserError("This experiment is not on this server any more; start a new one.")
+    return read_results(experiment.folder, experiment.plan)
+
+
+def _chart(experiment: Experiment, along: str) -> None:
+    measure = experiment.plan.measure
+    words = measured(experiment.plan)
+    y = f"{words[0].upper()}{words[1:]}" + (" (nats a token)" if measure == "held_out_loss" else "")
+    live_chart(
+        list(_lines(experiment, along)),
+        key="race_chart",
+        y_title=y,
+        x_title=ALONG[along].axis,
+        max_x=_end(experiment, along),
+        alt=f"{y} against {ALONG[along].title.lower()}, a line for each run that goes on.",
+    )
+
+
+def _lines(experiment: Experiment, along: str) -> Iterator[Line]:
+    """Give a line for each run that counts now: those that try rates, or those of the seeds."""
+    sides = [*dict.fromkeys(name for pair in experiment.plan.comparisons for name in pair)]
+    named: set[str] = set()
+    for planned in _shown(experiment):
+        run = session.engine().poll(experiment.run_id(planned.name))
+        if run is None or planned.side not in sides:
+            continue
+        series = run.series[experiment.plan.measure]
+        title = side_title(planned.side)
+        yield Line(
+            name=planned.name,
+            title=words_of(planned).replace(planned.side, title, 1),
+            x=_places(planned, series.steps[:], series.seconds[:], along),
+            values=series.values[:],
+            colour=sides.index(planned.side),
+            label="" if planned.side in named else title,
+        )
+        named.add(planned.side)
+
+
+def _shown(experiment: Experiment) -> list[Planned]:
+    is_trying = any(not experiment.is_over(each) for each in experiment.trials)
+    return experiment.trials if is_trying else experiment.seed_runs
+
+
+def _places(planned: Planned, steps: object, seconds: object, along: str) -> np.ndarray:
+    """Say where the points of a run stand along an axis."""
+    if along == "seconds":
+        return np.array(seconds)
+    return np.array(steps) * _of_a_step(planned.setup, along)
+
+
+def _of_a_step(setup: Setup, along: str) -> float:
+    if along == "steps":
+        return 1
+    if along == "tokens":
+        return setup.tokens_a_step
+    return exact_training_flops(setup.model, setup.tokens_a_step)
+
+
+def _end(experiment: Experiment, along: str) -> float | None:
+    """Say where an axis ends; that of seconds grows."""
+    if along == "seconds":
+        return None
+    return max(
+        each.setup.training.steps * _of_a_step(each.setup, along) for each in _shown(experiment)
+    )
+
+
+def _conclude(stage: Stage, experiment: Experiment) -> None:
+    """Say what has come of it so far, as of a recorded one."""
+    try:
+        results = _results(experiment)
+    except UserError as error:
+        showing.stop(str(error))
+    if not results.comparisons:
+        st.info("This experiment compares no sides.", icon=":material/info:")
+    elif len(results.comparisons) > 1:
+        ladder.draw(stage, results)
+    else:
+        race.draw(stage, results, offer=lambda: _offer_runs(experiment))
+
+
+def _offer_runs(experiment: Experiment) -> None:
+    """Offer to open a run of each side, as it stands, on the pages that look inside."""
+    with st.popover("Open both", icon=":material/open_in_new:", width="stretch"):
+        for side in experiment.plan.sides:
+            begun = [each for each in experiment.seed_runs if each.name in experiment.runs]
+            mine = [each for each in begun if each.side == side]
+            if not mine:
+                continue
+            title, name = side_title(side), experiment.run_id(mine[0].name)
+            st.markdown(f"**{content.escaped(title)}**, seed {mine[0].seed}")
+            link.offer("train", f"Its run: {content.escaped(title)}", run=name)
+            for page, (label, words) in LOOKS.items():
+                link.offer(page, f"{label} of {content.escaped(title)}", run=name, **words)
+        st.caption("Both stand where they are now; they go on as long as the race does.")
