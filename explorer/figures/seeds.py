@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from explorer.figures.norms import MARK
 from explorer.figures.picture import THEME, Picture, framed
 
 
@@ -21,11 +20,11 @@ def detectable_differences(seeds: Sequence[int], least: Sequence[float], chosen:
     figure.add_bar(
         x=list(seeds),
         y=[round(each, 2) for each in least],
-        marker={"color": [THEME[0] if n == chosen else THEME[1] for n in seeds]},
+        marker={"color": THEME[0], "opacity": [1.0 if n == chosen else 0.35 for n in seeds]},
+        textposition="outside",
         text=[f"{each:.1f}" for each in least],
         hovertemplate="%{x} seeds: %{y} standard deviations<extra></extra>",
     )
-    figure.add_vline(x=chosen, line=MARK)
     y = "Smallest difference found (standard deviations)"
     framed(figure, height=420, x="Seeds on each side", y=y)
     figure.update_xaxes(dtick=1)
