@@ -212,7 +212,7 @@ def test_an_option_says_how_many_parameters_it_adds():
 def test_a_card_says_what_others_measured_of_its_option_and_where():
     app = open_page("architecture", view="components", slot="feed_forward")
     told = "\n".join(each.value for each in app.markdown).replace("\\", "")
-    assert "Held-out log-perplexity 1.944, with GELU 1.983 (T5 base, C4" in told
+    assert "Held-out log-perplexity 1.944, with GELU 1.983 (T5 base, C4, 65,536 steps" in told
     assert "arXiv:2002.05202, Table 1" in told
     shown = [each.label for each in app.expander]
     assert shown.count("Measured elsewhere") == 1  # of SwiGLU's card alone

@@ -297,7 +297,7 @@ def test_a_part_that_is_worse_when_taken_out_counts_as_better():
 
 def test_published_and_own_changes_are_shares_of_the_loss_without():
     (alt,) = pictures(open_page("compare", view="elsewhere", claim="position"))
-    assert f"125M, OpenWebText2 {100 * (2.759 / 2.809 - 1):+.2f}%" in alt
+    assert f"125M OpenWebText2 {100 * (2.759 / 2.809 - 1):+.2f}%" in alt
     results = recorded("ladder").results
     gain = ladder.gains(results)["position"].value
     assert f"{-100 * gain / results.side('start').mean:+.2f}%" in alt

@@ -7,7 +7,7 @@ import streamlit as st
 
 from explorer import content, showing
 from explorer.compare import ladder
-from explorer.compare.naming import value_title
+from explorer.compare.naming import counted, value_title
 from explorer.compare.recorded import recorded, say_recorded
 from explorer.figures.amounts import in_short, in_words
 from explorer.figures.findings import Finding, findings, flips
@@ -80,7 +80,7 @@ def _percent(row: Row) -> float:
 
 
 def _published(row: Row) -> Finding:
-    title = f"{row['size']}, {row['data'].partition(',')[2].strip() or row['data']}"
+    title = f"{row['size']}<br>{row['data']}"
     return Finding(title=title, percent=_percent(row), low=None, high=None, is_ours=False)
 
 
@@ -118,9 +118,8 @@ def holds_here(slot: str, published: Sequence[Row], experiments: Sequence[Result
     title, n = COMPONENTS[slot], len(published)
     n_lower = sum(_percent(row) < 0 for row in published)
     verdicts = [verdict for each in experiments for verdict in verdicts_of(slot, each)]
-    counts = [f"{verdicts.count(v)} {v}" for v in Verdict if verdicts.count(v)]
-    said = f"Published: lower loss with {title} in {n_lower} of {n}. Here, of {len(verdicts)}: "
-    return f"**{_conclusion(verdicts)}** {said}{', '.join(counts) or 'none is known yet'}."
+    said = f"Published: lower loss with {title} in {n_lower} of {n}. Here, of {len(verdicts)}:"
+    return f"**{_conclusion(verdicts)}** {said} {counted(verdicts)}."
 
 
 def verdicts_of(slot: str, results: Results) -> list[Verdict]:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from explorer import content, showing
 from explorer.compare import opening
-from explorer.compare.naming import SHORT, measured, side_title, value_title
+from explorer.compare.naming import SHORT, counted, measured, side_title, value_title
 from explorer.compare.recorded import recorded, say_recorded
 from explorer.figures.rungs import Change, End, Kind, Value, alone, by_order, waterfall
 from explorer.stage import Stage
@@ -186,8 +186,7 @@ def in_a_line(results: Results) -> str:
     """Count the verdicts of an experiment, in Markdown."""
     verdicts = [rung.comparison.judgement.verdict for rung in rungs_of(results)]
     what = "rungs" if is_ladder(results) else "changes"
-    counts = [f"**{verdicts.count(v)}** {v}" for v in Verdict if verdicts.count(v)]
-    return f"Of {len(verdicts)} {what}: {', '.join(counts)}."
+    return f"Of {len(verdicts)} {what}: {counted(verdicts)}."
 
 
 def holm_in_words(n: int) -> str:

@@ -1,6 +1,6 @@
 """What sides, settings and verdicts are called on the page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from explorer import content
@@ -52,6 +52,15 @@ def value_title(setting: str, value: Any) -> str:
 def measured(plan: Plan) -> str:
     """Say by what sides are judged."""
     return MEASURES[plan.measure][0]
+
+
+def counted(verdicts: Sequence[Verdict]) -> str:
+    """Count verdicts, in Markdown."""
+    counts = {verdict: verdicts.count(verdict) for verdict in Verdict}
+    said = [f"**{n}** {v}" for v, n in counts.items() if n and v is not Verdict.UNCLEAR]
+    if n := counts[Verdict.UNCLEAR]:
+        said.append(f"for **{n}** {Verdict.UNCLEAR}")
+    return ", ".join(said) or "none is known yet"
 
 
 def verdict_line(plan: Plan, comparison: Comparison) -> str:

@@ -54,11 +54,12 @@ def _how_recorded(experiments: Sequence[Recorded]) -> str:
         sum(each[name] for each in abouts) for name in ("n_over", "n_runs", "seconds")
     )
     last, about = experiments[-1], abouts[-1]
+    again = "it" if len(experiments) == 1 else "one"
     titles = [each.results.plan.title for each in experiments]
     what = titles[0] if len(titles) == 1 else f"{len(titles)} experiments"
     processor, title = (content.escaped(text) for text in (str(about["processor"]), what))
     return (
         f":material/history: **Recorded** on {about['date']}, on one thread of {processor}: "
-        f"{title}. {n_over:,} of {n_runs:,} runs in {in_time(seconds)}. To run it again: "
+        f"{title}. {n_over:,} of {n_runs:,} runs in {in_time(seconds)}. To run {again} again: "
         f"`python -m tiny_llama sweep experiments/{last.name}.toml --out my-{last.name}`"
     )

@@ -237,5 +237,5 @@ def _edges(change: Change) -> tuple[float, ...]:
 
 def _leave_room(figure: go.Figure, least: float, most: float) -> None:
     """Let the longest bars and their intervals end before the picture does."""
-    room = 0.12 * (most - least or 1)
-    figure.update_xaxes(range=[least - room, most + room])
+    room = 0.1 * (most - least or 1)
+    figure.update_xaxes(range=[least - room, most + 2.5 * room])
