@@ -6,17 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
-from explorer.compare.recorded import ABOUT
+from explorer.recorded import ABOUT
+from tiny_llama.comparing.law import Law
 from tiny_llama.comparing.outcomes import best_rates, note_divergence, read_outcome
 from tiny_llama.comparing.plan import Plan, Run, write_plan
 from tiny_llama.comparing.plan_file import make_plan, open_plan_file
+from tiny_llama.comparing.sizes import law_parameters, law_tokens
 from tiny_llama.corpora import CORPORA, Task
 from tiny_llama.files import write_json
 from tiny_llama.metrics import add_metrics
 from tiny_llama.setup import write_setup
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
-NAMES = ("race", "ladder", "ladder-backwards", "leave-one-out", "tasks")
+NAMES = ("race", "ladder", "ladder-backwards", "leave-one-out", "scaling", "tasks")
 START, END, NOISE = 6.0, 1.5, 0.01
 BEST = 0.006
 """The learning rate that is best; others are the worse the further they are from it."""
@@ -25,6 +27,8 @@ SAVED = {"position": 0.1, "norm": 0.0, "feed_forward": 0.05, "bias": -0.03}
 LACKS = {"no-positions": 0.5, "no-attention": 0.8, "one-layer": 0.2, "no-norm": 0.1}
 DIVERGED_AT = 14
 """The step at which GPT-3 style diverges at the highest rate that is tried."""
+LAW = Law(e=0.5, a=90.0, b=700.0, alpha=0.5, beta=0.5)
+"""What the runs of sizes and lengths come to."""
 
 
 def planned(name: str) -> Plan:
@@ -60,6 +64,10 @@ def make(folder: Path, plan: Plan, *, is_done: Callable[[Run], bool] = lambda _:
 
 def final_loss(run: Run) -> float:
     """Say what a run comes to: what its model has, its rate, what its seed does to all alike."""
+    if run.side.startswith("size-"):
+        chance = np.random.default_rng([zlib.crc32(run.side.encode()), run.seed])
+        law = float(LAW.loss(law_parameters(run.setup), law_tokens(run.setup)))
+        return law * (1 + 0.003 * chance.normal())
     model, rate = run.setup.model, run.setup.training.learning_rate
     usual = {"position": "rope", "norm": "rmsnorm", "feed_forward": "swiglu", "bias": "none"}
     usual |= {"tied_unembedding": False, "attention": "causal"}
@@ -90,6 +98,7 @@ def _row(run: Run, step: int, before: int) -> dict[str, object]:
     tokens = step * run.setup.tokens_a_step
     row: dict[str, object] = {"step": step, "n_tokens": tokens, "seconds": 0.02 * (step - before)}
     row["held_out_loss"] = float(START + (final_loss(run) - START) * (1 - (1 - share) ** 4))
+    row["bits_per_byte"] = row["held_out_loss"] / 2.5
     if isinstance(CORPORA.get(run.setup.corpus), Task):
         lacking = run.side.partition("_")[2]
         row["accuracy"] = float(min(1.0, 0.02 + share * (0.95 - LACKS.get(lacking, 0.0))))

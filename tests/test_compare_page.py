@@ -14,9 +14,9 @@ from explorer import content
 from explorer.compare import elsewhere, ladder, race, tasks
 from explorer.compare.curves import ALONG, curves_of, gaps_of
 from explorer.compare.naming import verdict_line
-from explorer.compare.recorded import recorded
 from explorer.figures.amounts import in_time
 from explorer.figures.picture import THEME
+from explorer.recorded import recorded
 from tiny_llama.comparing.power import detectable
 from tiny_llama.comparing.results import read_results
 from tiny_llama.comparing.tasks import LACKING, TASKS

@@ -37,6 +37,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "run_actions": (
         *("content", "controls", "engine", "engine.server", "session", "settings", "state"),
     ),
+    "recorded": ("content", "figures"),
     "tour": ("components", "content", "glossary", "link"),
     "family": (
         *("components", "content", "controls", "glossary", "link", "settings", "showing", "stage"),
@@ -55,14 +56,17 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("components", "content", "controls", "engine", "family", "link", "run_actions"),
         *("session", "settings", "showing", "state"),
     ),
-    "scaling": (*("content", "family", "figures", "link", "showing", "stage", "widgets"),),
+    "scaling": (
+        *("content", "engine", "family", "figures", "guard", "link", "recorded", "session"),
+        *("showing", "stage", "state", "widgets"),
+    ),
     "home": (
         *("components", "content", "engine.server", "family", "figures", "glossary", "link"),
         *("page_list", "run_actions", "showing", "stage", "tour", "widgets", "words"),
     ),
     "compare": (
-        *("components", "content", "engine", "figures", "home", "link", "session", "settings"),
-        *("showing", "stage", "widgets"),
+        *("components", "content", "engine", "figures", "home", "link", "recorded", "session"),
+        *("settings", "showing", "stage", "widgets"),
     ),
     "current_model": ("content", "engine", "engine.server", "link", "session", "state", "train"),
     "navigation": ("content", "link", "page_list"),

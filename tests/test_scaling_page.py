@@ -1,25 +1,58 @@
-"""The Scaling page: what published laws call for, on a map of real models."""
+"""The Scaling page: published laws on a map of real models, and laws of tiny ones."""
 
 import json
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
-from conftest import open_page, prose
+from conftest import QUICK, open_page, prose, trained
+from made_experiments import LAW, make, make_all, planned
 
 from explorer import content
 from explorer.family.tree import ROOT, family_tree
 from explorer.figures.amounts import in_words
 from explorer.figures.scaling import MAP_X
+from explorer.recorded import recorded
 from explorer.scaling import published
 from explorer.scaling.models import left_out, models
+from explorer.scaling.own_law import SHOWN
+from explorer.scaling.predicting import question
 from explorer.scaling.published import GIVEN, NAMED, Asked, choices_table, numbers, rules_table
+from explorer.scaling.runs import fitted, points, recorded_runs, sealed_runs
 from explorer.scaling.views import VIEWS
+from tiny_llama.comparing.law import LawFit
 from tiny_llama.comparing.optimum import PUBLISHED
+from tiny_llama.comparing.points_file import Point, read_points_file, write_points
+from tiny_llama.comparing.sizes import law_parameters, law_tokens
+from tiny_llama.config import ModelConfig
+from tiny_llama.corpora import CORPORA
+from tiny_llama.setup import Setup
+from tiny_llama.train_config import TrainConfig
 
-pytestmark = pytest.mark.usefixtures("app_engine")
+pytestmark = pytest.mark.usefixtures("app_engine", "made")
 LAWS = [name for name, rule in PUBLISHED.items() if rule.law]
 MODELS = {model.title: model for model in models()}
 GOPHER = 10**published.GOPHER
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_all(tmp_path_factory.mktemp("recorded"))
+
+
+def forget():
+    recorded.cache_clear()
+    recorded_runs.cache_clear()
+
+
+@pytest.fixture
+def made(folder, monkeypatch):
+    """Let the page show experiments with known numbers in place of those that were recorded."""
+    monkeypatch.setattr(content, "RECORDED", folder)
+    forget()
+    yield
+    forget()
 
 
 def open_scaling(**link):
@@ -160,3 +193,206 @@ def test_why_twenty_and_what_the_printed_constants_say_is_told():
     assert "59" in said
     for paper in ("2001.08361", "2203.15556", "2404.10102", "2406.19146", "2401.00448"):
         assert paper in said
+
+
+# Your own law.
+
+
+def said(app):
+    return "\n".join([*prose(app), *(each.value for each in app.caption)])
+
+
+def all_but_sealed():
+    return [run for run in recorded_runs() if run not in sealed_runs()]
+
+
+def test_the_law_that_the_runs_were_made_by_comes_back_out_of_them():
+    app = open_scaling(view="own", guess="2")
+    fit = fitted(points(recorded_runs()))
+    assert fit.law.size_exponent == pytest.approx(LAW.size_exponent, abs=0.03)
+    low, high = fit.interval("size_exponent")
+    assert f"**{fit.law.size_exponent:.2f}** · 90% interval **{low:.2f} to {high:.2f}**" in said(
+        app
+    )
+    assert "Runs **30**" in said(app)
+
+
+def test_without_a_guess_the_largest_model_is_in_no_number():
+    app = open_scaling(view="own")
+    fit = fitted(points(all_but_sealed()))
+    assert f"Runs **{len(recorded_runs()) - 6}**" in said(app)
+    assert f"**{fit.law.size_exponent:.2f}**" in said(app)
+    assert "The 6 runs of the largest model are sealed" in said(app)
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+def test_every_picture_of_the_law_has_its_words(shown):
+    app = open_scaling(view="own", shown=shown, guess="2")
+    assert len(alternative(app)) > 150
+    (picture,) = app.get("plotly_chart")
+    assert len(json.loads(picture.proto.spec)["data"]) >= 3
+
+
+def test_parabolas_through_the_law_itself_are_off_and_the_page_says_by_how_much():
+    app = open_scaling(view="own", shown="best")
+    fit = fitted(points(all_but_sealed()))
+    found = re.search(r"say ([\d.]+): off by ([+−][\d.]+), by their shape alone", said(app))
+    off = float(found[2].replace("−", "-"))
+    assert float(found[1]) - fit.law.size_exponent == pytest.approx(off, abs=2e-3)
+    assert abs(off) > 0.01
+    assert "without noise" in alternative(app)
+
+
+def test_how_each_size_was_trained_is_said_with_its_numbers():
+    app = open_scaling(view="own")
+    runs = all_but_sealed()
+    rates = [run.setup.training.learning_rate for run in runs]
+    assert f"from {max(rates):g} for the narrowest model to {min(rates):g}" in said(app)
+    assert "Warm-up: 5% of each run" in said(app)
+    readings = max(run.readings for run in runs)
+    assert f"The text was read {readings:.2g} times at most" in said(app)
+
+
+def test_a_text_is_read_as_often_as_its_tokens_have_bytes_for():
+    run = recorded_runs()[0]
+    n_bytes = len(CORPORA["tales"].text().encode())
+    bytes_a_token = 2.5 / np.log(2)  # as the made runs say of loss and bits a byte
+    assert run.readings == pytest.approx(run.point.tokens * bytes_a_token / (0.9 * n_bytes))
+
+
+def test_what_is_not_there_is_said_in_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(content, "RECORDED", tmp_path)
+    for view in ("own", "predict"):
+        forget()
+        assert "holds no experiment" in open_page("scaling", view=view).error[0].value
+    make(tmp_path / "scaling", planned("scaling"), is_done=lambda run: False)
+    forget()
+    assert "no run is done" in open_page("scaling", view="own").error[0].value
+
+
+# Points of others.
+
+
+def upload(app, name, data):
+    app.file_uploader(key="uploaded_points").set_value((name, data, "text/csv")).run()
+    assert not app.exception
+    return app
+
+
+def some_points():
+    """Give points that lie on the law, of a model between two recorded ones."""
+    return [
+        Point(parameters=4e4, tokens=t, loss=float(LAW.loss(4e4, t)), text="tales")
+        for t in (4e5, 8e5)
+    ]
+
+
+def test_a_file_of_points_is_pooled_named_and_taken_away_again():
+    app = upload(open_scaling(view="own"), "ann's.csv", write_points(some_points()).encode())
+    assert "Runs **26**" in said(app)
+    assert content.escaped('"ann\'s.csv"') + ": 2 runs" in said(app)
+    upload(app, "<b>bob</b>.jsonl", b'{"parameters": 50000, "tokens": 600000, "loss": 2.0}')
+    assert "Runs **27**" in said(app)
+    assert content.escaped("<b>bob</b>.jsonl") in said(app)
+    app.button(key="take_away_0").click().run()
+    assert "Runs **25**" in said(app)
+    assert "ann's" not in said(app)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("a.csv", b"parameters,tokens,loss,text\n9,9,2,tiny-shakespeare", "cannot be compared"),
+        ("a.json", b"{", "cannot be read as JSON"),
+        ("a.csv", b"parameters,tokens,loss\n1,2,<script>", "for loss"),
+    ],
+)
+def test_a_file_that_cannot_be_pooled_is_refused_and_changes_nothing(name, data, says):
+    app = upload(open_scaling(view="own"), name, data)
+    assert says in app.error[0].value
+    assert "<script>" not in app.error[0].value
+    assert "Runs **24**" in said(app)
+
+
+def test_the_same_name_again_takes_the_place_of_the_file_before():
+    app = upload(open_scaling(view="own"), "a.csv", write_points(some_points()).encode())
+    upload(app, "a.csv", write_points(some_points()[:1]).encode())
+    assert "Runs **25**" in said(app)
+
+
+def test_points_that_are_offered_can_be_pooled_again():
+    shown = write_points(points(all_but_sealed()))
+    assert read_points_file("points.csv", shown.encode()) == points(all_but_sealed())
+
+
+def test_ones_own_finished_runs_are_added_where_text_and_tokenizer_are_the_same(app_engine):
+    model = ModelConfig(n_layers=1, d_model=16, n_heads=2, context=16)
+    training = TrainConfig(steps=4, **{n: int(v) for n, v in QUICK.items()})
+    own = Setup(model=replace(model, vocab_size=9), training=training)  # a tokenizer has its own
+    other = Setup(model=model, training=training, tokenizer="characters")
+    ids = trained(app_engine, {"scaler": own, "letters": other})
+    app = open_page("scaling", owner="scaler", view="own", mine="true")
+    assert app.toggle(key="mine").label == "Add my finished runs (1)"
+    assert "Runs **25**" in said(app)
+    run = app_engine.poll(ids["scaler"])
+    found = f"{law_tokens(run.setup):,.0f} tokens: loss {run.last('held_out_loss'):.4f}"
+    (picture,) = app.get("plotly_chart")
+    assert found in picture.proto.spec
+    assert law_parameters(run.setup) > law_parameters(own)
+    app = open_page("scaling", owner="letters", view="own", mine="true")
+    assert app.toggle(key="mine").label == "Add my finished runs (0)"
+
+
+# Predict before you look.
+
+
+def secrets():
+    """List the sealed losses, and what the law says of one."""
+    return [*(run.point.loss for run in sealed_runs()), question().truth, question().law[0]]
+
+
+@pytest.mark.parametrize("view", ["predict", "own"])
+@pytest.mark.parametrize("shown", SHOWN)
+def test_before_the_guess_nothing_on_the_page_gives_the_answer(view, shown):
+    app = open_scaling(view=view, shown=shown)
+    (picture,) = app.get("plotly_chart")
+    words, data = said(app) + picture.proto.alt, picture.proto.spec
+    assert not [loss for loss in secrets() if f"{loss:.3f}" in words]
+    assert not [loss for loss in secrets() if str(loss)[:7] in data]
+    assert "sealed" in words
+
+
+def test_the_guess_opens_the_seal_and_both_errors_are_shown():
+    app = open_scaling(view="predict")
+    assert app.button(key="commit_guess").disabled
+    app.number_input(key="guessed_loss").set_value(2.5).run()
+    assert "guess" not in app.query_params
+    app.button(key="commit_guess").click().run()
+    assert app.query_params["guess"] == "2.5"
+    asked = question()
+    (law, low, high), truth = asked.law, asked.truth
+    shown = said(app).replace("−", "-")
+    assert f"Found **{truth:.3f}**" in shown
+    assert f"your guess **2.500, off by {2.5 - truth:+.3f}**" in shown
+    assert f"**{law:.3f} ({low:.3f} to {high:.3f}), off by {law - truth:+.3f}**" in shown
+    assert f"{truth:.1f}"[:3] in alternative(app)
+    app.button(key="seal_again").click().run()
+    assert "guess" not in app.query_params
+    assert "Found" not in said(app)
+
+
+def test_the_law_that_foretells_has_not_seen_the_largest_model():
+    asked = question()
+    largest = max(run.point.parameters for run in recorded_runs())
+    assert all(run.point.parameters < largest for run in asked.known)
+    assert {run.point.parameters for run in asked.asked} == {largest}
+    assert len({run.seed for run in asked.asked}) == len(asked.asked) == 2
+    fit = fitted(points(asked.known))
+    assert isinstance(fit, LawFit)
+    assert abs(asked.law[0] - asked.truth) < 0.05  # the made runs follow a law
+
+
+def test_a_link_with_a_guess_that_is_none_leaves_the_seal():
+    app = open_page("scaling", view="predict", guess="nan")
+    assert app.toast
+    assert "Found" not in said(app)

@@ -18,14 +18,15 @@ from explorer.architecture.assumptions import Serving
 from explorer.architecture.block import code_of
 from explorer.architecture.components import SLOTS, is_taken, titles, value_of
 from explorer.compare import elsewhere, ladder, tasks
-from explorer.compare.recorded import recorded
 from explorer.family.filtering import Filter
 from explorer.family.tree import family_tree
 from explorer.home import meaning, papers
 from explorer.home.results import in_order
 from explorer.home.tables import LLAMA, tables
 from explorer.home.training_facts import MIX
-from explorer.scaling import published
+from explorer.recorded import recorded
+from explorer.scaling import own_law, predicting, published
+from explorer.scaling.runs import fitted, points, recorded_runs
 from explorer.source import source
 from tiny_llama.comparing.optimum import PUBLISHED
 from tiny_llama.cost import count_parameters
@@ -305,3 +306,28 @@ def test_by_kaplan_the_best_model_for_gophers_compute_is_many_times_larger():
     ratios = [rule.best_tokens(flops) / rule.best_size(flops) for rule in (refit, kaplan)]
     assert ratios[0] > 15
     assert ratios[1] < 1
+
+
+has_runs = pytest.mark.skipif(
+    not (content.RECORDED / "scaling").is_dir(), reason="no law was recorded yet"
+)
+
+
+@has_runs
+@holds("scaling", "own")
+def test_parabolas_call_for_other_sizes_than_the_law_and_their_shape_alone_does_it():
+    fit = fitted(points(recorded_runs()))
+    noiseless = own_law.without_noise(fit)
+    assert noiseless is not None
+    valley = noiseless.valleys[0]
+    assert abs(valley.best_size / fit.law.best_size(valley.flops) - 1) > 0.03
+
+
+@has_runs
+@holds("scaling", "predict")
+def test_the_law_of_the_small_models_foretells_the_largest_within_half_a_nat():
+    asked = predicting.question()
+    assert asked.known
+    low, high = asked.law[1:]
+    assert low <= asked.law[0] <= high
+    assert abs(asked.law[0] - asked.truth) < 0.5

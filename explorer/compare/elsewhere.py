@@ -8,13 +8,13 @@ import streamlit as st
 from explorer import content, showing
 from explorer.compare import ladder
 from explorer.compare.naming import counted, value_title
-from explorer.compare.recorded import recorded, say_recorded
 from explorer.figures.amounts import in_short, in_words
 from explorer.figures.findings import Finding, findings, flips
 from explorer.figures.published import Pair, dumbbells
 from explorer.home.headline import headline
 from explorer.home.tables import duels
 from explorer.home.training_facts import trained_models
+from explorer.recorded import recorded, say_recorded
 from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.comparing.results import Results

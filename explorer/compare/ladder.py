@@ -9,8 +9,8 @@ import streamlit as st
 from explorer import content, showing
 from explorer.compare import opening
 from explorer.compare.naming import SHORT, counted, measured, side_title, value_title
-from explorer.compare.recorded import recorded, say_recorded
 from explorer.figures.rungs import Change, End, Kind, Value, alone, by_order, waterfall
+from explorer.recorded import recorded, say_recorded
 from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.comparing.power import ALPHA

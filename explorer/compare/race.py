@@ -9,8 +9,8 @@ from explorer import content, link, showing
 from explorer.compare import opening
 from explorer.compare.curves import ALONG, Along, curves_of, gaps_of
 from explorer.compare.naming import measured, side_title, verdict_line
-from explorer.compare.recorded import recorded, say_recorded
 from explorer.figures.compared import Curves, Tried, difference, learning_rates, race
+from explorer.recorded import recorded, say_recorded
 from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.comparing.plan import MEASURES

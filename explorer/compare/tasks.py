@@ -9,8 +9,8 @@ from explorer import content, showing
 from explorer.compare import opening
 from explorer.compare.ladder import holm_in_words
 from explorer.compare.naming import measured
-from explorer.compare.recorded import recorded, say_recorded
 from explorer.figures.task_map import task_map
+from explorer.recorded import recorded, say_recorded
 from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.comparing.results import Comparison, Results, SideResult

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from explorer.figures.amounts import in_short, in_words
-from explorer.figures.picture import Picture, framed, log_axis
+from explorer.figures.picture import THEME, Picture, framed, log_axis
 
 GREY = "gray"
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -243,7 +243,6 @@ class Budget:
     """Where the law is lowest at this budget."""
 
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _SHAPES = ("circle", "square", "diamond", "triangle-up", "x", "star")
 
 
@@ -256,7 +255,7 @@ def isoflop_curves(budgets: Sequence[Budget], *, added: Sequence[Run] = ()) -> P
     """
     figure = go.Figure()
     for place, budget in enumerate(budgets):
-        colour = _COLOURS[place % len(_COLOURS)]
+        colour = THEME[place % len(THEME)]
         figure.add_trace(_runs(budget.title, budget.runs, colour, _SHAPES[place % len(_SHAPES)]))
         for line, dash in ((budget.law, "solid"), (budget.parabola, "dot")):
             if line is not None:
@@ -345,7 +344,7 @@ def by_group(
     figure = go.Figure()
     for place, (name, runs) in enumerate(groups.items()):
         shape = _SHAPES[place % len(_SHAPES)]
-        figure.add_trace(_runs(name, runs, _COLOURS[place % len(_COLOURS)], shape))
+        figure.add_trace(_runs(name, runs, THEME[place % len(THEME)], shape))
     if line is not None:
         figure.add_scatter(
             x=list(line.x),
@@ -364,3 +363,73 @@ def by_group(
         heights = [run.y for runs in groups.values() for run in runs]
         figure.update_yaxes(**_axis(min(heights) / 1.3, max(heights) * 1.3))
     return Picture(figure=figure, alt=alt)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foretold:
+    """A loss, with what was said of it before."""
+
+    guess: float
+    law: tuple[float, float, float]
+    """What the law says, and the ends of its interval."""
+    truth: Sequence[Run]
+
+
+def prediction(groups: Mapping[str, Sequence[Run]], size: float, told: Foretold | None) -> Picture:
+    """Draw losses against size, and where the one that is asked for will be.
+
+    Args:
+        groups: runs that may be seen, by budget of compute.
+        size: of the model whose loss is asked for.
+        told: what was said and what came; None: it is sealed.
+    """
+    figure = go.Figure()
+    for place, (name, runs) in enumerate(groups.items()):
+        colour, shape = THEME[place % len(THEME)], _SHAPES[place % len(_SHAPES)]
+        figure.add_trace(_runs(name, runs, colour, shape))
+    figure.add_vline(x=size, line={"color": GREY, "width": 2, "dash": "dot"})
+    said = "The loss that is asked for is sealed."
+    if told is not None:
+        figure.add_traces(_told(size, told))
+        law, low, high = told.law
+        found = ", ".join(f"{run.y:.4f}" for run in told.truth)
+        said = (
+            f"Guessed: {told.guess:.3f}. The law: {law:.3f}, from {low:.3f} to {high:.3f}. "
+            f"Found: {found}."
+        )
+    framed(figure, height=440, x="Parameters that multiply (N)", y="Held-out loss, nats a token")
+    sizes = [run.x for runs in groups.values() for run in runs]
+    figure.update_xaxes(**_axis(min(sizes) / 1.3, max(*sizes, size) * 1.3))
+    listed = "; ".join(
+        f"{name}: {', '.join(f'{run.y:.3f}' for run in runs)}" for name, runs in groups.items()
+    )
+    return Picture(
+        figure=figure,
+        alt=f"Held-out losses against size, by budget: {listed}. The dotted line is the model of "
+        f"{in_words(size)} parameters. {said}",
+    )
+
+
+def _told(size: float, told: Foretold) -> list[go.Scatter]:
+    """Draw the guess, the law's prediction with its interval, and what was found."""
+    law, low, high = told.law
+    return [
+        go.Scatter(
+            x=[size / 1.06],
+            y=[told.guess],
+            mode="markers",
+            name="your guess",
+            marker={"symbol": "x", "size": 14, "color": THEME[3]},
+            hovertemplate="your guess: %{y:.3f}<extra></extra>",
+        ),
+        go.Scatter(
+            x=[size * 1.06],
+            y=[law],
+            mode="markers",
+            name="the law",
+            marker={"symbol": "diamond-open", "size": 14, "color": THEME[4]},
+            error_y={"array": [high - law], "arrayminus": [law - low]},
+            hovertemplate="the law: %{y:.3f}<extra></extra>",
+        ),
+        _runs("found", told.truth, THEME[5], "star"),
+    ]

@@ -1,6 +1,10 @@
 """What the Scaling page can show."""
 
-from explorer.scaling import published
+from explorer.scaling import own_law, predicting, published
 from explorer.stage import View
 
-VIEWS = (View("map", "The map", published.show),)
+VIEWS = (
+    View("map", "The map", published.show),
+    View("own", "Your own law", own_law.show),
+    View("predict", "Predict before you look", predicting.show),
+)
