@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from explorer import link
+from explorer.components import presented
 
 
 def is_on() -> bool:
@@ -19,6 +20,7 @@ def offer() -> None:
     """Draw the button that begins, and while presenting the one that ends; each has a key."""
     if is_on():
         st.html(Path(__file__).with_name("presentation.css"))
+        presented.fit()
         _button("Leave the presentation", ":material/close_fullscreen:", False, "Escape")
     else:
         _button("Present", ":material/present_to_all:", True, "P")

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from app_in_browser import LONG, findings, link, settle
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 pytestmark = pytest.mark.slow
 
@@ -32,6 +32,51 @@ def test_a_key_presents_the_picture_and_escape_ends_it(come):
     student.page.keyboard.press("Escape")
     expect(links).to_be_visible()
     assert "present" not in student.query
+
+
+PRESENTED = [
+    *("/?", "/?view=glossary&", "/family_tree?", "/architecture?", "/architecture?view=sizes&"),
+    *("/tokens?", "/tokens?view=languages&", "/train?", "/attention?", "/attention?view=head&"),
+    *("/attention?view=ablate&", "/rotary?view=longer&", "/norm_and_swiglu?view=width&"),
+    *("/norm_and_swiglu?view=gate&", "/generation?", "/generation?view=lens&"),
+]
+
+
+@pytest.mark.parametrize("high", [720, 1080])
+def test_what_is_presented_fits_the_screen(come, high):
+    student = come("/")
+    student.page.set_viewport_size({"width": high * 16 // 9, "height": high})
+    over = {}
+    for place in PRESENTED:
+        student.open(f"{place}present=true")
+        settle(student)
+        try:
+            student.page.wait_for_function(FITS, timeout=10_000)
+        except Error:
+            over[place] = student.page.evaluate(OVER)
+        expect(student.page.locator(".st-key-words")).to_be_in_viewport(ratio=0.99)
+    assert not over
+
+
+OVER = "document.querySelector('[data-testid=stMain]').scrollHeight - innerHeight"
+FITS = f"{OVER} <= 1"
+
+
+WHY = [
+    *("/attention?view=heads", "/attention?view=stages", "/norm_and_swiglu?view=norms"),
+    *("/norm_and_swiglu?view=stream", "/norm_and_swiglu?view=activations"),
+]
+
+
+def test_why_stands_beside_the_picture_that_shows_it(come):
+    student = come("/")
+    student.page.set_viewport_size({"width": 1280, "height": 720})
+    for place in WHY:
+        student.open(place)
+        settle(student)
+        why = student.page.locator(".st-key-words .st-key-why")
+        expect(why).to_contain_text("Why ")
+        expect(why).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "components": ("figures", "state"),
     "link": ("content", "state", "words"),
     "session": ("engine", "engine.server", "link", "settings", "state"),
-    "presentation": ("link",),
+    "presentation": ("components", "link"),
     "glossary": ("content", "state"),
     "showing": ("content", "figures", "glossary", "presentation", "source"),
     "widgets": ("content", "figures", "link", "words"),

@@ -43,10 +43,11 @@ def show(stage: Stage, setup: Setup, preset: str) -> None:
         formulas=content.formulas(),
         opened=(places[opened][0].name, places[opened][1].name) if opened else None,
         open_box=_press,
-        is_full=presentation.is_on(),
+        is_presented=presentation.is_on(),
     )
     st.caption(summary(config, preset))
-    st.caption(_legend(panels))
+    if not presentation.is_on():
+        st.caption(_legend(panels))
     if opened:
         panel, box = places[opened]
         title = f"{panel.title}: {box.title}"

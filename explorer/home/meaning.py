@@ -24,7 +24,7 @@ def show(stage: Stage) -> None:
     st.markdown("**How large each model is; at the end of the bar, its average on MMLU**")
     picture = bars(_size_and_score(), title="Size and score of each model", x=_SIZE)
     showing.draw(picture, key="size_and_score")
-    with stage.words:
+    with stage.words, st.container(key="claims", gap="small"):
         boxes(aloud())
     with stage.below:
         st.caption(glossary.marked(content.home("table_mmlu")))

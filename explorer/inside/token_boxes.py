@@ -12,8 +12,9 @@ _LEAST, _LETTER, _AROUND, _GAP, _HIGH = 1.4, 0.6, 0.45, 0.25, 2.45
 """What a box takes: its least width, or a letter's and what is around them; a gap; its height."""
 _RAGGED = 0.85
 """How much of a room is filled by boxes, since lines end where a box does not fit any more."""
-_ROOM = "min(104dvh, 105vw)"
-"""The side of a square as large as the stage's picture: on a projector, and on a phone."""
+_ROOM = "min(104dvh * var(--boxes, 1), 105vw)"
+"""The side of a square as large as the stage's picture: on a projector, and on a phone. For the
+back row the frame says how much smaller it is."""
 _COLOURS = ("0,114,178", "230,159,0", "0,158,115", "204,121,167", "86,180,233")
 """Okabe and Ito's, thin enough to read on in light and dark."""
 STYLE = (

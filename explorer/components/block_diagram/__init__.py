@@ -20,7 +20,7 @@ def block_diagram(
     formulas: Mapping[tuple[str, str], str],
     opened: tuple[str, str] | None,
     open_box: Callable[[str, str], None],
-    is_full: bool = False,
+    is_presented: bool = False,
 ) -> None:
     """Draw a model; call `open_box(panel, box)` when a box is pressed.
 
@@ -30,14 +30,14 @@ def block_diagram(
         formulas: what a box computes in one line of plain text, by its part and step.
         opened: panel and box that is open already.
         open_box: called before the page is run again.
-        is_full: whether it is so large that it is scrolled, rather than fit to the screen.
+        is_presented: whether it has the screen to itself, with nothing to press but its boxes.
     """
 
     def pressed() -> None:
         panel, box = state.shown(key)["opened"]
         open_box(str(panel), str(box))
 
-    data = diagram_data(panels, formulas, opened) | {"isFull": is_full}
+    data = diagram_data(panels, formulas, opened) | {"isPresented": is_presented}
     part("block_diagram")(key=key, data=data, height="content", on_opened_change=pressed)
 
 

@@ -1,6 +1,6 @@
 // A model as a picture: boxes that compute, wires with the shapes that they carry; a press opens one.
 //
-// data: { panels: [{ name, title, width, height, boxes, wires }], alt, isFull }
+// data: { panels: [{ name, title, width, height, boxes, wires }], alt, isPresented }
 // box: { name, title, detail, kind, x, y, width, height, count, formula, weights: [line],
 //        label, key, isOpen }
 // wire: { start, end, points: [[x, y]], label: [x, y] or null, letters, numbers }
@@ -38,7 +38,7 @@ export default function blockDiagram(component) {
   }
   const buttons = element("div", "buttons", root)
   button("Save as SVG", "", buttons, () => savePicture(root, data))
-  root.toggleAttribute("data-is-full", data.isFull)
+  root.classList.toggle("presented", data.isPresented)
   fit(root)
   const isOpen = root.querySelector(".box.open")
   if (isOpen) clearTimeout(waiting)
@@ -54,7 +54,7 @@ function made(parent) {
   return root
 }
 
-const fit = root => root.classList.toggle("full", root.hasAttribute("data-is-full") || isFullSize())
+const fit = root => root.classList.toggle("full", isFullSize())
 
 const focusOn = (root, box) => root.querySelector(`[data-box="${CSS.escape(box)}"]`)?.focus()
 
