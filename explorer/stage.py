@@ -36,16 +36,19 @@ class Stage:
     shared: DeltaGenerator
     """What all views of the page have in common, under the view's own controls."""
     words: DeltaGenerator
-    """One sentence of what to look at, and one thing to try."""
+    """One sentence of what to look at, one or two of why it is so, and one thing to try."""
     below: DeltaGenerator
     """Under the first screen: more words, tables, further pictures, formula and code."""
 
     def introduce(self) -> None:
-        """Say what to look at, and one thing to do; what is longer stands below."""
+        """Say what to look at, why it is so, and one thing to do; what is longer stands below."""
         words = content.inside(self.page, self.view)
         first, more = words.first_sentence
         with self.words:
             glossary.say(first)
+            if words.why:
+                with st.container(key="why"):
+                    glossary.say(words.why)
             glossary.say(f":material/touch_app: **Try it:** {words.try_it}")
         if more:
             with self.below:

@@ -73,7 +73,7 @@ PAPERS_OF_TOKENIZERS = {"sentencepiece": ["1808.06226"]}
 def text_of(names):
     if names[0] == "inside":
         words = content.inside(*names[1:])
-        return "\n".join(filter(None, (words.look, words.try_it, words.formula)))
+        return "\n".join(filter(None, (words.look, words.why, words.try_it, words.formula)))
     give = {"pages": content.page, "parts": content.part, "cards": content.card}
     give |= {"home": content.home, "tour": content.tour, "family": content.family}
     return give[names[0]](*names[1:])

@@ -71,6 +71,8 @@ class Words:
     """What to look at, in plain words."""
     try_it: str
     """One thing to do."""
+    why: str = ""
+    """Why it is so, in a few sentences; empty where a view has none."""
     formula: str = ""
     """The formula with what its letters mean, and the papers; empty where a view has none."""
 
@@ -84,13 +86,20 @@ class Words:
 def inside(page: str, view: str) -> Words:
     """Give the words of one view of a page.
 
-    The file has them in the order of `Words`, parted by lines of three hyphens.
+    The file has what to look at, what to try and the formula, parted by lines of three hyphens. Why
+    it is so is a paragraph of its own at the end of what to look at.
 
     Raises:
         KeyError: if there is no such view.
     """
     look, try_it, *formula = _texts()["inside", page, view].split("\n---\n")
-    return Words(look=look.strip(), try_it=try_it.strip(), formula="".join(formula).strip())
+    look, _, why = look.partition("\n\n**Why ")
+    return Words(
+        look=look.strip(),
+        why=f"**Why {why.strip()}" if why else "",
+        try_it=try_it.strip(),
+        formula="".join(formula).strip(),
+    )
 
 
 def has_words(page: str, view: str) -> bool:
