@@ -67,9 +67,8 @@ def draw(picture: Picture, *, key: str) -> None:
     In the stage's picture it takes what room there is, elsewhere the figure's own height. The
     camera button above it saves it as SVG.
     """
-    size = PRESENTED_TYPE if presentation.is_on() else TYPE
     st.plotly_chart(
-        with_type(picture.figure, size),
+        with_type(picture.figure, letters()),
         key=key,
         height="stretch",
         alt=picture.alt,
@@ -79,6 +78,11 @@ def draw(picture: Picture, *, key: str) -> None:
             "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
         },
     )
+
+
+def letters() -> int:
+    """Say how large the letters in a picture are at the least, in pixels."""
+    return PRESENTED_TYPE if presentation.is_on() else TYPE
 
 
 def explain(page: str, view: str, *, code: str, tensor: LiveTensor | None = None) -> None:

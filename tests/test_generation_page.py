@@ -11,12 +11,13 @@ from conftest import ODD_TEXTS, across, numbers, open_page, trained
 from explorer import session
 from explorer.figures.amounts import in_bytes
 from explorer.figures.kv_cache import CacheSizes, cache_growth, cache_sizes, token_times
-from explorer.figures.logit_lens import SHADES, by_layer, lens_map
+from explorer.figures.logit_lens import by_layer
 from explorer.figures.next_token import next_tokens, percent
 from explorer.figures.samples import sample_surprise
 from explorer.figures.surprise import token_losses
 from explorer.inside.generation import VIEWS
 from explorer.inside.generation.kv_cache import REAL, head_counts, real_sizes, real_table
+from explorer.inside.generation.lens_table import SHADES, lens_table
 from explorer.inside.generation.next_token import Added, as_word, read_word
 from explorer.inside.generation.surprise import coloured
 from explorer.widgets import room_for
@@ -267,11 +268,13 @@ def test_several_texts_say_what_they_go_on_from_and_are_drawn_anew():
 @pytest.mark.parametrize(("at", "framed"), [("64", True), ("60", True), ("2", False)])
 def test_the_lens_frames_the_token_that_is_looked_at_more_closely(at, framed):
     app = open_page("generation", view="lens", lens_at=at)
-    (chart,) = (
-        each for each in app.get("plotly_chart") if "each layer would say" in each.proto.alt
-    )
-    shapes = json.loads(chart.proto.spec or chart.proto.figure.spec)["layout"].get("shapes", [])
-    assert [shape["x0"] + 59.5 for shape in shapes] == [int(at)] * framed
+    (table,) = (each.value for each in app.get("html") if 'class="lens' in each.value)
+    rows = re.findall("<tr>.*?</tr>", table)
+    assert len(rows) == 5  # three layers, the embedding, the text
+    columns = [re.findall(r"<t[hd]([^>]*)>", row)[1:] for row in rows]
+    first = int(re.search(r"after tokens (\d+)", table)[1])
+    marked = {first + at for row in columns for at, each in enumerate(row) if 'class="f"' in each}
+    assert marked == ({int(at)} if framed else set())
 
 
 def test_samples_at_temperature_zero_are_the_same():
@@ -367,15 +370,22 @@ def test_pictures_of_the_cache_say_their_numbers():
     assert "without the cache 1.00 ms at 1 and 4.00 ms at 9 tokens" in times.alt
 
 
-@pytest.mark.parametrize("name", SHADES)
-def test_the_lens_says_what_each_layer_would_say(name):
-    values = np.array([[1.0, 1.0], [1.0, 30.0]])
-    picture = lens_map(["a", "a"], [["x", " "], ["<y>", "z"]], values, shade=SHADES[name], first=4)
-    assert "tokens 5 to 6" in picture.alt
-    assert "embedding guesses ␣" in picture.alt
-    assert "layer 0 guesses z" in picture.alt
-    assert picture.figure.layout.xaxis.tickvals == (0, 1)
-    assert trace_data(picture)[0]["text"][1][0] == "&lt;y&gt;"
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("Probability", ["100.0%", "30.0%", "100.0%", "100.0%"]),
+        ("Entropy", ["1.0", "0.3", "1.0", "1.0"]),
+        ("Rank", ["1", "30", "1", "1"]),
+    ],
+)
+def test_the_lens_says_what_each_layer_would_say(name, numbers):
+    values = np.array([[1.0, 1.0], [1.0, 30.0 if name == "Rank" else 0.3]])
+    guesses = [["x", " "], ["<y>", "z"]]
+    table = lens_table(["a", "a"], guesses, values, shade=SHADES[name], least_letters=14, first=4)
+    assert "after tokens 5 to 6" in table
+    said = re.findall(r"<td[^>]*>(.*?)<small>(.*?)</small>", table)
+    assert said == list(zip(["&lt;y&gt;", "z", "x", "␣"], numbers, strict=True))
+    assert re.findall(r'"row">(.*?)</th>', table) == ["layer 0", "embedding", "after"]
 
 
 def test_lines_by_layer_say_their_numbers():

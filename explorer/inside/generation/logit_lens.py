@@ -6,11 +6,15 @@ import streamlit as st
 from explorer import content, showing
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import ending, visible
-from explorer.figures.logit_lens import SHADES, Shade, by_layer, lens_map, row_names
+from explorer.figures.logit_lens import by_layer, row_names
 from explorer.figures.next_token import percent
+from explorer.inside.generation.lens_table import SHADES, Shade, lens_table
 from explorer.inspection import Inspection
 from explorer.stage import Stage
 from explorer.widgets import choose_number, choose_one, choose_stretch, room_for
+
+ROOM = 90
+"""Letters that stand side by side on a projector."""
 
 
 def show(stage: Stage, inspection: Inspection) -> None:
@@ -51,7 +55,8 @@ def _stretch(answer: Answer) -> range:
     """Let the student choose the part of the text that the map has room for."""
     guesses = (top[0] for row in answer["tops"] for top in row)
     tokens = answer["tokens"]
-    return choose_stretch(len(tokens), room_for([*tokens, *guesses]), key="lens_from", is_last=True)
+    room = room_for([*tokens, *guesses], characters=ROOM * showing.TYPE // showing.letters())
+    return choose_stretch(len(tokens), room, key="lens_from", is_last=True)
 
 
 def _map(answer: Answer, shade: Shade, stretch: range, place: int) -> None:
@@ -59,16 +64,16 @@ def _map(answer: Answer, shade: Shade, stretch: range, place: int) -> None:
     if values.ndim == 3:  # of the three likeliest, the likeliest
         values = values[..., 0]
     part = slice(stretch.start, stretch.stop)
-    showing.draw(
-        lens_map(
+    st.html(
+        lens_table(
             answer["tokens"][part],
             [[top[0] for top in row[part]] for row in answer["tops"]],
             values[:, part],
             shade=shade,
+            least_letters=showing.letters(),
             first=stretch.start,
             framed_at=place - stretch.start if place in stretch else None,
-        ),
-        key="lens_map",
+        )
     )
 
 
