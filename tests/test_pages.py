@@ -430,6 +430,26 @@ def test_who_can_read_an_own_text_and_that_a_small_one_is_learned_by_heart_is_sa
     assert "learned by heart" in shown(app)
 
 
+CHINESE = " ".join(chr(0x4E00 + number % 800) * 2 for number in range(1200))
+
+
+def test_a_text_whose_characters_have_no_pieces_is_read_by_characters_at_a_press():
+    app = own_text_app("scribe", CHINESE)
+    assert re.search(r"\d\d% of your text's characters have no piece of their own", shown(app))
+    app.button(key="read_characters").click().run()
+    assert app.query_params["tokenizer"] == "characters"
+    assert app.selectbox(key="tokenizer").value == "characters"
+    assert "no piece of their own" not in shown(app)
+    assert app.text_area(key="own_text").value == CHINESE
+    run = wait_until_over(train(app))
+    assert (run.status, run.setup.tokenizer) == ("finished", "characters")
+
+
+def test_a_text_of_letters_that_have_pieces_is_not_warned_of():
+    app = own_text_app("reader", "Жили-были старик со старухой у самого синего моря. " * 40)
+    assert "no piece of their own" not in shown(app)
+
+
 def test_a_run_is_taken_off_and_laid_under_again_by_its_tick():
     app = train(open_as("ticks", steps="3", **TINY))
     first = wait_until_over(app)

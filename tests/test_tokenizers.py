@@ -17,7 +17,8 @@ from tiny_llama.errors import CheckpointError, ConfigError, TextError
 from tiny_llama.tokenizers import TOKENIZERS, load_tokenizer, train_tokenizer
 from tiny_llama.tokenizers.base import well_formed
 from tiny_llama.tokenizers.hugging_face import merges, read_tokenizer, write_tokenizer_json
-from tiny_llama.tokenizers.sentence_piece import SentencePieceTokenizer
+from tiny_llama.tokenizers.sentence_piece import SentencePieceTokenizer, share_in_bytes
+from tiny_llama.tokenizers.sentence_piece_model import Kind
 from tiny_llama.tokenizers.sentence_piece_text import MOST_CHARACTERS, training_lines
 
 ROOT = Path(__file__).parents[1]
@@ -95,6 +96,27 @@ def test_a_tokenizer_trained_on_a_hostile_text_gives_it_back(name, text):
         assert len(unseen) == max(0, len(set(text)) - 4095)
         text = "".join("\ufffd" if character in unseen else character for character in text)
     assert tokenizer.decode(ids) == text
+
+
+def text_of_script(first, n_characters, seed=0):
+    """Make up a text of so many characters from a place in Unicode, some far more frequent."""
+    rng = random.Random(seed)
+    characters = [chr(first + number) for number in range(n_characters)]
+    weights = [1 / (number + 1) for number in range(n_characters)]
+    words = ("".join(rng.choices(characters, weights, k=rng.randrange(1, 9))) for _ in range(900))
+    return " ".join(words) + "\n"
+
+
+@pytest.mark.parametrize("vocab_size", [300, 512, 1500])
+@pytest.mark.parametrize("n_characters", [60, 700])
+def test_how_much_is_spelled_in_bytes_is_known_before_anything_is_learned(n_characters, vocab_size):
+    text = text_of_script(0x4E00, n_characters)
+    tokenizer = train_tokenizer("sentencepiece", text, vocab_size)
+    kinds = [tokenizer.pieces[token].kind for token in tokenizer.encode(text)]
+    n_bytes = kinds.count(Kind.BYTE) - text.count("\n")  # each of these characters has three
+    assert share_in_bytes(text, vocab_size) == pytest.approx(n_bytes / 3 / len(text))
+    n_kinds = len(set(text) - set(" \n"))
+    assert (n_bytes > 0) == (n_kinds > (vocab_size - 259) // 2)
 
 
 def test_ids_are_whole_numbers_within_the_vocabulary(tokenizer):

@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer import content, controls, run_actions, session
+from explorer import content, controls, link, run_actions, session
 from explorer.engine.run import BROWSER
 from explorer.family.tree import ROOT
 from explorer.run_actions import Wanted
@@ -17,10 +17,18 @@ from tiny_llama.errors import UserError
 from tiny_llama.miniatures import real_models
 from tiny_llama.presets import find_preset
 from tiny_llama.setup import Setup, changes
+from tiny_llama.tokenizers.characters import CharacterTokenizer
+from tiny_llama.tokenizers.sentence_piece import (
+    DEFAULT_VOCAB_SIZE,
+    SentencePieceTokenizer,
+    share_in_bytes,
+)
 
 # Bold, since no colour of a primary button is readable on dark as well as beneath white letters.
 MOST_CHANGES = 2
 """That are said beside the form; the block under them shows all."""
+MUCH_IN_BYTES = 0.05
+"""The share of a text's characters that may be spelled in bytes without a word about it."""
 MANY_READINGS = 20
 """Of a text, beyond which a model begins to know it by heart."""
 _OUT_OF_RANGE = (
@@ -68,6 +76,8 @@ def _wanted(
             f":material/psychology: The text is read some {n_readings:,} times; a short one is "
             f"then learned by heart. Watch the held-out loss rise while the training loss falls."
         )
+    if wanted.text is not None:
+        _offer_characters(wanted.setup, wanted.text, notes)
     if words := _say_what_changed(wanted) or _parts(chosen, wanted.setup):
         notes.caption(words)
     if button.button(_TRAIN, icon=_ICON, width="stretch", key="train"):
@@ -79,6 +89,26 @@ def _readings(wanted: Wanted) -> int:
     """Say how often training reads a text, by its characters: larger tokens read it more often."""
     n_tokens = wanted.setup.training.steps * wanted.setup.tokens_a_step
     return n_tokens // max(1, len(wanted.text or ""))
+
+
+def _offer_characters(setup: Setup, text: str, notes: DeltaGenerator) -> None:
+    """Say where much of a text would be read byte by byte, and offer a token a character."""
+    if setup.tokenizer != SentencePieceTokenizer.name:
+        return
+    if (share := share_in_bytes(text, setup.vocab_size)) < MUCH_IN_BYTES:
+        return
+    n = setup.vocab_size or DEFAULT_VOCAB_SIZE
+    notes.caption(
+        f":material/translate: {share:.0%} of your text's characters have no piece of their own in "
+        f"a vocabulary of {n:,}, so the model would read each as two bytes or more."
+    )
+    notes.button(
+        "Read characters instead",
+        icon=":material/swap_horiz:",
+        key="read_characters",
+        on_click=lambda: link.put(tokenizer=CharacterTokenizer.name),
+        help="One token for each character of the text.",
+    )
 
 
 def _real_name(model: ModelConfig) -> str:

@@ -28,7 +28,7 @@ from tiny_llama.tokenizers.sentence_piece_model import (
     Piece,
     read_model,
 )
-from tiny_llama.tokenizers.sentence_piece_text import training_lines
+from tiny_llama.tokenizers.sentence_piece_text import n_spelled_in_bytes, training_lines
 
 MODEL_FILE = "tokenizer.model"
 MOST_MODEL_BYTES = 8_000_000  # LLaMA's has 500 kB
@@ -101,8 +101,7 @@ class SentencePieceTokenizer(Tokenizer):
                 "The text is empty, and SentencePiece needs something to learn from; "
                 "give a longer text."
             )
-        n_free = size - 256 - 3
-        lines = training_lines(well_formed(text), n_free // 2)
+        lines = training_lines(well_formed(text), _most_characters(size))
         return cls(learn(lines, LLAMA | {"vocab_size": size}))
 
     @classmethod
@@ -172,6 +171,21 @@ class SentencePieceTokenizer(Tokenizer):
         write_whole(Path(folder) / MODEL_FILE, self.content)
         content = {"tokenizer": self.name, "model": digest(self.content)}
         write_sealed(Path(folder) / TOKENIZER_FILE, content)
+
+
+def share_in_bytes(text: str, vocab_size: int | None = None) -> float:
+    """Compute which share of a text's characters a tokenizer that learns from it spells in bytes.
+
+    Those are the ones without a piece of their own; control characters, as a line break, are in no
+    tokenizer like LLaMA's, and do not count here. Nothing is learned for this.
+    """
+    size = DEFAULT_VOCAB_SIZE if vocab_size is None else vocab_size
+    return n_spelled_in_bytes(well_formed(text), _most_characters(size)) / max(1, len(text))
+
+
+def _most_characters(vocab_size: int) -> int:
+    """Say how many characters get a piece: half of what bytes and special tokens leave free."""
+    return (vocab_size - 256 - 3) // 2
 
 
 def _open(content: bytes) -> sentencepiece.SentencePieceProcessor:

@@ -33,6 +33,19 @@ def training_lines(text: str, n_characters: int) -> list[str]:
     return lines[::step] or [" "]
 
 
+def n_spelled_in_bytes(text: str, n_characters: int) -> int:
+    """Count the characters of `text` that get no piece of their own, control characters aside.
+
+    Args:
+        text: what is learned from, and then read.
+        n_characters: as many get a piece at the most, the space among no others.
+    """
+    codes, counts = count_characters(text)
+    known = {" ", *worthy_characters(text)[:n_characters]}
+    found = zip(map(chr, codes.tolist()), counts.tolist(), strict=True)
+    return sum(count for each, count in found if each not in known and category(each) != "Cc")
+
+
 def worthy_characters(text: str) -> list[str]:
     """List the most frequent characters that make up 99.995% of `text`, most frequent first."""
     codes, counts = count_characters(text)
