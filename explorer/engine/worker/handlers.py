@@ -75,5 +75,5 @@ def handlers(runs: LiveRuns, questions: Questions) -> Mapping[type[Request[Any]]
         TakeBack: AtOnce(runs.take_back),
         Generate: InSlices(questions.generate),
         Analyse: InSlices(questions.analyse),
-        WriteHuggingFace: AtOnce(questions.write_hugging_face),
+        WriteHuggingFace: InSlices(questions.write_hugging_face),
     }

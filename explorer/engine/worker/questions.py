@@ -1,6 +1,7 @@
 """What pages want to know of models, and take home: answered out of copies that nobody trains."""
 
 from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,13 @@ class Questions:
             piece = found.send(sent)
         yield _found(piece, step)
 
-    def write_hugging_face(self, request: WriteHuggingFace) -> Done:
-        """Write the model as it stands for `transformers`, into a new folder."""
+    def write_hugging_face(
+        self, request: WriteHuggingFace
+    ) -> Generator[Done | Callable[[], Any] | None, Any, None]:
+        """Write the model as it stands for `transformers`, into a new folder, beside."""
         found = self._subject(request)
-        write_hugging_face(found.model, found.tokenizer, Path(request.target))
-        return Done()
+        yield partial(write_hugging_face, found.model, found.tokenizer, Path(request.target))
+        yield Done()
 
     def _subject(self, request: ModelRequest[Any]) -> Subject:
         trainer = self._runs.trainer_of(request.run)
