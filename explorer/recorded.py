@@ -9,6 +9,7 @@ import streamlit as st
 
 from explorer import content
 from explorer.figures.amounts import in_time
+from explorer.stage import Stage
 from tiny_llama.comparing.plan import read_plan
 from tiny_llama.comparing.results import Results, read_results
 from tiny_llama.files import read_json
@@ -43,9 +44,17 @@ def recorded(name: str) -> Recorded:
     )
 
 
-def say_recorded(*experiments: Recorded) -> None:
+def say_recorded(stage: Stage, *experiments: Recorded) -> None:
     """Say that what is shown was recorded: when, where, how long it took, how to run it again."""
-    st.caption(_how_recorded(experiments))
+    with stage.words:
+        st.caption(_how_recorded(experiments))
+    with stage.below:
+        st.header("To run it again", anchor=False)
+        lines = [_LINE.format(name=each.name) for each in experiments]
+        st.code("\n".join(lines), language=None, wrap_lines=True)
+
+
+_LINE = "python -m tiny_llama sweep experiments/{name}.toml --out my-{name}"
 
 
 def _how_recorded(experiments: Sequence[Recorded]) -> str:
@@ -53,13 +62,10 @@ def _how_recorded(experiments: Sequence[Recorded]) -> str:
     n_over, n_runs, seconds = (
         sum(each[name] for each in abouts) for name in ("n_over", "n_runs", "seconds")
     )
-    last, about = experiments[-1], abouts[-1]
-    again = "it" if len(experiments) == 1 else "one"
-    titles = [each.results.plan.title for each in experiments]
+    about, titles = abouts[-1], [each.results.plan.title for each in experiments]
     what = titles[0] if len(titles) == 1 else f"{len(titles)} experiments"
     processor, title = (content.escaped(text) for text in (str(about["processor"]), what))
     return (
         f":material/history: **Recorded** on {about['date']}, on one thread of {processor}: "
-        f"{title}. {n_over:,} of {n_runs:,} runs in {in_time(seconds)}. To run {again} again: "
-        f"`python -m tiny_llama sweep experiments/{last.name}.toml --out my-{last.name}`"
+        f"{title}. {n_over:,} of {n_runs:,} runs in {in_time(seconds)}."
     )

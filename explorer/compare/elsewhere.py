@@ -60,8 +60,7 @@ def _component(stage: Stage, slot: str) -> None:
     rows = [*map(_published, published), *_ours(slot, ours)]
     picture = findings(rows, x="Change of the loss, %")
     showing.draw(picture, key="findings")
-    with stage.words:
-        say_recorded(*experiments.values())
+    say_recorded(stage, *experiments.values())
     with stage.below:
         st.header("Size, data, runs and source", anchor=False)
         st.markdown(losses_table(published))
@@ -123,18 +122,9 @@ def holds_here(slot: str, published: Sequence[Row], experiments: Sequence[Result
 
 
 def verdicts_of(slot: str, results: Results) -> list[Verdict]:
-    """Say what LLaMA's choice in a place was found to be, so far as that is known.
-
-    Where it was taken out, a worse model says that it is better.
-    """
-    turned = {Verdict.BETTER: Verdict.WORSE, Verdict.WORSE: Verdict.BETTER}
-    found = []
-    for rung in ladder.rungs_of(results):
-        verdict = rung.comparison.judgement.verdict
-        if rung.setting == slot:
-            is_turned = not ladder.is_ladder(results)
-            found.append(turned.get(verdict, verdict) if is_turned else verdict)
-    return found
+    """Say what LLaMA's choice in a place was found to be, so far as that is known."""
+    rungs = [rung for rung in ladder.rungs_of(results) if rung.setting == slot]
+    return [ladder.llamas_verdict(results, rung) for rung in rungs]
 
 
 def _conclusion(verdicts: Sequence[Verdict]) -> str:

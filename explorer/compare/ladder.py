@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 
 import streamlit as st
 
@@ -54,8 +53,7 @@ def show(stage: Stage) -> None:
         draw_orders(stage, {ORDERS[name]: each.results for name, each in found.items()})
     else:
         draw(stage, found[chosen].results)
-    with stage.words:
-        say_recorded(*found.values())
+    say_recorded(stage, *found.values())
 
 
 def draw(stage: Stage, results: Results) -> None:
@@ -166,9 +164,20 @@ def gains(results: Results) -> dict[str, Value]:
         difference = rung.comparison.judgement.difference
         low, high = sorted((sign * difference.low, sign * difference.high))
         found[rung.setting] = Value(
-            title=_llamas(results, rung), value=sign * difference.mean, low=low, high=high
+            title=_llamas(results, rung),
+            value=sign * difference.mean,
+            low=low,
+            high=high,
+            verdict=SHORT[llamas_verdict(results, rung)],
         )
     return found
+
+
+def llamas_verdict(results: Results, rung: Rung) -> Verdict:
+    """Say what LLaMA's choice was found to be: better, where the model without it is worse."""
+    verdict = rung.comparison.judgement.verdict
+    turned = {Verdict.BETTER: Verdict.WORSE, Verdict.WORSE: Verdict.BETTER}
+    return verdict if is_ladder(results) else turned.get(verdict, verdict)
 
 
 def _llamas(results: Results, rung: Rung) -> str:
@@ -248,9 +257,7 @@ def orders_table(values: Mapping[str, Mapping[str, Value]], common: Sequence[str
 
 
 def _cell(value: Value) -> str:
-    if not isfinite(value.low):
-        return f"{value.value:+.4f}"
-    return f"{value.value:+.4f} ({value.low:+.4f} to {value.high:+.4f})"
+    return f"{value.value:+.4f} ({value.low:+.4f} to {value.high:+.4f}), {value.verdict}"
 
 
 def _offer(results: Results, steps: Sequence[Rung]) -> None:

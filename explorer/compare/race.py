@@ -35,8 +35,7 @@ def show(stage: Stage) -> None:
     except UserError as error:
         showing.stop(str(error))
     draw(stage, found.results)
-    with stage.words:
-        say_recorded(found)
+    say_recorded(stage, found)
 
 
 def draw(stage: Stage, results: Results, *, offer: Callable[[], None] | None = None) -> None:

@@ -108,6 +108,9 @@ class Value:
     value: float
     low: float
     high: float
+    """The 95% interval."""
+    verdict: str
+    """In one or two words."""
 
 
 def by_order(orders: Mapping[str, Sequence[Value]], *, x: str) -> Picture:
@@ -132,9 +135,9 @@ def by_order(orders: Mapping[str, Sequence[Value]], *, x: str) -> Picture:
                 "symbol": SYMBOLS[number % len(SYMBOLS)],
                 "size": 11,
             },
-            customdata=[[v.title, v.low, v.high] for v in values],
+            customdata=[[v.title, v.low, v.high, v.verdict] for v in values],
             hovertemplate="%{customdata[0]}: %{x:.4f} (%{customdata[1]:.4f} to "
-            "%{customdata[2]:.4f})",
+            "%{customdata[2]:.4f}), %{customdata[3]}",
         )
     figure.add_vline(x=0, line=MARK | {"width": 2})
     framed(figure, height=90 + ROW * len(rows), x=x)
