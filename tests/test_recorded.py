@@ -37,6 +37,10 @@ def outcomes_of(name):
     return [each for kind in read_outcomes(folder, read_plan(folder)) for each in kind]
 
 
+def looks(name, run):
+    return [row for row in read_metrics(RECORDED / name / run.name) if "held_out_loss" in row]
+
+
 def test_what_is_shipped_is_known_and_small():
     assert set(SHIPPED) <= set(NAMES)
     assert sum(path.stat().st_size for path in RECORDED.rglob("*") if path.is_file()) < MOST_BYTES
@@ -66,15 +70,18 @@ def test_it_reads_and_says_how_it_was_made(name):
 @pytest.mark.parametrize("name", sorted({"race", "scaling", "smarter", "tasks"} & set(SHIPPED)))
 def test_its_first_look_happens_again(name):
     """Compare the digits that other processors share; the same machine repeats all of them."""
-    run = next(each.run for each in outcomes_of(name) if each.is_done and not each.run.is_trial)
-    untrained, first, *_ = read_metrics(RECORDED / name / run.name)
+    done = (each for each in outcomes_of(name) if each.is_done and not each.run.is_trial)
+    run = min((each.run for each in done), key=lambda run: (looks(name, run)[1]["step"], run.name))
+    untrained, first, *_ = looks(name, run)
     reports = list(islice(new_trainer(run.setup), first["step"] + 1))
     assert reports[0].held_out.loss == pytest.approx(untrained["held_out_loss"], rel=1e-4)
     assert reports[-1].step == first["step"]
     assert reports[-1].held_out.loss == pytest.approx(first["held_out_loss"], rel=0.03)
 
 
-@pytest.mark.parametrize("name", sorted(set(SHIPPED) - {"scaling", "smarter", "tasks"}))
+@pytest.mark.parametrize(
+    "name", sorted({"race", "ladder", "leave-one-out", "ladder-backwards"} & set(SHIPPED))
+)
 def test_sides_are_of_one_size(name):
     plan = read_plan(RECORDED / name)
     sizes = [count_parameters(side.setup.model) for side in plan.sides.values()]
