@@ -327,6 +327,8 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
         "shown": (_one_of(), "isoflop"),
         "mine": (SWITCH, False),
         "guess": _number(0, 30),
+        "smarter": (_one_of(), "noise"),
+        "noise": _number(0, 1),
     },
     ("tokens",): {
         "n_merges": COUNT,

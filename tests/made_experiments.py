@@ -18,7 +18,7 @@ from tiny_llama.metrics import add_metrics
 from tiny_llama.setup import write_setup
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
-NAMES = ("race", "ladder", "ladder-backwards", "leave-one-out", "scaling", "tasks")
+NAMES = ("race", "ladder", "ladder-backwards", "leave-one-out", "scaling", "smarter", "tasks")
 START, END, NOISE = 6.0, 1.5, 0.01
 BEST = 0.006
 """The learning rate that is best; others are the worse the further they are from it."""
@@ -27,6 +27,8 @@ SAVED = {"position": 0.1, "norm": 0.0, "feed_forward": 0.05, "bias": -0.03}
 LACKS = {"no-positions": 0.5, "no-attention": 0.8, "one-layer": 0.2, "no-norm": 0.1}
 DIVERGED_AT = 14
 """The step at which GPT-3 style diverges at the highest rate that is tried."""
+SPENT = {"small-long": 0.0, "big-short": 0.4, "tiny-longest": 0.1}
+"""What ways to spend one budget lose; noise costs as much as its share."""
 LAW = Law(e=0.5, a=90.0, b=700.0, alpha=0.5, beta=0.5)
 """What the runs of sizes and lengths come to."""
 
@@ -68,6 +70,11 @@ def final_loss(run: Run) -> float:
         chance = np.random.default_rng([zlib.crc32(run.side.encode()), run.seed])
         law = float(LAW.loss(law_parameters(run.setup), law_tokens(run.setup)))
         return law * (1 + 0.003 * chance.normal())
+    if run.setup.training.text_noise or run.side in SPENT:
+        chance = np.random.default_rng([zlib.crc32(run.side.encode()), run.seed])
+        kind = run.side.partition("-noise")[0]
+        noise = run.setup.training.text_noise
+        return END + SPENT[kind] + noise + NOISE * 0.3 * chance.normal()
     model, rate = run.setup.model, run.setup.training.learning_rate
     usual = {"position": "rope", "norm": "rmsnorm", "feed_forward": "swiglu", "bias": "none"}
     usual |= {"tied_unembedding": False, "attention": "causal"}

@@ -56,10 +56,6 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("components", "content", "controls", "engine", "family", "link", "run_actions"),
         *("session", "settings", "showing", "state"),
     ),
-    "scaling": (
-        *("content", "engine", "family", "figures", "guard", "link", "recorded", "session"),
-        *("showing", "stage", "state", "widgets"),
-    ),
     "home": (
         *("components", "content", "engine.server", "family", "figures", "glossary", "link"),
         *("page_list", "run_actions", "showing", "stage", "tour", "widgets", "words"),
@@ -67,6 +63,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "compare": (
         *("components", "content", "engine", "figures", "home", "link", "recorded", "session"),
         *("settings", "showing", "stage", "widgets"),
+    ),
+    "scaling": (
+        *("compare", "content", "engine", "family", "figures", "guard", "home", "link"),
+        *("recorded", "session", "showing", "stage", "state", "widgets"),
     ),
     "current_model": ("content", "engine", "engine.server", "link", "session", "state", "train"),
     "navigation": ("content", "link", "page_list"),

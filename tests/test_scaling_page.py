@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 
+import made_experiments
 import numpy as np
 import pytest
 from conftest import QUICK, open_page, prose, trained
@@ -13,6 +14,7 @@ from explorer import content
 from explorer.family.tree import ROOT, family_tree
 from explorer.figures.amounts import in_words
 from explorer.figures.scaling import MAP_X
+from explorer.home import headline
 from explorer.recorded import recorded
 from explorer.scaling import published
 from explorer.scaling.models import left_out, models
@@ -20,10 +22,12 @@ from explorer.scaling.own_law import SHOWN
 from explorer.scaling.predicting import question
 from explorer.scaling.published import GIVEN, NAMED, Asked, choices_table, numbers, rules_table
 from explorer.scaling.runs import fitted, points, recorded_runs, sealed_runs
+from explorer.scaling.smarter import conclusions
 from explorer.scaling.views import VIEWS
 from tiny_llama.comparing.law import LawFit
 from tiny_llama.comparing.optimum import PUBLISHED
 from tiny_llama.comparing.points_file import Point, read_points_file, write_points
+from tiny_llama.comparing.results import read_results
 from tiny_llama.comparing.sizes import law_parameters, law_tokens
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import CORPORA
@@ -396,3 +400,70 @@ def test_a_link_with_a_guess_that_is_none_leaves_the_seal():
     app = open_page("scaling", view="predict", guess="nan")
     assert app.toast
     assert "Found" not in said(app)
+
+
+# Smarter, not bigger.
+
+
+def smarter_results():
+    return recorded("smarter").results
+
+
+def test_at_one_budget_the_verdict_over_the_seeds_is_said():
+    app = open_scaling(view="smarter")
+    assert "**big short is worse** than small long" in said(app)
+    assert "**It holds here.**" in said(app)
+    assert "Too small is no help" in said(app)
+    for name in smarter_results().plan.sides:
+        mean = smarter_results().side(name).mean
+        assert f"{mean:.3f}" in said(app), name
+
+
+def test_the_slider_corrupts_the_big_ones_text():
+    app = open_scaling(view="smarter", noise="0.3")
+    assert app.select_slider(key="noise").value == 0.3
+    assert "**big short noise 30 is worse** than small long" in said(app)
+    app.select_slider(key="noise").set_value(0.1).run()
+    assert app.query_params["noise"] == "0.1"
+    assert "**big short noise 10 is worse**" in said(app)
+
+
+def test_both_pictures_say_what_came_out():
+    shown = alternative(open_scaling(view="smarter"))
+    for name, mean in (("small, long", 1.5), ("big, short", 1.9), ("tiny, longest", 1.6)):
+        found = re.search(rf"{name} with 0% wrong (\d\.\d+)", shown)
+        assert float(found[1]) == pytest.approx(mean, abs=0.02)
+    curves = alternative(open_scaling(view="smarter", smarter="curves", noise="0.3"))
+    assert "big short noise 30" in curves
+
+
+@pytest.mark.parametrize(
+    ("spent", "words"),
+    [
+        ({"big-short": -0.4}, "**It does not hold here.**"),
+        ({"big-short": 0.0}, "**Too few seeds to tell here**"),
+        ({"tiny-longest": -0.4}, "Still smaller is better still"),
+    ],
+)
+def test_where_it_does_not_hold_it_is_said(tmp_path, monkeypatch, spent, words):
+    monkeypatch.setattr(made_experiments, "SPENT", made_experiments.SPENT | spent)
+    if spent == {"big-short": 0.0}:
+        monkeypatch.setattr(made_experiments, "NOISE", 1.0)
+    plan = planned("smarter")
+    make(tmp_path, plan)
+    assert any(words in each for each in conclusions(read_results(tmp_path, plan)))
+
+
+def test_all_sides_spend_the_same_compute():
+    sides = smarter_results().plan.sides.values()
+    spent = [6 * law_parameters(side.setup) * law_tokens(side.setup) for side in sides]
+    assert max(spent) < 1.03 * min(spent)
+
+
+def test_llamas_own_headline_stands_beside_it():
+    app = open_scaling(view="smarter")
+    assert headline.headline() in said(app)
+    ours, theirs = (MODELS[name] for name in ("LLaMA 13B", "GPT-3 175B"))
+    share = ours.parameters * ours.tokens / (theirs.parameters * theirs.tokens)
+    assert share == pytest.approx(0.25, abs=0.01)
+    assert "a quarter of GPT-3’s by 6ND" in said(app)

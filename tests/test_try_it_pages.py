@@ -25,7 +25,7 @@ from explorer.home.results import in_order
 from explorer.home.tables import LLAMA, tables
 from explorer.home.training_facts import MIX
 from explorer.recorded import recorded
-from explorer.scaling import own_law, predicting, published
+from explorer.scaling import own_law, predicting, published, smarter
 from explorer.scaling.runs import fitted, points, recorded_runs
 from explorer.source import source
 from tiny_llama.comparing.optimum import PUBLISHED
@@ -308,12 +308,13 @@ def test_by_kaplan_the_best_model_for_gophers_compute_is_many_times_larger():
     assert ratios[1] < 1
 
 
-has_runs = pytest.mark.skipif(
-    not (content.RECORDED / "scaling").is_dir(), reason="no law was recorded yet"
-)
+def needs(name):
+    """Skip a test until an experiment was recorded."""
+    is_there = (content.RECORDED / name).is_dir()
+    return pytest.mark.skipif(not is_there, reason=f"{name} was not recorded yet")
 
 
-@has_runs
+@needs("scaling")
 @holds("scaling", "own")
 def test_parabolas_call_for_other_sizes_than_the_law_and_their_shape_alone_does_it():
     fit = fitted(points(recorded_runs()))
@@ -323,7 +324,7 @@ def test_parabolas_call_for_other_sizes_than_the_law_and_their_shape_alone_does_
     assert abs(valley.best_size / fit.law.best_size(valley.flops) - 1) > 0.03
 
 
-@has_runs
+@needs("scaling")
 @holds("scaling", "predict")
 def test_the_law_of_the_small_models_foretells_the_largest_within_half_a_nat():
     asked = predicting.question()
@@ -331,3 +332,16 @@ def test_the_law_of_the_small_models_foretells_the_largest_within_half_a_nat():
     low, high = asked.law[1:]
     assert low <= asked.law[0] <= high
     assert abs(asked.law[0] - asked.truth) < 0.5
+
+
+@needs("smarter")
+@holds("scaling", "smarter")
+def test_the_more_tokens_are_wrong_the_worse_the_big_one_becomes():
+    results = recorded("smarter").results
+    sides = {
+        smarter.noise_of(setup): name
+        for name, setup in smarter.setups(results, smarter.BIG).items()
+    }
+    means = [results.side(sides[noise]).mean for noise in sorted(sides)]
+    assert len(means) == 3
+    assert means == sorted(means)

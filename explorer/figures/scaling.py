@@ -433,3 +433,63 @@ def _told(size: float, told: Foretold) -> list[go.Scatter]:
         ),
         _runs("found", told.truth, THEME[5], "star"),
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Runs of one kind, and their means."""
+
+    title: str
+    runs: Sequence[Run]
+    means: Sequence[tuple[float, float, float, float]]
+    """Each its place, the mean, and the ends of the mean's 95% interval."""
+
+
+def by_noise(groups: Sequence[Group]) -> Picture:
+    """Draw what runs came to, against the share of wrong tokens in what they read.
+
+    Args:
+        groups: at most six.
+    """
+    figure = go.Figure()
+    for number, group in enumerate(groups):
+        colour, shape = THEME[number], _SHAPES[number]
+        shift = 0.006 * (number - (len(groups) - 1) / 2)
+        x, mean, low, high = np.array(group.means).T
+        figure.add_scatter(
+            x=x + shift,
+            y=mean,
+            mode="lines+markers",
+            name=group.title,
+            line={"color": colour, "width": 2},
+            marker={"symbol": shape, "size": 11},
+            error_y={"array": high - mean, "arrayminus": mean - low},
+            hovertemplate=f"{group.title}, mean: %{{y:.4f}}<extra></extra>",
+        )
+        figure.add_scatter(
+            x=[run.x + shift for run in group.runs],
+            y=[run.y for run in group.runs],
+            mode="markers",
+            marker={"color": colour, "symbol": f"{shape}-open", "size": 8},
+            text=[run.words for run in group.runs],
+            hovertemplate="%{text}<extra></extra>",
+            showlegend=False,
+        )
+    framed(
+        figure,
+        height=440,
+        x="Wrong tokens in the text that is read",
+        y="Held-out loss on clean text (nats a token)",
+    )
+    figure.update_xaxes(
+        tickformat=".0%", tickvals=sorted({run.x for g in groups for run in g.runs})
+    )
+    said = "; ".join(
+        f"{group.title} with {place:.0%} wrong {mean:.3f}"
+        for group in groups
+        for place, mean, *_ in group.means
+    )
+    return Picture(
+        figure=figure,
+        alt=f"Held-out loss on clean text at one budget of compute, means over seeds: {said}.",
+    )

@@ -1,6 +1,7 @@
 """Your own law: tiny models of several sizes and lengths, the law fitted to them, the parabola."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
@@ -108,25 +109,14 @@ def _isoflop(
     runs: Sequence[LawRun], added: Sequence[Point], fit: LawFit, parabolas: IsoFlop | None
 ) -> Picture:
     words = {(r.point.parameters, r.point.tokens, r.point.loss): r.words for r in runs}
-    valleys = {round(np.log10(v.flops), 2): v for v in parabolas.valleys} if parabolas else {}
+    valleys = {_rounded(v.flops): v for v in parabolas.valleys} if parabolas else {}
     found = []
     for each in budgets(_as_points(points(runs))):
-        flops = _mean_flops(each)
-        found.append(
-            Budget(
-                title=in_flops(float(f"{flops:.1g}")),
-                runs=[
-                    Run(x=n, y=loss, words=words[n, d, loss])
-                    for n, d, loss in zip(
-                        each.parameters.tolist(),
-                        each.tokens.tolist(),
-                        each.losses.tolist(),
-                        strict=True,
-                    )
-                ],
-                **_curves(fit.law, each, valleys.get(round(np.log10(flops), 2))),
-            )
+        rows = zip(
+            each.parameters.tolist(), each.tokens.tolist(), each.losses.tolist(), strict=True
         )
+        shown = [Run(x=n, y=loss, words=words[n, d, loss]) for n, d, loss in rows]
+        found.append(_budget(shown, each, fit.law, valleys.get(_rounded(_mean_flops(each)))))
     return isoflop_curves(
         found,
         added=[
@@ -136,25 +126,33 @@ def _isoflop(
     )
 
 
-def _curves(law: Law, at_budget: Points, valley: Valley | None) -> dict[str, object]:
+def _rounded(flops: float) -> float:
+    """Give a budget by which two means of the same runs are known for the same."""
+    return float(f"{flops:.3g}")
+
+
+def _budget(runs: Sequence[Run], at_budget: Points, law: Law, valley: Valley | None) -> Budget:
     """Draw the law, and the parabola where there is one, over the sizes of a budget."""
     flops = _mean_flops(at_budget)
     low, high = at_budget.parameters.min() / 1.15, at_budget.parameters.max() * 1.15
     sizes = np.geomspace(low, high, 60)
     best = law.best_size(flops)
-    found: dict[str, object] = {
-        "law": Line(
-            title="the law", x=sizes.tolist(), y=law.loss(sizes, flops / 6 / sizes).tolist()
-        )
-    }
-    if low <= best <= high:
-        found["best"] = (best, float(law.loss(best, flops / 6 / best)))
-    if valley is not None:
-        heights = np.polyval(valley.curve, np.log(sizes))
-        found["parabola"] = Line(title="parabola", x=sizes.tolist(), y=heights.tolist())
-        if low <= valley.best_size <= high:
-            found["lowest"] = (valley.best_size, valley.lowest_loss)
-    return found
+    at_law = law.loss(sizes, flops / 6 / sizes)
+    budget = Budget(
+        title=in_flops(float(f"{flops:.1g}")),
+        runs=runs,
+        law=Line(title="the law", x=sizes.tolist(), y=at_law.tolist()),
+        best=(best, float(law.loss(best, flops / 6 / best))) if low <= best <= high else None,
+    )
+    if valley is None:
+        return budget
+    heights = np.polyval(valley.curve, np.log(sizes))
+    is_inside = low <= valley.best_size <= high
+    return replace(
+        budget,
+        parabola=Line(title="parabola", x=sizes.tolist(), y=heights.tolist()),
+        lowest=(valley.best_size, valley.lowest_loss) if is_inside else None,
+    )
 
 
 def _best(
