@@ -298,6 +298,13 @@ def about_parabolas(fit: LawFit, parabolas: IsoFlop | None) -> str:
     )
 
 
+def _in_words(rates: Sequence[float]) -> str:
+    """Say the learning rates of runs, from the smallest model to the largest."""
+    if len(set(rates)) == 1:
+        return f"{rates[0]:g} for every size"
+    return f"from {rates[0]:g} for the smallest model to {rates[-1]:g} for the largest"
+
+
 def _signed(difference: float) -> str:
     return f"{difference:+.3f}".replace("-", "−")
 
@@ -312,7 +319,7 @@ def how_trained(runs: Sequence[LawRun]) -> str:
     most = max(run.readings for run in runs)
     return (
         f"**Counted and chosen for each size**, as Porian et al. 2024 found to matter. Learning "
-        f"rate: from {max(rates):g} for the narrowest model to {min(rates):g} for the widest. "
+        f"rate: {_in_words(rates)}; `experiments/{NAME}.toml` says how it was chosen. "
         f"Warm-up: {np.mean(warm_up):.0%} of each run's steps. N counts the unembedding, which is "
         f"{share:.0%} of the smallest model. The text was read {most:.2g} times at most."
     )

@@ -54,8 +54,9 @@ def choose(usual: Setup) -> list[Point]:
 
 
 _HOW = (
-    "CSV, JSON or JSONL with parameters, tokens and loss a run, as the button under the picture "
-    "and `fit --json` write them. Files stay in this tab and are in no link."
+    "CSV, JSON or JSONL with parameters, tokens and loss a run: the button under the picture, the "
+    "metrics of a run on the Train page, and `fit --json` write such files. They stay in this tab "
+    "and are in no link."
 )
 
 

@@ -17,6 +17,7 @@ from explorer.engine.server import readme
 from explorer.engine.server.errors import EngineError
 from explorer.engine.server.pool import Pool
 from explorer.engine.server.questions import place_of
+from tiny_llama.comparing.sizes import law_parameters
 from tiny_llama.metrics import read_metrics
 from tiny_llama.setup import TEXT
 
@@ -72,15 +73,20 @@ class Exports:
     def _as_table(self, run: Run) -> bytes:
         """Write every step as comma-separated values, a column for each name that occurs.
 
+        Every row ends with the parameters that a law of scaling counts, and what was learned from,
+        so that the table is a point of a law by itself.
         A text that a spreadsheet would take for a formula has an apostrophe before it.
         """
         self._bring_up_to_date(run)
         rows = read_metrics(run.folder)
         names = list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO()
-        writer = csv.DictWriter(text, names)
+        of_run = {"parameters": law_parameters(run.setup), "text": run.setup.corpus}
+        writer = csv.DictWriter(text, [*names, *of_run])
         writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+        writer.writerows(
+            {name: _cell(value) for name, value in row.items()} | of_run for row in rows
+        )
         return text.getvalue().encode()
 
     def _bring_up_to_date(self, run: Run) -> None:
