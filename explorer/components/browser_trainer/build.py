@@ -6,15 +6,15 @@ SIMD), which is faster and rounds as the processor does. The same compiler gives
 
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
 SOURCES = HERE / "engine"
 BUILDS = {"engine.wasm": "", "engine.relaxed.wasm": "+relaxed_simd"}
-_FEATURES = "-mcpu=lime1+simd128"
+FEATURES = "-mcpu=lime1+simd128"
 """What every browser of 2023 has: bulk memory, conversions that do not trap, and vectors."""
-_FLAGS = (
+FLAGS = (
     *("-target", "wasm32-freestanding", "-std=c11", "-O3", "-Wall", "-Werror", "-nostdlib"),
     # Sums may be taken in another order, so that four are taken at once; NaN stays NaN.
     *("-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math", "-fno-math-errno"),
@@ -23,7 +23,7 @@ _FLAGS = (
 )
 
 
-def build(folder: Path, names: Iterable[str] = BUILDS) -> None:
+def build(folder: Path, names: Iterable[str] = BUILDS, flags: Sequence[str] = FLAGS) -> None:
     """Compile builds into a folder.
 
     Raises:
@@ -32,7 +32,7 @@ def build(folder: Path, names: Iterable[str] = BUILDS) -> None:
     sources = sorted(path.name for path in SOURCES.glob("*.c"))
     for name in names:
         target = (folder / name).resolve()
-        command = [sys.executable, "-m", "ziglang", "cc", *_FLAGS, _FEATURES + BUILDS[name]]
+        command = [sys.executable, "-m", "ziglang", "cc", *flags, FEATURES + BUILDS[name]]
         subprocess.run([*command, *sources, "-o", str(target)], cwd=SOURCES, check=True)
 
 

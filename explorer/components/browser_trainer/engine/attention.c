@@ -1,15 +1,14 @@
 /* Causal attention (arXiv:1706.03762), with shared keys and values (arXiv:2305.13245), windows,
  * norms on queries and keys, soft-caps and ALiBi.
  *
- * The pattern is computed and kept for a tile of readers at a time, over the sources that any of
- * them may read. Row i of a head's T T pattern is 0 outside of what reader i reads.
+ * The pattern is computed and kept. Row i of a head's T T pattern is 0 beside what reader i reads.
  */
 #include "engine.h"
 #include "numbers.h"
+#include "vectors.h"
 
-enum { TILE = 16 };
-
-static float *d_qkv, *d_queries_keys, *d_heads, *d_scores, *scores;
+static float *d_qkv, *d_queries_keys, *d_heads, *d_scores;
+static float *capped; /* a head's scores, where they are */
 
 int qkv_width(void) { return (sizes.n_heads + 2 * sizes.n_kv_heads) * sizes.d_head; }
 int queries_keys_width(void) { return (sizes.n_heads + sizes.n_kv_heads) * sizes.d_head; }
@@ -21,7 +20,7 @@ void prepare_attention(void) {
   d_queries_keys = floats(rows * queries_keys_width());
   d_heads = floats(rows * heads_width());
   d_scores = floats((size)sizes.context * sizes.context);
-  scores = floats((size)TILE * sizes.context);
+  capped = floats(reals.attention_softcap > 0.f ? (size)sizes.context * sizes.context : 1);
 }
 
 /* ---- queries and keys, from the projection to what is compared ----------------------------- */
@@ -114,98 +113,90 @@ static int first_source(const Head *a, int reader) {
   return first > 0 ? first : 0;
 }
 
-/* Softmax over what a reader reads, and 0 for the rest of [from, end). */
-static void soften(const Head *a, int reader, float *row, int from, int end) {
-  int first = first_source(a, reader);
-  float most = row[reader], sum = 0.f;
-  for (int s = first; s <= reader; s++) {
-    row[s] -= a->slope * (float)(reader - s);
-    most = row[s] > most ? row[s] : most;
-  }
-  for (int s = first; s <= reader; s++) row[s] = exponential(row[s] - most);
-  for (int s = first; s <= reader; s++) sum += row[s];
-  for (int s = first; s <= reader; s++) row[s] /= sum;
-  for (int s = from; s < first; s++) row[s] = 0.f;
-  for (int s = reader + 1; s < end; s++) row[s] = 0.f;
+/* Where a reader's row of the pattern begins and ends, with what beside it must be 0. */
+static int row_from(int first) { return first > BESIDE ? first - BESIDE : 0; }
+static int row_end(int reader) {
+  int end = reader + 1 + BESIDE;
+  return end < sizes.context ? end : sizes.context;
+}
+
+/* Softmax over what a reader reads, and 0 beside it. */
+static void soften(const Head *a, int reader, float *row) {
+  int first = first_source(a, reader), end = reader + 1;
+  float sum = 0.f;
+  if (a->slope > 0.f)
+    for (int s = first; s < end; s++) row[s] -= a->slope * (float)(reader - s);
+  float most = largest(end - first, row + first);
+  for (int s = first; s < end; s++) row[s] = exponential(row[s] - most);
+  for (int s = first; s < end; s++) sum += row[s];
+  float share = 1.f / sum;
+  for (int s = first; s < end; s++) row[s] *= share;
+  for (int s = row_from(first); s < first; s++) row[s] = 0.f;
+  for (int s = end; s < row_end(reader); s++) row[s] = 0.f;
+}
+
+/* Scores, capped if they are to be; others than those in the band may be computed, too. */
+static void score(const Head *a, Matrix scores) {
+  int t = sizes.context;
+  banded_product(PATTERN_AS_C, a->window, t, t, sizes.d_head, a->queries, turned(a->keys), scores,
+                 a->scale, 0);
+  if (reals.attention_softcap > 0.f)
+    for (int i = 0; i < t; i++) {
+      int first = first_source(a, i);
+      cap_forward(reals.attention_softcap, i + 1 - first, row_of(scores, i).at + first);
+    }
 }
 
 static void head_forward(const Head *a) {
-  int e = sizes.d_head, t = sizes.context;
-  for (int begin = 0; begin < t; begin += TILE) {
-    int n = t - begin < TILE ? t - begin : TILE, end = begin + n, from = first_source(a, begin);
-    Matrix tile = column_of(row_of(a->pattern, begin), from);
-    product(n, end - from, e, row_of(a->queries, begin), turned(row_of(a->keys, from)), tile,
-            a->scale, 0);
-    if (reals.attention_softcap > 0.f)
-      for (int i = 0; i < n; i++)
-        cap_forward(reals.attention_softcap, end - from, tile.at + (size)i * t);
-    for (int i = begin; i < end; i++) soften(a, i, a->pattern.at + (size)i * t, from, end);
-    product(n, e, end - from, tile, row_of(a->values, from), row_of(a->heads, begin), 1.f, 0);
-  }
+  int t = sizes.context;
+  score(a, a->pattern);
+  for (int i = 0; i < t; i++) soften(a, i, row_of(a->pattern, i).at);
+  banded_product(PATTERN_AS_A, a->window, t, sizes.d_head, t, a->pattern, a->values, a->heads, 1.f,
+                 0);
 }
 
 /* One reader alone; keys and values of those before it lie where they were computed. */
 static void reader_forward(const Head *a, int reader) {
   int e = sizes.d_head, from = first_source(a, reader), n = reader + 1 - from;
-  Matrix scores_of = column_of(row_of(a->pattern, reader), from);
-  product(1, n, e, row_of(a->queries, reader), turned(row_of(a->keys, from)), scores_of, a->scale, 0);
-  if (reals.attention_softcap > 0.f) cap_forward(reals.attention_softcap, n, scores_of.at);
-  soften(a, reader, a->pattern.at + (size)reader * sizes.context, from, reader + 1);
-  product(1, e, n, scores_of, row_of(a->values, from), row_of(a->heads, reader), 1.f, 0);
+  Matrix own = column_of(row_of(a->pattern, reader), from);
+  product(1, n, e, row_of(a->queries, reader), turned(row_of(a->keys, from)), own, a->scale, 0);
+  if (reals.attention_softcap > 0.f) cap_forward(reals.attention_softcap, n, own.at);
+  soften(a, reader, row_of(a->pattern, reader).at);
+  product(1, e, n, own, row_of(a->values, from), row_of(a->heads, reader), 1.f, 0);
 }
 
-/* dscore = p (dp - the sum of p dp), where dp is on its place already. */
-static void unsoften(const Head *a, int reader, const float *p, float *d, int from, int end) {
-  int first = first_source(a, reader);
-  float sum = 0.f;
-  for (int s = first; s <= reader; s++) sum += p[s] * d[s];
-  for (int s = first; s <= reader; s++) d[s] = p[s] * (d[s] - sum);
-  for (int s = from; s < first; s++) d[s] = 0.f;
-  for (int s = reader + 1; s < end; s++) d[s] = 0.f;
+/* dscore = p (dp - the sum of p dp), where dp is on its place already; 0 where p is. */
+static void unsoften(const Head *a, int reader) {
+  int from = row_from(first_source(a, reader)), end = row_end(reader);
+  const float *p = row_of(a->pattern, reader).at;
+  float *d = row_of(a->d_scores, reader).at, sum = 0.f;
+  for (int s = from; s < end; s++) sum += p[s] * d[s];
+  for (int s = from; s < end; s++) d[s] = p[s] * (d[s] - sum);
 }
 
-/* The scores as they were capped, once more, since only the pattern was kept. */
-static void uncap(const Head *a, int begin, int n, int from, int end) {
-  Matrix again = {scores, sizes.context, 1};
+/* By the scores before they were capped; those are found once more, as only the pattern was kept. */
+static void uncap(const Head *a) {
   if (reals.attention_softcap <= 0.f) return;
-  product(n, end - from, sizes.d_head, row_of(a->queries, begin), turned(row_of(a->keys, from)),
-          again, a->scale, 0);
-  for (int i = 0; i < n; i++) {
-    float *z = scores + (size)i * sizes.context;
-    cap_forward(reals.attention_softcap, end - from, z);
-    cap_backward(reals.attention_softcap, end - from, z,
-                 a->d_scores.at + (size)(begin + i) * sizes.context + from);
+  score(a, (Matrix){capped, sizes.context, 1});
+  for (int i = 0; i < sizes.context; i++) {
+    int first = first_source(a, i);
+    size at = (size)i * sizes.context + first;
+    cap_backward(reals.attention_softcap, i + 1 - first, capped + at, a->d_scores.at + at);
   }
 }
 
-static void readers_backward(const Head *a) {
+/* A reader's gradient comes from what it reads, a source's from those who read it. */
+static void head_backward(const Head *a) {
   int e = sizes.d_head, t = sizes.context;
-  for (int begin = 0; begin < t; begin += TILE) {
-    int n = t - begin < TILE ? t - begin : TILE, end = begin + n, from = first_source(a, begin);
-    Matrix tile = column_of(row_of(a->d_scores, begin), from);
-    product(n, end - from, e, row_of(a->d_heads, begin), turned(row_of(a->values, from)), tile, 1.f,
-            0);
-    for (int i = begin; i < end; i++)
-      unsoften(a, i, a->pattern.at + (size)i * t, a->d_scores.at + (size)i * t, from, end);
-    uncap(a, begin, n, from, end);
-    product(n, e, end - from, tile, row_of(a->keys, from), row_of(a->d_queries, begin), a->scale, 0);
-  }
-}
-
-/* A source is read by itself, those behind it, and nobody beyond its window. Where a window ends in
- * the middle of a tile, what no tile wrote is 0. */
-static void sources_backward(const Head *a) {
-  int e = sizes.d_head, t = sizes.context;
-  for (int begin = 0; begin < t; begin += TILE) {
-    int n = t - begin < TILE ? t - begin : TILE, last = t;
-    if (a->window && begin + n - 1 + a->window < t) last = begin + n - 1 + a->window;
-    Matrix p = column_of(row_of(a->pattern, begin), begin);
-    Matrix d = column_of(row_of(a->d_scores, begin), begin);
-    product(n, e, last - begin, turned(p), row_of(a->d_heads, begin), row_of(a->d_values, begin),
-            1.f, 1);
-    product(n, e, last - begin, turned(d), row_of(a->queries, begin), row_of(a->d_keys, begin),
-            a->scale, 1);
-  }
+  banded_product(PATTERN_AS_C, a->window, t, t, e, a->d_heads, turned(a->values), a->d_scores, 1.f,
+                 0);
+  for (int i = 0; i < t; i++) unsoften(a, i);
+  uncap(a);
+  banded_product(PATTERN_AS_A, a->window, t, e, t, a->d_scores, a->keys, a->d_queries, a->scale, 0);
+  banded_product(TURNED_PATTERN_AS_A, a->window, t, e, t, turned(a->pattern), a->d_heads,
+                 a->d_values, 1.f, 1);
+  banded_product(TURNED_PATTERN_AS_A, a->window, t, e, t, turned(a->d_scores), a->queries,
+                 a->d_keys, a->scale, 1);
 }
 
 /* ---- all heads of all texts ---------------------------------------------------------------- */
@@ -236,9 +227,7 @@ void attention_backward(const Layer *l, const Kept *k, int n_texts, const float 
   for (int text = 0; text < n_texts; text++)
     for (int h = 0; h < sizes.n_heads; h++) {
       Head a = head_of(l, k, text, h);
-      if (l->window) fill(d_scores, (size)sizes.context * sizes.context, 0.f);
-      readers_backward(&a);
-      sources_backward(&a);
+      head_backward(&a);
     }
   queries_and_keys_backward(l, k, rows);
   linear_backward(&l->qkv, rows, x, d_qkv, dx, adds);

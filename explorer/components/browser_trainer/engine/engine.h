@@ -30,9 +30,16 @@ typedef struct {
   int row, column; /* how far apart rows and columns lie */
 } Matrix;
 
-void prepare_products(int longest_inner);
-/* C = scale A B, or C += scale A B; A is m k, B is k n, C is m n with its columns side by side. */
+/* C = scale A B, or C += scale A B; A is m k, B is k n, C is m n. Columns of C lie side by side, and
+ * of A and B rows or columns do. */
 void product(int m, int n, int k, Matrix a, Matrix b, Matrix c, float scale, int adds);
+
+/* Of attention's pattern only a band along its diagonal is wanted, by the others computed or read: up
+ * to BESIDE numbers on either side of a row are read, too, and must be 0. */
+enum Band { WHOLE, PATTERN_AS_C, PATTERN_AS_A, TURNED_PATTERN_AS_A };
+enum { BESIDE = 3 };
+void banded_product(enum Band band, int window, int m, int n, int k, Matrix a, Matrix b, Matrix c,
+                    float scale, int adds);
 
 typedef struct {
   int in, out;

@@ -1,12 +1,7 @@
 /* Cross-entropy, in nats, and soft-caps (arXiv:2408.00118). */
 #include "engine.h"
 #include "numbers.h"
-
-static float largest(int n, const float *z) {
-  float most = z[0];
-  for (int i = 1; i < n; i++) most = z[i] > most ? z[i] : most;
-  return most;
-}
+#include "vectors.h"
 
 /* Give log(sum of e^z), and, where `p` is not 0, e^z as shares of that sum. */
 static double log_sum(int n, const float *z, float *p) {
@@ -14,7 +9,8 @@ static double log_sum(int n, const float *z, float *p) {
   if (p) {
     for (int i = 0; i < n; i++) p[i] = exponential(z[i] - most);
     for (int i = 0; i < n; i++) sum += p[i];
-    for (int i = 0; i < n; i++) p[i] /= sum;
+    float share = 1.f / sum;
+    for (int i = 0; i < n; i++) p[i] *= share;
   } else {
     for (int i = 0; i < n; i++) sum += exponential(z[i] - most);
   }

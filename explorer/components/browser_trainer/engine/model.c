@@ -101,8 +101,6 @@ static void lay_out(void) {
 
 static Statistics statistics(size n) { return (Statistics){floats(n), floats(n)}; }
 
-static int max_of(int a, int b) { return a > b ? a : b; }
-
 static void keep_attention(const Layer *l, Kept *k, size rows) {
   size of_all = sizes.qk_norm == NORM_OF_HEAD ? sizes.n_heads : 1;
   k->qkv = floats(rows * qkv_width());
@@ -141,10 +139,8 @@ static void keep(const Layer *l, Kept *k) {
 
 static void make_room(void) {
   size rows = (size)sizes.n_texts * sizes.context, n = rows * sizes.d_model;
-  int longest = max_of(max_of((int)rows, sizes.vocab_size), max_of(sizes.d_model, sizes.d_hidden));
   kept = (Kept *)floats((size)sizes.n_layers * sizeof(Kept) / sizeof(float));
   for (int i = 0; i < sizes.n_layers; i++) keep(&layers[i], &kept[i]);
-  prepare_products(max_of(longest, max_of(qkv_width(), sizes.context)));
   if (sizes.has_attention) prepare_attention();
   if (sizes.activation) prepare_feed_forward();
   prepare_blocks();

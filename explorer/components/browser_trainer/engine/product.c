@@ -1,96 +1,171 @@
 /* Matrix products, in which nearly all of the time goes.
  *
- * A panel of B, eight columns wide, is copied so that it lies in one piece; then four rows of A at
- * a time meet it, with their 32 sums kept in registers.
+ * A block of B is copied in panels, each eight columns wide and in one piece, that stay in the
+ * processor's caches while rows of A meet them, four at a time, with their 32 sums in registers
+ * (Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008).
  */
 #include "engine.h"
+#include "vectors.h"
 
-typedef float Four __attribute__((vector_size(16), aligned(4), may_alias));
+enum { ROWS = 4, COLUMNS = 8, WIDTH = 64, DEPTH = 256 };
 
-#define LOAD(from) (*(const Four *)(from))
-#define STORE(to, value) (*(Four *)(to) = (value))
-#define ALL(x) ((Four){(x), (x), (x), (x)})
-#ifdef __wasm_relaxed_simd__
-#define MULTIPLY_ADD(a, b, c) __builtin_wasm_relaxed_madd_f32x4(a, b, c)
-#else
-#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
-#endif
+static float panels[WIDTH * DEPTH]; /* of B: one after another, each k 8 */
+static float strip[ROWS * DEPTH];   /* of A, where its rows lie side by side: k 4 */
 
-enum { ROWS = 4, COLUMNS = 8 };
+typedef struct {
+  int from, end;
+} Range;
 
-static float *panel; /* k 8 */
+static int lesser(int a, int b) { return a < b ? a : b; }
+static int greater(int a, int b) { return a > b ? a : b; }
 
-void prepare_products(int longest_inner) { panel = floats((size)longest_inner * COLUMNS); }
+/* ---- copies --------------------------------------------------------------------------------- */
 
-static void pack(int k, int n, Matrix b, int first) {
-  float *to = panel;
-  int n_columns = n - first < COLUMNS ? n - first : COLUMNS;
-  if (n_columns == COLUMNS && b.column == 1) {
-    for (int i = 0; i < k; i++, to += COLUMNS) {
-      const float *from = b.at + (size)i * b.row + first;
+static void pack_some(int depth, int n_columns, Matrix b, float *to) {
+  for (int i = 0; i < depth; i++, to += COLUMNS)
+    for (int j = 0; j < COLUMNS; j++)
+      to[j] = j < n_columns ? b.at[(size)i * b.row + (size)j * b.column] : 0.f;
+}
+
+static void pack_panel(int depth, Matrix b, float *to) {
+  int i = 0;
+  if (b.column == 1)
+    for (; i < depth; i++, to += COLUMNS) {
+      const float *from = b.at + (size)i * b.row;
       STORE(to, LOAD(from));
       STORE(to + 4, LOAD(from + 4));
     }
-    return;
-  }
-  for (int i = 0; i < k; i++, to += COLUMNS)
-    for (int j = 0; j < COLUMNS; j++)
-      to[j] = j < n_columns ? b.at[(size)i * b.row + (size)(first + j) * b.column] : 0.f;
+  else if (b.row == 1)
+    for (; i + 4 <= depth; i += 4, to += 4 * COLUMNS) {
+      turn_four(b.at + i, b.column, to, COLUMNS);
+      turn_four(b.at + i + 4 * b.column, b.column, to + 4, COLUMNS);
+    }
+  pack_some(depth - i, COLUMNS, (Matrix){b.at + (size)i * b.row, b.row, b.column}, to);
 }
 
-static void put(float *c, int n_columns, const Four *sums, float scale, int adds) {
-  if (n_columns == COLUMNS) {
-    Four left = sums[0] * ALL(scale), right = sums[1] * ALL(scale);
+static __attribute__((noinline)) void pack(Matrix b, Range columns, Range inner) {
+  int depth = inner.end - inner.from;
+  const float *from = b.at + (size)inner.from * b.row;
+  for (int j = columns.from; j < columns.end; j += COLUMNS) {
+    Matrix some = {(float *)from + (size)j * b.column, b.row, b.column};
+    float *to = panels + (size)(j - columns.from) * depth;
+    if (j + COLUMNS <= columns.end) pack_panel(depth, some, to);
+    else pack_some(depth, columns.end - j, some, to);
+  }
+}
+
+static __attribute__((noinline)) void pack_strip(int depth, const float *a, int column) {
+  for (int i = 0; i < depth; i++, a += column) STORE(strip + ROWS * i, LOAD(a));
+}
+
+/* ---- some rows and one panel ---------------------------------------------------------------- */
+
+static inline void put(float *c, int n_columns, Four left, Four right, int adds) {
+  if (n_columns >= COLUMNS) {
     STORE(c, adds ? LOAD(c) + left : left);
     STORE(c + 4, adds ? LOAD(c + 4) + right : right);
     return;
   }
   for (int j = 0; j < n_columns; j++) {
-    float sum = sums[j / 4][j % 4] * scale;
+    float sum = j < 4 ? left[j] : right[j - 4];
     c[j] = adds ? c[j] + sum : sum;
   }
 }
 
-static void four_rows(int k, Matrix a, Four sums[ROWS][2]) {
-  const float *a0 = a.at, *a1 = a0 + a.row, *a2 = a1 + a.row, *a3 = a2 + a.row, *b = panel;
-  Four c00 = ALL(0.f), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
-  for (int i = 0; i < k; i++, b += COLUMNS) {
-    Four left = LOAD(b), right = LOAD(b + 4), x;
-    x = ALL(*a0); c00 = MULTIPLY_ADD(x, left, c00); c01 = MULTIPLY_ADD(x, right, c01);
-    x = ALL(*a1); c10 = MULTIPLY_ADD(x, left, c10); c11 = MULTIPLY_ADD(x, right, c11);
-    x = ALL(*a2); c20 = MULTIPLY_ADD(x, left, c20); c21 = MULTIPLY_ADD(x, right, c21);
-    x = ALL(*a3); c30 = MULTIPLY_ADD(x, left, c30); c31 = MULTIPLY_ADD(x, right, c31);
-    a0 += a.column; a1 += a.column; a2 += a.column; a3 += a.column;
-  }
-  sums[0][0] = c00; sums[0][1] = c01; sums[1][0] = c10; sums[1][1] = c11;
-  sums[2][0] = c20; sums[2][1] = c21; sums[3][0] = c30; sums[3][1] = c31;
+/* Always called with a constant number of rows, so that each loop over them is written out. */
+__attribute__((always_inline)) static inline void meet(int n_rows, int depth, const float *a,
+                                                       int row, int column, const float *panel,
+                                                       float *c, int c_row, int n_columns,
+                                                       float scale, int adds) {
+  Four left[ROWS], right[ROWS];
+  for (int r = 0; r < n_rows; r++) left[r] = right[r] = ALL(0.f);
+#pragma clang loop unroll(disable) /* else all loads come first, for which there are no registers */
+  for (; depth > 0; depth--, a += column, panel += COLUMNS)
+    for (int r = 0; r < n_rows; r++) {
+      Four x = ALL(a[r * row]);
+      left[r] = MULTIPLY_ADD(x, LOAD(panel), left[r]);
+      right[r] = MULTIPLY_ADD(x, LOAD(panel + 4), right[r]);
+    }
+  for (int r = 0; r < n_rows; r++)
+    put(c + (size)r * c_row, n_columns, left[r] * ALL(scale), right[r] * ALL(scale), adds);
 }
 
-static void one_row(int k, Matrix a, Four sums[2]) {
-  const float *x = a.at, *b = panel;
-  Four left = ALL(0.f), right = left;
-  for (int i = 0; i < k; i++, b += COLUMNS, x += a.column) {
-    left = MULTIPLY_ADD(ALL(*x), LOAD(b), left);
-    right = MULTIPLY_ADD(ALL(*x), LOAD(b + 4), right);
+/* Not inlined, so that a profile tells them apart. */
+#define MEETS __attribute__((noinline)) static void
+
+MEETS meet_rows(int depth, const float *a, int row, const float *panel, float *c, int c_row,
+                int n_columns, float scale, int adds) {
+  meet(ROWS, depth, a, row, 1, panel, c, c_row, n_columns, scale, adds);
+}
+
+MEETS meet_strip(int depth, const float *panel, float *c, int c_row, int n_columns, float scale,
+                 int adds) {
+  meet(ROWS, depth, strip, 1, ROWS, panel, c, c_row, n_columns, scale, adds);
+}
+
+MEETS meet_row(int depth, const float *a, int column, const float *panel, float *c, int n_columns,
+               float scale, int adds) {
+  meet(1, depth, a, 0, column, panel, c, 0, n_columns, scale, adds);
+}
+
+/* ---- all rows and all panels ---------------------------------------------------------------- */
+
+/* What a few rows of C need of a block of B. */
+typedef struct {
+  Range columns, inner;
+} Need;
+
+static Range within(Range outer, int from, int end) {
+  return (Range){greater(outer.from, from), lesser(outer.end, end)};
+}
+
+/* What readers read begins a window before the first of them and ends with the last; who reads
+ * sources begins with the first and ends a window behind the last. */
+static Need need_of(enum Band band, int window, int first, int n, Need block) {
+  int from = window ? first - window + 1 : 0, end = first + n;
+  if (band == PATTERN_AS_C) block.columns = within(block.columns, from, end);
+  if (band == PATTERN_AS_A) block.inner = within(block.inner, from, end);
+  if (band == TURNED_PATTERN_AS_A)
+    block.inner = within(block.inner, first, window ? end - 1 + window : sizes.context);
+  return block;
+}
+
+static void meet_panels(int n_rows, Matrix a, Need block, Need need, Matrix c, float scale,
+                        int adds) {
+  int depth = block.inner.end - block.inner.from, k = greater(need.inner.end - need.inner.from, 0);
+  int is_strip = n_rows == ROWS && a.column != 1;
+  const float *b = panels + (size)(need.inner.from - block.inner.from) * COLUMNS;
+  int first = (need.columns.from - block.columns.from) / COLUMNS * COLUMNS;
+  a.at += (size)need.inner.from * a.column;
+  if (is_strip) pack_strip(k, a.at, a.column);
+  for (int j = first; j < need.columns.end - block.columns.from; j += COLUMNS) {
+    const float *panel = b + (size)j * depth;
+    float *to = c.at + block.columns.from + j;
+    int n_columns = block.columns.end - block.columns.from - j;
+    if (is_strip) meet_strip(k, panel, to, c.row, n_columns, scale, adds);
+    else if (n_rows == ROWS) meet_rows(k, a.at, a.row, panel, to, c.row, n_columns, scale, adds);
+    else meet_row(k, a.at, a.column, panel, to, n_columns, scale, adds);
   }
-  sums[0] = left; sums[1] = right;
+}
+
+void banded_product(enum Band band, int window, int m, int n, int k, Matrix a, Matrix b, Matrix c,
+                    float scale, int adds) {
+  for (int j = 0; j < n; j += WIDTH)
+    for (int i = 0; i < k; i += DEPTH) {
+      Need block = {{j, lesser(j + WIDTH, n)}, {i, lesser(i + DEPTH, k)}};
+      pack(b, block.columns, block.inner);
+      for (int row = 0, n_rows; row < m; row += n_rows) {
+        n_rows = m - row < ROWS ? 1 : ROWS;
+        Matrix rows = {a.at + (size)row * a.row, a.row, a.column};
+        Matrix to = {c.at + (size)row * c.row, c.row, 1};
+        Need need = need_of(band, window, row, n_rows, block);
+        meet_panels(n_rows, rows, block, need, to, scale, adds || i);
+      }
+    }
 }
 
 void product(int m, int n, int k, Matrix a, Matrix b, Matrix c, float scale, int adds) {
-  for (int j = 0; j < n; j += COLUMNS) {
-    int n_columns = n - j < COLUMNS ? n - j : COLUMNS, i = 0;
-    pack(k, n, b, j);
-    Four sums[ROWS][2];
-    for (; i + ROWS <= m; i += ROWS) {
-      four_rows(k, (Matrix){a.at + (size)i * a.row, a.row, a.column}, sums);
-      for (int r = 0; r < ROWS; r++)
-        put(c.at + (size)(i + r) * c.row + j, n_columns, sums[r], scale, adds);
-    }
-    for (; i < m; i++) {
-      one_row(k, (Matrix){a.at + (size)i * a.row, a.row, a.column}, sums[0]);
-      put(c.at + (size)i * c.row + j, n_columns, sums[0], scale, adds);
-    }
-  }
+  banded_product(WHOLE, 0, m, n, k, a, b, c, scale, adds);
 }
 
 /* y = x W^T + b */
