@@ -14,7 +14,7 @@ from explorer.figures.published import Pair, dumbbells
 from explorer.home.headline import headline
 from explorer.home.tables import duels
 from explorer.home.training_facts import trained_models
-from explorer.recorded import recorded, say_recorded
+from explorer.recorded import recorded, say_how_to_repeat, say_recorded
 from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.comparing.results import Results
@@ -61,6 +61,8 @@ def _component(stage: Stage, slot: str) -> None:
     picture = findings(rows, x="Change of the loss, %")
     showing.draw(picture, key="findings")
     say_recorded(stage, *experiments.values())
+    with stage.below:
+        say_how_to_repeat(*experiments.values())
     with stage.below:
         st.header("Size, data, runs and source", anchor=False)
         st.markdown(losses_table(published))

@@ -9,7 +9,7 @@ from explorer import content, showing
 from explorer.compare import opening
 from explorer.compare.naming import SHORT, counted, measured, side_title, value_title
 from explorer.figures.rungs import Change, End, Kind, Value, alone, by_order, waterfall
-from explorer.recorded import recorded, say_recorded
+from explorer.recorded import recorded, say_how_to_repeat, say_recorded
 from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.comparing.power import ALPHA
@@ -53,7 +53,10 @@ def show(stage: Stage) -> None:
         draw_orders(stage, {ORDERS[name]: each.results for name, each in found.items()})
     else:
         draw(stage, found[chosen].results)
-    say_recorded(stage, *found.values())
+    with stage.words:
+        say_recorded(*found.values())
+    with stage.below:
+        say_how_to_repeat(*found.values())
 
 
 def draw(stage: Stage, results: Results) -> None:

@@ -10,7 +10,7 @@ from explorer.compare import opening
 from explorer.compare.curves import ALONG, Along, curves_of, gaps_of
 from explorer.compare.naming import measured, side_title, verdict_line
 from explorer.figures.compared import Curves, Tried, difference, learning_rates, race
-from explorer.recorded import recorded, say_recorded
+from explorer.recorded import recorded, say_how_to_repeat, say_recorded
 from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.comparing.plan import MEASURES
@@ -35,7 +35,10 @@ def show(stage: Stage) -> None:
     except UserError as error:
         showing.stop(str(error))
     draw(stage, found.results)
-    say_recorded(stage, found)
+    with stage.words:
+        say_recorded(found)
+    with stage.below:
+        say_how_to_repeat(found)
 
 
 def draw(stage: Stage, results: Results, *, offer: Callable[[], None] | None = None) -> None:

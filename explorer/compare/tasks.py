@@ -10,7 +10,7 @@ from explorer.compare import opening
 from explorer.compare.ladder import holm_in_words
 from explorer.compare.naming import measured
 from explorer.figures.task_map import task_map
-from explorer.recorded import recorded, say_recorded
+from explorer.recorded import recorded, say_how_to_repeat, say_recorded
 from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.comparing.results import Comparison, Results, SideResult
@@ -83,7 +83,10 @@ def show(stage: Stage) -> None:
     except UserError as error:
         showing.stop(str(error))
     draw(stage, found.results)
-    say_recorded(stage, found)
+    with stage.words:
+        say_recorded(found)
+    with stage.below:
+        say_how_to_repeat(found)
 
 
 def draw(stage: Stage, results: Results) -> None:

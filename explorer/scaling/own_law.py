@@ -10,7 +10,7 @@ from explorer import showing
 from explorer.figures.amounts import in_flops, in_words
 from explorer.figures.picture import Picture
 from explorer.figures.scaling import Budget, Line, Run, by_group, isoflop_curves
-from explorer.recorded import recorded, say_recorded
+from explorer.recorded import recorded, say_how_to_repeat, say_recorded
 from explorer.scaling import pool
 from explorer.scaling.runs import (
     FEW_RESAMPLES,
@@ -66,6 +66,7 @@ def show(stage: Stage) -> None:
     with stage.below:
         _say_sealed()
         say_recorded(recorded(NAME))
+        say_how_to_repeat(recorded(NAME))
         st.markdown(constants_table(fit))
         st.markdown(about_parabolas(fit, parabolas))
         st.markdown(how_trained(runs))
