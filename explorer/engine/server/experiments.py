@@ -60,7 +60,10 @@ class Experiments:
         self._folder, self._limits = folder, limits
         self._all = {experiment.id: experiment for experiment in found}
         for experiment in self._all.values():
-            experiment.revives = experiment.state is ExperimentState.RUNNING
+            if experiment.state is ExperimentState.RUNNING:
+                experiment.revives = True
+                for run in experiment.runs.values():  # one that was stuck would have paused it
+                    run.revives = run.status is RunState.INTERRUPTED
 
     # Which there are.
 
