@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import until
+from small_experiments import HEAD, PAIR, SETTINGS, SONG, an_experiment, written
 
 from tiny_llama.__main__ import main
 from tiny_llama.command_line import read_words
@@ -22,34 +23,15 @@ from tiny_llama.comparing.matching import TOLERANCE
 from tiny_llama.comparing.outcomes import best_rates, read_outcomes
 from tiny_llama.comparing.plan import Plan, Side, read_plan, write_plan
 from tiny_llama.comparing.results import read_points, read_results
-from tiny_llama.comparing.running import Texts, conduct
+from tiny_llama.comparing.running import conduct
 from tiny_llama.comparing.sizes import law_parameters, law_tokens
 from tiny_llama.comparing.tasks import LACKING, TASKS, task_table
-from tiny_llama.config import ModelConfig
 from tiny_llama.cost import count_parameters, six_n_d
 from tiny_llama.errors import CheckpointError, ConfigError, UserError
 from tiny_llama.metrics import read_metrics
-from tiny_llama.setup import Setup, setup_of_preset
-from tiny_llama.train_config import TrainConfig
+from tiny_llama.setup import setup_of_preset
 
 ROOT = Path(__file__).parent.parent
-SONG = "The cat sat on the mat, and the dog ran to the log. " * 40
-HEAD = 'title = "Two norms"\ntext = "song.txt"\nseeds = 2\n'
-SETTINGS = """
-[settings]
-n_layers = 1
-d_model = 16
-n_heads = 2
-context = 16
-batch_size = 4
-steps = 6
-warmup_steps = 2
-evaluate_every = 2
-evaluate_texts = 4
-sample_tokens = 2
-"""
-SIDES = "[sides.rms]\n[sides.layer]\nnorm = 'layernorm'\n"
-PAIR = HEAD + SETTINGS + SIDES
 
 
 @pytest.fixture
@@ -71,15 +53,6 @@ def rows(capsys):
 
 def sweep(path, folder, *more):
     return main(["sweep", path, "--out", str(folder), *more])
-
-
-def written(folder):
-    """Give all that runs have written that counts: their rows without times, their weights."""
-    found = {}
-    for place in sorted(path for path in folder.iterdir() if path.is_dir()):
-        kept = [{k: v for k, v in row.items() if k != "seconds"} for row in read_metrics(place)]
-        found[place.name] = (kept, (place / "model.safetensors").read_bytes())
-    return found
 
 
 # From file to results.
@@ -148,23 +121,6 @@ def test_the_same_line_goes_on_and_does_nothing_twice(write, tmp_path, capsys):
 
 
 # Stopping.
-
-
-def an_experiment(folder, **more):
-    """Write a plan of two sides and two seeds on a task, and give it with its texts."""
-    model = ModelConfig(n_layers=1, d_model=16, n_heads=2, context=32)
-    training = TrainConfig(
-        steps=5, batch_size=4, warmup_steps=1, evaluate_every=2, evaluate_texts=4, sample_tokens=1
-    )
-    setup = Setup(model=model, training=training, corpus="copy")
-    texts = Texts(folder)
-    one = texts.vocabulary(setup)
-    other = texts.vocabulary(replace(setup, model=replace(model, norm="layernorm")))
-    usual = {"seeds": (0, 1), "comparisons": (("b", "a"),), "learning_rates": (0.001, 0.01)}
-    sides = {"a": Side(setup=one), "b": Side(setup=other)}
-    plan = Plan(title="", sides=sides, **{**usual, **more})
-    write_plan(folder, plan)
-    return plan, texts
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +230,9 @@ def test_a_run_of_another_experiment_with_the_very_same_setup_is_not_done_again(
     trained = []
     train = running._trained
     monkeypatch.setattr(
-        running, "_trained", lambda place, *more: trained.append(place.name) or train(place, *more)
+        running,
+        "_trained",
+        lambda at, run, *more: trained.append(run.name) or train(at, run, *more),
     )
     outcomes = [p.outcome for p in conduct(tmp_path, plan, texts, others=[whole]) if p.outcome]
     assert len(outcomes) == plan.n_runs

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from record import ABOUT, NAMES, ship, thinned
-from test_experiments import an_experiment
+from small_experiments import an_experiment
 
 from explorer.content import RECORDED
 from tiny_llama.checkpoint import new_trainer

@@ -194,6 +194,15 @@ def has_checkpoint(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (MODEL, BEFORE))
 
 
+def checkpoint_step(folder: Path) -> int:
+    """Read which step the last checkpoint of a run would do next; its weights are not read.
+
+    Raises:
+        UserError: if there is none, or it says no such step.
+    """
+    return _next_step(MODEL, read_about(folder / MODEL), load_setup(folder))
+
+
 def resume_trainer(
     folder: Path,
     checkpoint: Checkpoint | None = None,

@@ -7,7 +7,9 @@ taken if they say nothing that a row cannot say.
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from os import SEEK_END
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from zlib import crc32
@@ -26,6 +28,8 @@ SAMPLE = "sample"
 _CHECKED = re.compile(rb'(.*), "check": "([0-9a-f]{8})"\}', re.DOTALL)
 MOST_BYTES = 2_000_000_000
 """Of all rows together: far above what a run can log, far below what fills a machine."""
+_END_BYTES = 65_536
+"""In which the last row stands: one has a few hundred, and a sample of a few thousand."""
 _LAST_STEP = 10**9
 _LARGEST, _LARGEST_PERPLEXITY = 3e38, 1e306
 
@@ -62,6 +66,15 @@ def read_metrics(folder: Path) -> list[Row]:
         CheckpointError: if the file cannot be read.
     """
     return check_metrics(folder).rows
+
+
+def read_last_step(folder: Path) -> int:
+    """Read at which step a run is from the end of its metrics alone; 0: it has logged nothing."""
+    with suppress(OSError), (folder / METRICS).open("rb") as file:
+        file.seek(max(0, file.seek(0, SEEK_END) - _END_BYTES))
+        rows = map(_row, reversed(file.read().split(b"\n")))
+        return next((int(row["step"]) for row in rows if row), 0)
+    return 0
 
 
 def check_metrics(folder: Path) -> Metrics:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
-from tiny_llama.commands.command import Command, Options, place, say
+from tiny_llama.commands.command import Command, Options, count, place, say
 from tiny_llama.commands.compare import print_results
 from tiny_llama.commands.printing import print_json
 from tiny_llama.commands.sign_of_life import sign_of_life
@@ -21,7 +21,8 @@ from tiny_llama.comparing.plan import EXPERIMENT, Plan, read_plan, write_plan
 from tiny_llama.comparing.plan_file import make_plan, open_plan_file
 from tiny_llama.comparing.power import detectable
 from tiny_llama.comparing.results import read_results
-from tiny_llama.comparing.running import Texts, conduct
+from tiny_llama.comparing.runners.processes import Processes
+from tiny_llama.comparing.running import Runner, Texts, conduct
 from tiny_llama.corpora import TextCorpus, read_text_file
 from tiny_llama.corpora.own_text import MOST_BYTES
 from tiny_llama.cost import count_parameters
@@ -44,6 +45,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folders of other experiments; their runs with the very same setup are not done again",
     )
     parser.add_argument(
+        "--jobs", type=count, default=1, help="runs at once on this machine, sharing --threads (1)"
+    )
+    parser.add_argument(
         "--plan", action="store_true", help="only say what would be run, and for how long"
     )
 
@@ -53,19 +57,28 @@ def _run(options: Options) -> None:
     plan, texts = _planned(options)
     with sign_of_life("Timing a few steps of each side"):
         seconds = seconds_a_run(plan, texts)
+    runner = None if options.plan else _runner(options)
+    n_at_once = runner.n_at_once if runner else options.jobs
     if not options.json:
-        _announce(plan, seconds)
+        _announce(plan, seconds, n_at_once)
     elif options.plan:
-        print_json(_plan_row(plan, seconds))
+        print_json(_plan_row(plan, seconds, n_at_once))
     if options.plan:
         return
     with stop_between_pieces() as stopped:
-        is_over = _conducted(options, plan, texts, seconds, stopped)
+        is_over = _conducted(options, plan, texts, runner, seconds, stopped)
     if not is_over:
         say("Stopped; the same line goes on from there.")
         raise KeyboardInterrupt
     if not options.json:
         print_results(read_results(options.out, plan))
+
+
+def _runner(options: Options) -> Runner | None:
+    """Make what does the runs; None: this process, one by one."""
+    if options.jobs == 1:
+        return None
+    return Processes(options.jobs, threads=max(1, options.threads // options.jobs))
 
 
 def _planned(options: Options) -> tuple[Plan, Texts]:
@@ -96,7 +109,7 @@ def _keep_text(folder: Path, own: TextCorpus) -> None:
         )
 
 
-def _announce(plan: Plan, seconds: dict[str, float]) -> None:
+def _announce(plan: Plan, seconds: dict[str, float], n_at_once: int) -> None:
     """Say what will be run, what it can tell, and how long it takes."""
     title = f"{plan.title}: " if plan.title else ""
     say(f"{title}{plan.n_runs} runs of {len(plan.sides)} sides, {len(plan.seeds)} seeds.")
@@ -107,7 +120,8 @@ def _announce(plan: Plan, seconds: dict[str, float]) -> None:
         say(note)
     if plan.comparisons:
         say(_telling(plan))
-    say(f"About {in_words(seconds_of_all(plan, seconds))} in all on this machine.")
+    how = f"{n_at_once} at once" if n_at_once > 1 else "one after another"
+    say(f"About {in_words(seconds_of_all(plan, seconds) / n_at_once)} in all, {how}.")
 
 
 def _telling(plan: Plan) -> str:
@@ -122,7 +136,7 @@ def _telling(plan: Plan) -> str:
     )
 
 
-def _plan_row(plan: Plan, seconds: dict[str, float]) -> dict[str, object]:
+def _plan_row(plan: Plan, seconds: dict[str, float], n_at_once: int) -> dict[str, object]:
     n_comparisons = max(1, len(plan.comparisons))
     return {
         "title": plan.title,
@@ -133,19 +147,25 @@ def _plan_row(plan: Plan, seconds: dict[str, float]) -> dict[str, object]:
         "detectable_sd": detectable(len(plan.seeds), n_comparisons=n_comparisons)
         if len(plan.seeds) > 1
         else None,
-        "seconds": round(seconds_of_all(plan, seconds), 1),
+        "seconds": round(seconds_of_all(plan, seconds) / n_at_once, 1),
     }
 
 
 def _conducted(
-    options: Options, plan: Plan, texts: Texts, seconds: dict[str, float], stopped: Event
+    options: Options,
+    plan: Plan,
+    texts: Texts,
+    runner: Runner | None,
+    seconds: dict[str, float],
+    stopped: Event,
 ) -> bool:
     """Do the runs, and show how far they are; tell whether all are over."""
     total, n_over = seconds_of_all(plan, seconds), 0
     outcomes = itertools.chain(*read_outcomes(options.out, plan))
     done = {each.run.name: seconds_done(each, seconds) for each in outcomes}
+    conducted = conduct(options.out, plan, texts, others=options.others, runner=runner)
     with (
-        closing(conduct(options.out, plan, texts, others=options.others)) as pieces,
+        closing(conducted) as pieces,
         tqdm(
             total=total,
             initial=min(total, sum(done.values())),
@@ -157,7 +177,7 @@ def _conducted(
         for progress in pieces:
             name, steps = progress.run.name, progress.run.setup.training.steps
             a_step = seconds[progress.run.side] / steps
-            done[name] = done.get(name, 0.0) + progress.n_steps * a_step
+            done[name] = progress.steps_done * a_step
             if progress.outcome:
                 done[name] = seconds_done(progress.outcome, seconds)
                 n_over += 1

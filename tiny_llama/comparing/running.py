@@ -1,11 +1,14 @@
-"""Running an experiment: run after run in one process, stopped and gone on with at any moment."""
+"""Running an experiment: its runs and their order, stopped and gone on with at any moment."""
 
 import shutil
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from tiny_llama.checkpoint import (
+    checkpoint_step,
     folder_corpus,
     has_checkpoint,
     new_trainer,
@@ -30,7 +33,7 @@ from tiny_llama.recording import Recorder
 from tiny_llama.run_lock import hold_run
 from tiny_llama.setup import OWN_TEXT, SETUP, Setup, load_setup
 from tiny_llama.trainable import check_trainable
-from tiny_llama.training import StepReport, Trainer
+from tiny_llama.training import Trainer
 
 
 class Texts:
@@ -78,24 +81,52 @@ class Texts:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """What has just been done of an experiment."""
+    """How far a run of an experiment is."""
 
     run: Run
-    n_steps: int
-    """Steps done with this piece of work, mostly 0 or 1."""
+    steps_done: int
     outcome: Outcome | None = None
     """What the run has come to, once it is over; also where it was when the experiment began."""
 
 
+class Runner(Protocol):
+    """What does the runs of an experiment: one after another, or several at once."""
+
+    n_at_once: int
+    """How many runs there is room for."""
+
+    def do(
+        self, folder: Path, runs: Sequence[Run], measure: str
+    ) -> Generator[Progress, None, None]:
+        """Do what is left of some runs of an experiment, and tell every so often how far they are.
+
+        Args:
+            folder: of the experiment.
+            runs: in no way depending on one another.
+            measure: by what they are judged.
+
+        Raises:
+            UserError: if a run cannot be done; those that do not wait for it are done first.
+        """
+
+    def stop(self) -> None:
+        """Let all that is being done stop between two pieces and be kept; wait for it."""
+
+
 def conduct(
-    folder: Path, plan: Plan, texts: Texts, *, others: Sequence[Path] = ()
+    folder: Path,
+    plan: Plan,
+    texts: Texts,
+    *,
+    others: Sequence[Path] = (),
+    runner: Runner | None = None,
 ) -> Generator[Progress, None, None]:
-    """Do all that is left of an experiment, a piece of a step at a time.
+    """Do all that is left of an experiment: the runs that try rates, then those that count.
 
     Whoever closes this generator, or breaks off its loop, stops between two pieces: what was done
-    of the run is kept, and another call goes on from there. A process that is killed loses what
-    its run did since the last checkpoint, and that is done again. Either way, the numbers are those
-    of an experiment that was never stopped.
+    of the runs is kept, and another call goes on from there. A process that is killed loses what
+    its run did since the last checkpoint, and that is done again. Either way, and whichever runner
+    does them, the numbers are those of an experiment that was never stopped.
 
     Args:
         folder: of the experiment, with its plan.
@@ -103,27 +134,26 @@ def conduct(
         texts: its texts.
         others: folders of other experiments; a run that is over there, with the very same setup, is
             copied in place of being done again.
+        runner: what does its runs, and is stopped in the end; None: this process, one by one.
 
     Raises:
         UserError: if a run folder is damaged, cannot be written, or is being trained by others.
     """
+    runner = runner or OneByOne(texts)
     lock = hold_run(folder)
-    known = _runs_by_setup(others)
-
-    def done(run: Run) -> Iterator[Progress]:
-        if not (folder / run.name).exists() and run.setup in known:
-            _take(known[run.setup], folder, run, plan.measure)
-        return _done(folder, run, plan.measure, texts)
-
     try:
-        for run in plan.trials:
-            yield from done(run)
+        known = _runs_by_setup(others)
+        _take_known(known, folder, plan.trials, plan.measure)
+        yield from runner.do(folder, plan.trials, plan.measure)
         trials = [read_outcome(folder, run, plan.measure) for run in plan.trials]
-        rates = best_rates(plan, trials)
-        for run in plan.seed_runs(rates):
-            yield from done(run)
+        runs = plan.seed_runs(best_rates(plan, trials))
+        _take_known(known, folder, runs, plan.measure)
+        yield from runner.do(folder, runs, plan.measure)
     finally:
-        lock.release()
+        try:
+            runner.stop()
+        finally:
+            lock.release()
 
 
 def _runs_by_setup(folders: Sequence[Path]) -> dict[Setup, Path]:
@@ -131,6 +161,15 @@ def _runs_by_setup(folders: Sequence[Path]) -> dict[Setup, Path]:
     places = (path.parent for folder in folders for path in sorted(folder.glob(f"*/{SETUP}")))
     found = ((load_setup(place), place) for place in places)
     return {setup: place for setup, place in found if setup.corpus != OWN_TEXT}
+
+
+def _take_known(
+    known: Mapping[Setup, Path], folder: Path, runs: Sequence[Run], measure: str
+) -> None:
+    """Copy the runs of other experiments that are over there, and not begun here."""
+    for run in runs:
+        if not (folder / run.name).exists() and run.setup in known:
+            _take(known[run.setup], folder, run, measure)
 
 
 def _take(place: Path, folder: Path, run: Run, measure: str) -> None:
@@ -143,19 +182,84 @@ def _take(place: Path, folder: Path, run: Run, measure: str) -> None:
             beside.rename(folder / run.name)
 
 
-def _done(folder: Path, run: Run, measure: str, texts: Texts) -> Iterator[Progress]:
-    """Do what is left of a run, and say what it has come to."""
-    if not (outcome := read_outcome(folder, run, measure)).is_over:
-        for report in _trained(folder / run.name, run, texts):
-            n_steps = int(report is not None and report.step > 0)
-            yield Progress(run=run, n_steps=n_steps)
-        outcome = read_outcome(folder, run, measure)
-    yield Progress(run=run, n_steps=0, outcome=outcome)
+class OneByOne:
+    """Does runs one after another in this process.
+
+    Args:
+        texts: of the experiment.
+    """
+
+    n_at_once = 1
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+
+    def do(
+        self, folder: Path, runs: Sequence[Run], measure: str
+    ) -> Generator[Progress, None, None]:
+        """Do what is left of some runs, a piece of a step at a time; see `Runner`."""
+        for run in runs:
+            yield from do_run(folder, run, measure, self._texts)
+
+    def stop(self) -> None:
+        """Do nothing: whoever closes `do` stops the run that was being done."""
 
 
-def _trained(place: Path, run: Run, texts: Texts) -> Iterator[StepReport | None]:
+def do_run(
+    folder: Path, run: Run, measure: str, texts: Texts, *, patience_seconds: float = 0
+) -> Generator[Progress, None, None]:
+    """Do what is left of a run, a piece at a time, and say what it has come to.
+
+    Args:
+        folder: of the experiment.
+        run: one of its plan's.
+        measure: by what it is judged.
+        texts: the experiment's.
+        patience_seconds: how long to wait for another process that trains it still.
+
+    Raises:
+        UserError: if its folder is damaged, cannot be written, or is being trained by others.
+    """
+    if is_left(folder, run, measure):
+        yield from _trained(folder, run, measure, texts, patience_seconds)
+    yield over(folder, run, measure)
+
+
+def over(folder: Path, run: Run, measure: str) -> Progress:
+    """Say what a run that is over has come to."""
+    outcome = read_outcome(folder, run, measure)
+    return Progress(run=run, steps_done=outcome.steps_done, outcome=outcome)
+
+
+def is_left(folder: Path, run: Run, measure: str) -> bool:
+    """Tell whether there is anything to do of a run, be it only to write its last weights.
+
+    Raises:
+        UserError: if its folder is damaged, or holds a run with other settings.
+    """
+    outcome = read_outcome(folder, run, measure)
+    if outcome.is_done:  # whoever trained it may have been killed between rows and weights
+        with suppress(CheckpointError):  # without weights it is done all the same
+            return checkpoint_step(folder / run.name) <= run.setup.training.steps
+    return not outcome.is_over
+
+
+def _trained(
+    folder: Path, run: Run, measure: str, texts: Texts, patience_seconds: float
+) -> Iterator[Progress]:
     """Train a run to its end, or until it diverges, a piece at a time."""
-    trainer = _trainer(place, run, texts)
+    place = folder / run.name
+    lock = hold_run(place, patience_seconds=patience_seconds)
+    try:
+        if not is_left(folder, run, measure):  # whoever had the lock before has done it
+            return
+        yield from _pieces(place, run, _trainer(place, run, texts))
+    finally:
+        lock.release()
+
+
+def _pieces(place: Path, run: Run, trainer: Trainer) -> Iterator[Progress]:
+    """Do the pieces of a run, and keep what they report."""
     recorder = Recorder(place, trainer)
     if not has_checkpoint(place):
         recorder.checkpoint()
@@ -164,7 +268,7 @@ def _trained(place: Path, run: Run, texts: Texts) -> Iterator[StepReport | None]
             report = trainer.advance()
             if report is not None:
                 recorder.keep(report)
-            yield report
+            yield Progress(run=run, steps_done=max(0, trainer.first_unreported - 1))
     except GeneratorExit:  # between two pieces: half a step is never kept
         recorder.checkpoint()
         raise

@@ -1,0 +1,1 @@
+"""Runners that do several runs at once."""
