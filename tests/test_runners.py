@@ -1,5 +1,6 @@
 """Runs at once: the same numbers as one after another, whatever is killed or stopped meanwhile."""
 
+import json
 import os
 import signal
 import subprocess
@@ -177,3 +178,76 @@ def test_how_far_a_run_is_is_read_from_the_end_of_its_rows(tmp_path):
     with (tmp_path / "metrics.jsonl").open("ab") as file:
         file.write(b'{"step": 3000, "lo')
     assert read_last_step(tmp_path) == 2999
+
+
+# Ray.
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """Lend a cluster of two machines that do runs, and one that does not."""
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    found = pytest.importorskip("ray.cluster_utils", reason="needs requirements-ray.txt")
+    cluster = found.Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
+    )
+    for _ in range(2):
+        cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    yield cluster
+    cluster.shutdown()
+
+
+@SLOW
+def test_on_ray_interrupted_runs_and_those_of_a_lost_machine_go_on(long_whole, tmp_path, cluster):
+    plan, _ = an_experiment(tmp_path, **LONG)
+    going = started(tmp_path, "--runner", "ray")
+    until_two_go_on(going, tmp_path, {})
+    interrupt(going)
+    rows = assert_kept(plan, tmp_path)
+    assert len(rows) == 2
+    going = started(tmp_path, "--runner", "ray", "--json")
+    until_two_go_on(going, tmp_path, steps(tmp_path))
+    cluster.remove_node(max(cluster.worker_nodes, key=id), allow_graceful=False)
+    told = [json.loads(line)["run"] for line in going.communicate()[0].splitlines()]
+    assert going.returncode == 0
+    assert sorted(told) == sorted(written(long_whole))
+    assert_not_done_again(tmp_path, rows)
+    assert written(tmp_path) == written(long_whole)
+
+
+@SLOW
+def test_a_cluster_that_cannot_be_used_is_one_sentence(tmp_path, cluster):
+    an_experiment(tmp_path)
+    line = [sys.executable, "-m", "tiny_llama", "sweep", "--out", tmp_path, "--runner", "ray"]
+    for more, address, words in (
+        (["--threads", "3"], cluster.address, "--threads 3 is more than the 1 processors"),
+        ([], "127.0.0.1:9", "RAY_ADDRESS='127.0.0.1:9' cannot be used"),
+    ):
+        found = subprocess.run(
+            [*line, *more],
+            env=os.environ | {"RAY_ADDRESS": address},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert found.returncode == 2
+        assert words in found.stderr.splitlines()[-1]
+        assert "Traceback" not in found.stderr
+
+
+def test_without_ray_a_sentence_says_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    an_experiment(tmp_path)
+    assert main(["sweep", "--out", str(tmp_path), "--runner", "ray"]) == 2
+    said = capsys.readouterr().err
+    assert said.endswith("install it with pip install -r requirements-ray.txt.\n")
+    assert said.count("\n") == 1
+
+
+def test_jobs_are_for_this_machine(tmp_path, capsys):
+    line = ["sweep", "--out", str(tmp_path), "--runner", "ray", "--jobs", "3"]
+    assert main(line) == 2
+    assert "--jobs 3 is for runs on this machine" in capsys.readouterr().err

@@ -2,8 +2,11 @@
 
 import argparse
 import itertools
+from collections.abc import Callable
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 from threading import Event
 from typing import NoReturn
 
@@ -26,9 +29,13 @@ from tiny_llama.comparing.running import Runner, Texts, conduct
 from tiny_llama.corpora import TextCorpus, read_text_file
 from tiny_llama.corpora.own_text import MOST_BYTES
 from tiny_llama.cost import count_parameters
-from tiny_llama.errors import CheckpointError
+from tiny_llama.errors import CheckpointError, ConfigError
 from tiny_llama.files import read_bytes, write_whole
 from tiny_llama.setup import TEXT
+
+RAY = "ray"
+RAY_TASKS = "tiny_llama.comparing.runners.ray_tasks:RayTasks"
+"""Imported only where it is asked for, as Ray is installed only for that."""
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +52,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folders of other experiments; their runs with the very same setup are not done again",
     )
     parser.add_argument(
+        "--runner",
+        choices=("local", RAY),
+        default="local",
+        help="where: on this machine (local), or on the Ray cluster at RAY_ADDRESS",
+    )
+    parser.add_argument(
         "--jobs", type=count, default=1, help="runs at once on this machine, sharing --threads (1)"
     )
     parser.add_argument(
@@ -54,6 +67,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: Options) -> None:
     """Run an experiment until it is over, or until Ctrl-C."""
+    _check_runner(options)
     plan, texts = _planned(options)
     with sign_of_life("Timing a few steps of each side"):
         seconds = seconds_a_run(plan, texts)
@@ -74,8 +88,27 @@ def _run(options: Options) -> None:
         print_results(read_results(options.out, plan))
 
 
+def _check_runner(options: Options) -> None:
+    """Refuse what the runner does not take, and one that is not installed."""
+    if options.runner != RAY:
+        return
+    if options.jobs > 1:
+        raise ConfigError(
+            f"--jobs {options.jobs} is for runs on this machine, and a Ray cluster does as many at "
+            f"once as it has processors for; leave it out."
+        )
+    if find_spec("ray") is None:
+        raise ConfigError(
+            "--runner ray needs Ray, which is not installed here; install it with "
+            "pip install -r requirements-ray.txt."
+        )
+
+
 def _runner(options: Options) -> Runner | None:
     """Make what does the runs; None: this process, one by one."""
+    if options.runner == RAY:
+        ray_tasks: Callable[..., Runner] = resolve_name(RAY_TASKS)
+        return ray_tasks(threads=options.threads)
     if options.jobs == 1:
         return None
     return Processes(options.jobs, threads=max(1, options.threads // options.jobs))
