@@ -3,15 +3,17 @@
 import streamlit as st
 
 from explorer import content, link, session, state
-from explorer.engine.run import Run
+from explorer.engine.run import BROWSER, Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.pretrained import PRETRAINED
+from explorer.page_list import TRAIN
 from explorer.train.live_run import STATUS
 from tiny_llama.cost import count_parameters
 from tiny_llama.setup import setup_in_one_line
 
 SLOWER = 4
 """How many times as rarely as a page's own live part the bar asks for news."""
+_BACK = "Back to your run"
 _CHOICE, _NAMED = "model_choice", "how the model is named"
 
 
@@ -73,9 +75,16 @@ def _names(run: Run | None) -> dict[str, str]:
 
 
 def _offer_own(run: Run) -> None:
-    """Lead who looks at another model back to their own run that trains."""
-    own = next((each for each in session.own_runs() if each.is_moving), None)
+    """Lead who looks at another model back to their own run that trains, or may go on."""
+    own_runs = session.own_runs()
+    waiting = (each for each in own_runs if _waits_in_browser(each))
+    own = next((each for each in own_runs if each.is_moving), None) or next(waiting, None)
     if own is None or own.id == run.id or session.is_mine(run):
+        return
+    if _waits_in_browser(own):
+        hint = "It trains in this browser, or waits there to go on."
+        if st.button(_BACK, icon=":material/play_circle:", key="own_run", help=hint):
+            link.go(TRAIN, run=own.id)
         return
     st.button(
         "Your run trains",
@@ -85,6 +94,10 @@ def _offer_own(run: Run) -> None:
         on_click=lambda: session.look_at(own.id),
         help="Look at your own run, which trains meanwhile.",
     )
+
+
+def _waits_in_browser(run: Run) -> bool:
+    return run.place == BROWSER and run.status is RunState.PAUSED
 
 
 def _state_of(run_id: str) -> None:

@@ -28,7 +28,16 @@ def _listen(page: str) -> None:
         state.keep(_SHOWS, False)
         st.rerun()
     said = {"answers": state.kept(_ANSWERS, int), "answer": state.kept(_ANSWER, dict)}
-    hand_over({"page": page, **said}, take=lambda given: _take(given, page))
+    hand_over(
+        {"page": page, **said},
+        take=lambda given: _take(given, page),
+        note_unable=lambda: _note_unable(page),
+    )
+
+
+def _note_unable(page: str) -> None:
+    session.note_unable_browser()
+    state.keep(_SHOWS, page == TRAIN)
 
 
 def _take(given: Mapping[str, Any], page: str) -> None:

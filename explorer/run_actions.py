@@ -103,6 +103,7 @@ _ICONS: Mapping[Action, str] = {
     "step": ":material/skip_next:",
     "stop": ":material/stop:",
 }
+_AT_REST = (RunState.PAUSED, RunState.STOPPED, RunState.INTERRUPTED)
 _PRESSED = "pressed to steer"
 
 
@@ -112,7 +113,7 @@ def _steer(run: Run) -> None:
         return
     if run.is_moving:
         _pause_or_go_on(run, "Pause", "pause")
-    elif run.status in (RunState.PAUSED, RunState.STOPPED, RunState.INTERRUPTED):
+    elif run.status in _AT_REST:
         _pause_or_go_on(run, "Go on", "resume")
     if run.is_live:
         _control("One step", "step", run, disabled=run.status != RunState.PAUSED)
@@ -120,8 +121,9 @@ def _steer(run: Run) -> None:
 
 
 def _bring_home(run: Run) -> None:
-    """Let a run that its student's browser has stopped training go on here."""
-    if run.status not in (RunState.STOPPED, RunState.INTERRUPTED):
+    """Let a run that its student's browser has stopped training, or cannot train, go on here."""
+    can_wait = run.status is RunState.PAUSED and not session.is_browser_unable()
+    if can_wait or run.status not in _AT_REST:
         return
 
     def bring() -> None:

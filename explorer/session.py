@@ -23,6 +23,7 @@ from tiny_llama.setup import OWN_TEXT
 OWNER = "owner_secret"
 """Under this name a tab keeps its student's secret."""
 _SAMPLE = "sample_step"
+_UNABLE = "this browser cannot train"
 _INSPECTED = "inspected step of "
 
 FASTEST_SECONDS = 0.5
@@ -65,6 +66,16 @@ def look_at(run_id: str) -> None:
 def is_mine(one: Run | Experiment) -> bool:
     """Tell whether this student may steer a run, or an experiment."""
     return engine().is_owner(one, owner())
+
+
+def note_unable_browser() -> None:
+    """Note that this student's browser has no engine that it could train with."""
+    state.keep(_UNABLE, True)
+
+
+def is_browser_unable() -> bool:
+    """Tell whether this student's browser has said that it cannot train."""
+    return state.kept(_UNABLE, bool)
 
 
 def is_text_mine(run: Run) -> bool:

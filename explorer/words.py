@@ -207,6 +207,7 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
     INSIDE: {"at": (_text(10), "now"), "follow": (SWITCH, False)},
     ("train",): {
         "where": (_one_of(), "server"),
+        "rest": (SWITCH, False),
         "overlay": (_several(), []),
         "without": (_several(), []),
         "curve": (_one_of(), "Loss"),

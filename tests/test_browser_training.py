@@ -153,13 +153,204 @@ def test_a_stopped_run_goes_on_on_the_server(come):
     assert student.server.record(student.run_id)["place"] == "server"
 
 
-def test_a_page_without_workers_trains_in_slices(come):
-    student = come("/train")
-    student.page.evaluate("delete window.Worker")
-    student.page.add_init_script("delete window.Worker")
+def come_without(come, script="", policy=""):
+    """Let a student come whose browser or page lacks something."""
+    student = come("/")
+    student.page.evaluate("localStorage.clear()")
+    student.page.add_init_script(script)
+    if policy:
+        student.page.add_init_script(POLICY.replace("POLICY", policy))
     student.open(link(**ENDLESS))
+    return student
+
+
+POLICY = """document.addEventListener("DOMContentLoaded", () => {
+  const meta = document.createElement("meta")
+  Object.assign(meta, { httpEquiv: "Content-Security-Policy", content: "POLICY" })
+  document.head.append(meta)
+})"""
+"""As a host of this app may set one for its pages."""
+
+
+@pytest.mark.parametrize(
+    ("policy", "where"), [("", "blob:"), ("worker-src 'self'", "http"), ("worker-src 'none'", "")]
+)
+def test_wherever_a_page_may_have_a_worker_it_trains_in_one_else_in_slices(come, policy, where):
+    student = come_without(come, policy=policy)
+    train(student)
+    assert [worker.url.startswith(where) for worker in student.page.workers] == [True] * bool(where)
+    words = expect(student.page.locator(".trainer .words"))
+    (words.not_to_contain_text if where else words.to_contain_text)("on the page")
+    press(student, "Stop")
+    student.see("Stopped")
+    student.forgive("Content Security Policy")
+
+
+def test_a_page_without_workers_trains_in_slices(come):
+    student = come_without(come, "delete window.Worker")
     train(student)
     expect(student.page.locator(".trainer .words")).to_contain_text("on the page")
+    press(student, "Stop")
+    student.see("Stopped")
+
+
+LESS = """
+const Module = WebAssembly.Module
+WebAssembly.Module = function (bytes) {
+  if (bytes.length < 100 && bytes.length > MOST) throw new WebAssembly.CompileError("no")
+  return new Module(bytes)
+}"""
+"""Forgets relaxed vectors, or all of them: the modules by which they are found differ in length."""
+
+
+def test_without_relaxed_vectors_it_trains_with_plain_ones(come):
+    student = come_without(come, LESS.replace("MOST", "35"))
+    train(student)
+    assert student.page.evaluate(f"{SESSION}.build") == "plain"
+    press(student, "Stop")
+    student.see("Stopped")
+
+
+def test_a_browser_without_vectors_is_led_to_the_server(come):
+    student = come_without(come, LESS.replace("MOST", "0"))
+    student.see_text("This browser cannot train: it has no WebAssembly")
+    expect(student.button("Train")).to_be_disabled()
+
+
+def open_database(act):
+    """Make a script that does something with all checkpoints that the browser keeps."""
+    return f"""() => new Promise(done => {{
+      const asked = indexedDB.open("tiny-llama-explorer", 1)
+      asked.onsuccess = () => {{
+        const [name] = asked.result.objectStoreNames
+        const store = asked.result.transaction(name, "readwrite").objectStore(name)
+        const found = store.openCursor()
+        const all = []
+        store.transaction.oncomplete = () => {{ asked.result.close(); done(all) }}
+        found.onsuccess = () => {{
+          const cursor = found.result
+          if (!cursor) return
+          const kept = cursor.value
+          {act}
+          cursor.continue()
+        }}
+      }}
+    }})"""
+
+
+KEPT = open_database("all.push([kept.run, kept.nextStep])")
+DAMAGE = open_database("kept.weights[5] += 0.5; cursor.update(kept); all.push(kept.nextStep)")
+OF_ANOTHER = open_database(
+    'store.put(kept, cursor.key.replace(/^./, "x")); cursor.delete(); all.push(kept.nextStep)'
+)
+
+
+def keep_in_browser(student):
+    """Have the browser keep a checkpoint of which the server has nothing; say its last step."""
+    train(student)
+    student.page.evaluate(f"{SESSION}.hand = () => {{}}")  # the server hears no more
+    since = student.page.evaluate(f"{SESSION}.step")
+    see(student, "Training in this browser", since=since + 30)
+    student.page.evaluate(f"{SESSION}.order('hand')")
+    student.page.wait_for_function(
+        f"async since => (await ({KEPT})()).some(([, nextStep]) => nextStep > since)", arg=since
+    )
+    return student.page.evaluate(KEPT)[-1][1] - 1
+
+
+def test_a_tab_that_is_closed_goes_on_at_the_next_visit_with_the_same_curve(come):
+    student = come(link(**ENDLESS))
+    kept = keep_in_browser(student)
+    run_id = student.run_id
+    back = come("/", beside=student)
+    come.came.remove(student)
+    student.page.close()
+    back.rest()
+    back.bar.get_by_role("button", name="Back to your run").click()
+    assert see(back, "Paused", since=kept) >= kept
+    expect(back.page.locator(".trainer .trouble")).to_contain_text("This browser has kept the run")
+    press(back, "Go on")
+    see(back, "Training in this browser", since=kept + 20)
+    press(back, "Stop")
+    back.see("Stopped")
+    found = rows(back.server, run_id)
+    assert [row["step"] for row in found] == list(range(len(found)))
+    back.open(link(**ENDLESS))
+    train(back)
+    see(back, "Training in this browser", since=kept + 20)
+    press(back, "Stop")
+    back.see("Stopped")
+    assert back.run_id != run_id
+    at_once = rows(back.server, back.run_id)[: kept + 20]
+    assert [row.get("loss") for row in at_once] == [row.get("loss") for row in found[: kept + 20]]
+
+
+@pytest.mark.parametrize(("script", "said"), [(DAMAGE, "is damaged"), (OF_ANOTHER, "")])
+def test_what_is_damaged_or_another_student_s_is_not_taken_up(come, script, said):
+    student = come(link(**ENDLESS))
+    keep_in_browser(student)
+    student.page.evaluate(f"{SESSION}.order('pause')")
+    student.page.evaluate(script)
+    student.page.reload()
+    words = student.page.locator(".trainer .words")
+    expect(words).to_have_text(re.compile("^(Paused|Training)"))
+    if said:
+        expect(student.page.locator(".trainer .trouble")).to_contain_text(said)
+        served = [row["step"] for row in rows(student.server, student.run_id)]
+        assert step_of(student) == (served[-1] if served else 0)
+    else:
+        assert student.page.evaluate(f"{SESSION}.news") == ""
+    press(student, "Stop")
+    student.see("Stopped")
+
+
+HIDE = """hidden => {
+  Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true })
+  document.dispatchEvent(new Event("visibilitychange"))
+}"""
+
+
+def test_it_rests_in_a_hidden_tab_if_asked(come):
+    student = come(link(**ENDLESS, rest="true"))
+    train(student)
+    student.page.evaluate(HIDE, True)
+    see(student, "Paused")
+    student.page.evaluate(HIDE, False)
+    see(student, "Training in this browser", since=step_of(student) + 20)
+    press(student, "Stop")
+    student.see("Stopped")
+
+
+def test_what_it_learns_while_another_page_is_shown_is_seen_there(come):
+    student = come(link(**ENDLESS))
+    train(student)
+    student.go_to("Train")
+    for page in ("Attention", "Generation"):
+        before = student.page.evaluate(f"{SESSION}.step")
+        student.bar.get_by_role("link", name=page, exact=True).click()
+        expect(student.page.get_by_role("heading", name=page, level=1)).to_be_visible()
+        expect(student.bar.get_by_text(re.compile(r"tep [\d,]+"))).to_be_visible()
+        student.page.wait_for_function(f"{SESSION}.rows[0]?.step > {before}")
+        student.rest()
+        assert student.model_step() >= before
+    student.go_to("Train")
+    press(student, "Stop")
+    student.see("Stopped")
+
+
+def test_the_same_curve_is_computed_twice(come):
+    student = come(link(**ENDLESS))
+    train(student)
+    see(student, "Training in this browser", since=60)
+    press(student, "Pause")
+    see(student, "Paused")
+    see_kept(student)
+    student.rest()
+    student.unfold("The same curve, computed twice")
+    student.press("Compute the first 60 steps on the server, too")
+    said = student.page.get_by_text(re.compile("Over 60 steps the two losses differ by at most"))
+    found = re.search(r"at most ([\d.e-]+) nats", said.inner_text())
+    assert 0 < float(found[1]) < 1e-4
     press(student, "Stop")
     student.see("Stopped")
 

@@ -68,7 +68,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("compare", "content", "engine", "family", "figures", "guard", "home", "link"),
         *("recorded", "session", "showing", "stage", "state", "widgets"),
     ),
-    "current_model": ("content", "engine", "engine.server", "link", "session", "state", "train"),
+    "current_model": (
+        *("content", "engine", "engine.server", "link", "page_list", "session", "state", "train"),
+    ),
     "navigation": ("content", "link", "page_list"),
     "handing_over": ("components", "page_list", "session", "state"),
     "share": ("link", "session"),

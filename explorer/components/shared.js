@@ -192,6 +192,11 @@ export function saveCanvas(canvas, name) {
   canvas.toBlob(blob => download(blob, name))
 }
 
+// An address for a text, as long as the page lives.
+export function addressOf(text, type) {
+  return URL.createObjectURL(new Blob([text], { type }))
+}
+
 function fileOf(svg) {
   return new Blob([new XMLSerializer().serializeToString(svg)], { type: "image/svg+xml" })
 }

@@ -18,30 +18,37 @@ from tiny_llama.errors import ConfigError, UserError
 from tiny_llama.setup import Setup
 
 PLACES = {SERVER: "The server", BROWSER: "This browser"}
+_REST = "Saves battery and heat; it goes on by itself when you come back."
 _TROUBLE = "trouble of the browser's run"
 
 
 def choose() -> str:
-    """Let the student choose where the next run trains."""
-    return str(
-        link.widget(
-            st.segmented_control,
-            "where",
-            "Where it trains",
-            options=list(PLACES),
-            format_func=PLACES.__getitem__,
-            required=True,
-            label_visibility="collapsed",
-        )
+    """Let the student choose where the next run trains, and whether it rests in a hidden tab."""
+    place = link.widget(
+        st.segmented_control,
+        "where",
+        "Where it trains",
+        options=list(PLACES),
+        format_func=PLACES.__getitem__,
+        required=True,
+        label_visibility="collapsed",
     )
+    if place == BROWSER:
+        link.widget(st.toggle, "rest", "Pause while this tab is hidden", help=_REST)
+    return str(place)
 
 
 def check(setup: Setup) -> None:
-    """Refuse a run that no browser can train.
+    """Refuse a run that no browser can train, or not this one.
 
     Raises:
         ConfigError: with the first reason.
     """
+    if session.is_browser_unable():
+        raise ConfigError(
+            "This browser cannot train: it has no WebAssembly with 128-bit vectors, as every "
+            "browser since 2023 has, or this page may not use it; choose the server."
+        )
     if name := not_covered(setup):
         raise ConfigError(
             f"{name}: a browser cannot train that yet; choose another one, or let the run train on "
@@ -72,6 +79,7 @@ def _values(run: Run, options: live_run.CurveOptions) -> dict[str, Any]:
     others = session.overlaid_runs(run) if options.earlier else []
     return {
         "run": run.id,
+        "owner": run.owner,
         "status": run.status,
         "steps": run.setup.training.steps,
         "nextRow": run.next_row,
@@ -86,6 +94,7 @@ def _values(run: Run, options: live_run.CurveOptions) -> dict[str, Any]:
         "lines": updates(live_run.lines_of(others, curve, options.axis), {}),
         "samples": [*run.samples[:1], *run.samples[1:][-1:]],
         "trouble": state.kept(_TROUBLE, str),
+        "restsHidden": link.value("rest"),
     }
 
 

@@ -1,12 +1,13 @@
 // A run that trains in this browser: what it does, its curves, what it writes. All of it is drawn
 // here; what the server is given of it goes by way of hand_over.js.
 //
-// data: packed as material.py has it: { run, status, steps, nextRow, curve, axis, tokensAStep, tiles,
-// lines, samples, trouble } and, where it was asked for, { material, history }.
+// data: packed as material.py has it: { run, owner, status, steps, nextRow, curve, axis, tokensAStep,
+// tiles, lines, samples, trouble, restsHidden } and, where it was asked for, { material, history }.
 
 import liveChart from "../live_chart/live_chart.js"
 import { button, element, fixed, setText, show, whole } from "../shared.js"
 import { unpack } from "./material.js"
+import { findCheckpoint } from "./checkpoints.js"
 import { Session, sessions } from "./session.js"
 
 const ASK_EVERY = 4_000 // ms between requests for what a run begins with
@@ -61,10 +62,15 @@ class Trainer {
     this.tell = setTriggerValue
     if (this.run !== this.data.run) this.sent.clear()
     this.run = this.data.run
-    if (this.data.material && !this.session) this.begin()
-    if (this.session) this.session.listen = () => this.draw()
-    else if (this.data.status !== "finished") this.ask()
+    if (this.data.material && !this.session && !this.isBeginning) this.begin()
+    if (this.session) this.attend()
+    else if (this.data.status !== "finished" && !this.isBeginning) this.ask()
     this.draw()
+  }
+
+  attend() {
+    this.session.restsHidden = this.data.restsHidden
+    this.session.listen = () => this.draw()
   }
 
   get session() {
@@ -72,12 +78,19 @@ class Trainer {
   }
 
   // One run at a time: the others of this tab wait.
-  begin() {
-    const { run, material, history, samples, nextRow } = this.data
+  async begin() {
+    const { run, owner, material, history, samples, nextRow } = this.data
+    const { loan, next_step: nextStep, token_texts: texts, weights } = unpack(material)
+    this.isBeginning = true
+    const kept = await findCheckpoint(owner, run, weights.length)
+    this.isBeginning = false
     for (const other of sessions.values()) if (other.isMoving) other.order("pause")
-    const { loan, next_step: nextStep, token_texts: texts } = unpack(material)
-    sessions.set(run, new Session({ run, loan, nextStep, history, samples, texts }))
-    this.session.begin(material, nextRow === 0 ? "running" : "paused")
+    const session = new Session({ run, owner, loan, nextStep, nextRow, history, samples, texts })
+    sessions.set(run, session)
+    session.begin(material, kept)
+    if (run !== this.run) return
+    this.attend()
+    this.draw()
   }
 
   // Streamlit may lose an update to the next one, so what does not come is asked for again.
@@ -86,7 +99,7 @@ class Trainer {
     this.tell("wanted", ++this.asked)
     this.asking = setTimeout(() => {
       this.asking = 0
-      if (!this.session && !this.data.trouble) this.ask()
+      if (!this.session && !this.isBeginning && !this.data.trouble) this.ask()
     }, ASK_EVERY)
   }
 
@@ -111,7 +124,8 @@ class Trainer {
     this.goOn.disabled = !["running", "paused"].includes(state)
     this.one.disabled = state !== "paused"
     this.stop.disabled = !["running", "paused"].includes(state)
-    setText(this.note, session?.sentence || session?.refusal || data.trouble || "")
+    const note = session?.sentence || session?.refusal || data.trouble || session?.news || ""
+    setText(this.note, note)
     this.drawChart()
     this.drawTexts()
   }

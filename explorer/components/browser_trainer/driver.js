@@ -19,7 +19,7 @@ export class Driver {
     Object.assign(this, { tell, how })
   }
 
-  // Do what is ordered: { order: "begin", material, build, state } and then { order } alone, one of
+  // Do what is ordered: { order: "begin", material, build, state, from } and then { order } alone, one of
   // pause, resume, step, stop, and hand (over what has been learned).
   async take({ order, ...rest }) {
     try {
@@ -29,8 +29,9 @@ export class Driver {
     }
   }
 
-  async begin({ material, build, state }) {
-    const all = unpack(material)
+  // What there is to begin `from`, if it is not what was lent, goes over that.
+  async begin({ material, build, state, from }) {
+    const all = { ...unpack(material), ...from }
     const engine = await Engine.of(all[build], all.shape)
     this.training = new Training(engine, all, this.how.textsAtOnce)
     this.become(state)
@@ -106,8 +107,9 @@ export class Driver {
     }
   }
 
+  // The server takes no run without the look at its untrained model.
   get mayGive() {
-    return this.owes && !this.training.isAmid
+    return this.owes && !this.training.isAmid && this.training.nextStep > 0
   }
 
   // Give copies of all that a checkpoint takes.

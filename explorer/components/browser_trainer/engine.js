@@ -5,11 +5,18 @@ const HEAD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 1
 const VECTORS = [...HEAD, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11]
 const RELAXED = [...HEAD, 19, 1, 17, 0, 65, 0, 253, 17, 65, 0, 253, 17, 65, 0, 253, 17, 253, 133, 2, 11]
 
-// Which build this browser can run: the faster one, the plain one, or none ("").
+// Which build this browser can run: the faster one, the plain one, or none (""). A page's content
+// policy, too, may forbid to compile any.
 export function bestBuild() {
-  if (typeof WebAssembly !== "object") return ""
-  const has = bytes => WebAssembly.validate(Uint8Array.from(bytes))
-  return has(RELAXED) ? "relaxed" : has(VECTORS) ? "plain" : ""
+  return compiles(RELAXED) ? "relaxed" : compiles(VECTORS) ? "plain" : ""
+}
+
+function compiles(bytes) {
+  try {
+    return Boolean(new WebAssembly.Module(Uint8Array.from(bytes)))
+  } catch {
+    return false
+  }
 }
 
 export class Engine {

@@ -1,11 +1,15 @@
 // A run that this tab trains, whatever page it shows: its worker, its curves, and what has not been
 // given back to the server yet.
 
-import { bestBuild } from "./engine.js"
+import { dropCheckpoint, keepCheckpoint } from "./checkpoints.js"
 import { Driver, ON_PAGE } from "./driver.js"
+import { bestBuild } from "./engine.js"
+import { newWorker } from "./workers.js"
+import { whole } from "../shared.js"
 
 const RETURN_EVERY = 60_000 // ms between two times that the server is given what has been learned
 const FIRST_RETURN = 10_000 // ms; so soon can all pages look inside
+const KEEP_EVERY = 5_000 // ms between two times that this browser keeps what has been learned
 const SERIES = [
   "loss", "held_out_loss", "bits_per_byte", "learning_rate", "gradient_norm", "seconds",
 ]
@@ -16,39 +20,58 @@ export const sessions = window.tinyLlamaSessions ??= new Map()
 // Told to the window when a run has something for the server; see hand_over.js.
 export const LEARNED = "tiny-llama-learned"
 
-export const NO_ENGINE = "This browser cannot train: it has no WebAssembly with 128-bit vectors, as "
-  + "every browser since 2023 has. Update it, or let the run train on the server."
+const NO_ENGINE = "This browser cannot train: it has no WebAssembly with 128-bit vectors, as every "
+  + "browser since 2023 has, or this page may not use it. Let the run train on the server."
 
 export class Session {
   state = "" // as the driver's
   where = "" // "worker" or "page"
   sentence = "" // why it does not go on
   refusal = "" // why the server has not kept what it was given last
+  news = "" // what is to be said until it goes on
+  restsHidden = false // whether it waits while nobody sees the tab
   rows = [] // that the server has not kept yet
   seconds = 0
   samples = [] // [step, text]
   paces = [] // [time, step]
   listen = () => {} // called when something is new
 
-  constructor({ run, loan, nextStep, history, samples, texts }) {
-    Object.assign(this, { run, loan, texts, samples: [...samples] })
+  constructor({ run, owner, loan, nextStep, nextRow, history, samples, texts }) {
+    Object.assign(this, { run, owner, loan, nextStep, nextRow, texts, samples: [...samples] })
     this.step = Math.max(0, nextStep - 1)
     this.series = Object.fromEntries(SERIES.map(name => [name, history[name] ?? emptySeries()]))
     this.seconds = this.series.seconds.seconds.at(-1) ?? 0
     this.dueAt = performance.now() + FIRST_RETURN
+    this.keepsAt = performance.now() + KEEP_EVERY
+    document.addEventListener("visibilitychange", () => this.heedTab())
   }
 
-  // Start training, or be ready for it.
-  begin(material, state) {
-    const build = bestBuild()
-    this.build = build
-    if (!build) {
+  // Start training, or be ready for it; where this browser has kept more of the run than the server
+  // has, from there.
+  async begin(material, kept) {
+    this.build = bestBuild()
+    if (!this.build) {
       this.end(NO_ENGINE)
       return
     }
-    const first = { order: "begin", material, build, state }
-    this.give = this.fromWorker(first) ?? this.onPage()
-    this.give(first)
+    const from = this.takeUp(kept)
+    const state = this.nextRow === 0 && !kept ? "running" : "paused"
+    this.give = (await this.fromWorker()) ?? this.onPage()
+    this.give({ order: "begin", material, build: this.build, state, from })
+  }
+
+  takeUp(kept) {
+    const served = `step ${whole(this.step)}, which the server has`
+    if (kept?.isDamaged) {
+      this.news = `What this browser had kept of the run is damaged and was left out: it goes on from ${served}.`
+    }
+    const isFurther = kept?.nextStep > this.nextStep
+    if (!isFurther || kept.rows.length < kept.nextStep - this.nextRow) return null
+    kept.rows.filter(row => row.step >= this.nextRow).forEach(row => this.note(row))
+    this.news = `This browser has kept the run as it was after step ${whole(this.step)}: it can go on from there.`
+    this.isNews = true
+    const { nextStep: next_step, weights, means, squares } = kept
+    return { next_step, weights, means, squares }
   }
 
   get isMoving() {
@@ -59,22 +82,17 @@ export class Session {
     this.give?.({ order: name })
   }
 
-  // A worker of its own, out of this app's files; where a page may have none, the page itself.
-  fromWorker(first) {
-    try {
-      const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" })
-      this.where = "worker"
-      worker.onmessage = ({ data }) => this.hear(data)
-      worker.onerror = event => {
-        event.preventDefault()
-        worker.terminate()
-        if (this.state) this.end(`The browser ended this run's worker: ${event.message ?? ""}`)
-        else (this.give = this.onPage())(first)
-      }
-      return message => worker.postMessage(message)
-    } catch {
-      return null
+  async fromWorker() {
+    const worker = await newWorker()
+    if (!worker) return null
+    this.where = "worker"
+    worker.onmessage = ({ data }) => this.hear(data)
+    worker.onerror = event => {
+      event.preventDefault()
+      worker.terminate()
+      this.end(`The browser ended this run's worker (${event.message ?? "no reason given"}); reload the page to go on.`)
     }
+    return message => worker.postMessage(message)
   }
 
   onPage() {
@@ -85,10 +103,7 @@ export class Session {
 
   hear({ told, ...said }) {
     if (told === "failed") this.end(said.sentence)
-    if (told === "learned") {
-      this.learned = said
-      window.dispatchEvent(new Event(LEARNED))
-    }
+    if (told === "learned") this.learn(said)
     if (told === "reports") this.take(said)
     this.listen()
   }
@@ -97,10 +112,38 @@ export class Session {
     const stands = this.state && state !== this.state && state !== "running"
     this.state = state
     reports.forEach(row => this.note(row))
+    if (this.isMoving) this.news = ""
     if (!this.isMoving) this.paces = []
     else this.paces = [...this.paces.slice(-50), [performance.now(), this.step]]
     const isDue = this.isMoving && performance.now() > this.dueAt
-    if ((stands || isDue || (!this.isMoving && reports.length)) && state !== "failed") this.hand()
+    if (this.isNews) this.hand({ isShown: true })
+    else if ((stands || isDue || (!this.isMoving && reports.length)) && state !== "failed") this.hand()
+    else if (this.isMoving && performance.now() > this.keepsAt) this.order("hand")
+    this.isNews = false
+  }
+
+  // All that a checkpoint takes: for this browser to keep, and for the server, where it is due.
+  learn(said) {
+    this.keepsAt = performance.now() + KEEP_EVERY
+    const { run, owner } = this
+    const { nextStep, weights, means, squares } = said
+    const rows = this.rows.filter(row => row.step < nextStep)
+    keepCheckpoint({ run, owner, nextStep, rows, weights, means, squares })
+    if (!this.isOwed) return
+    this.isOwed = false
+    this.learned = said
+    window.dispatchEvent(new Event(LEARNED))
+  }
+
+  // A tab that nobody sees keeps what it has, as it may be closed; it rests, if that is wished.
+  heedTab() {
+    if (document.hidden && this.isMoving) {
+      this.isAsleep = this.restsHidden
+      this.order(this.restsHidden ? "pause" : "hand")
+    } else if (!document.hidden && this.isAsleep) {
+      this.isAsleep = false
+      this.order("resume")
+    }
   }
 
   note(row) {
@@ -124,6 +167,7 @@ export class Session {
   // Give the server what has been learned; where it is shown, the page is drawn anew with it.
   hand({ isShown = false } = {}) {
     this.isShown ||= isShown
+    this.isOwed = true
     this.dueAt = performance.now() + RETURN_EVERY
     this.order("hand")
   }
@@ -146,6 +190,8 @@ export class Session {
   noteAnswer({ nextRow, refusal }) {
     this.rows = this.rows.filter(row => row.step >= nextRow)
     this.refusal = refusal
+    const hasEnded = ["finished", "stopped"].includes(this.state)
+    if (hasEnded && !refusal && !this.rows.length) dropCheckpoint(this.owner, this.run)
     this.listen()
   }
 

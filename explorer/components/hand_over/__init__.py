@@ -10,16 +10,28 @@ KEY = "hand_over"
 """Of the component on the page; the guard lets it say more than others."""
 
 
-def hand_over(values: Mapping[str, Any], take: Callable[[Mapping[str, Any]], None]) -> None:
+def hand_over(
+    values: Mapping[str, Any],
+    *,
+    take: Callable[[Mapping[str, Any]], None],
+    note_unable: Callable[[], None],
+) -> None:
     """Draw nothing, and take what the browser gives.
 
     Args:
         values: see `hand_over.js`.
         take: called, before the page runs, with what the browser has made of a run.
+        note_unable: called where the browser cannot train.
     """
 
     def returned() -> None:
         if isinstance(said := state.shown(KEY)["returned"], dict):
             take(said)
 
-    part("hand_over", css=False)(key=KEY, data=values, height=1, on_returned_change=returned)
+    part("hand_over", css=False)(
+        key=KEY,
+        data=values,
+        height=1,
+        on_returned_change=returned,
+        on_unable_change=note_unable,
+    )

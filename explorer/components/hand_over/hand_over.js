@@ -1,9 +1,10 @@
 // Gives the server what this tab's runs have learned, whichever page it shows: one at a time, and
-// again where no answer comes. It draws nothing.
+// again where no answer comes. Says so, too, where this browser cannot train. It draws nothing.
 //
 // data: { page, answers, answer }: which page is shown, how many answers there have been, and the last
 // of them, as `Session.noteAnswer` takes it, with the `run`.
 
+import { bestBuild } from "../browser_trainer/engine.js"
 import { LEARNED, sessions } from "../browser_trainer/session.js"
 
 const ANSWER_WITHIN = 15_000 // ms
@@ -14,6 +15,7 @@ let answers = 0
 addEventListener(LEARNED, giveNext)
 
 export default function handOver({ data, setTriggerValue }) {
+  if (!tell && !bestBuild()) setTriggerValue("unable", true)
   tell = setTriggerValue
   if (data.answers !== answers) hear(data)
   // Who has come to another page sees the run as it is now.
