@@ -1,6 +1,6 @@
 from explorer import run_actions, session, showing
 from explorer.stage import open_page
-from explorer.train import comparison, form, in_browser, live_run, measurements
+from explorer.train import comparison, computed_twice, form, in_browser, live_run, measurements
 
 stage = open_page("train")
 with stage.controls:
@@ -20,5 +20,7 @@ with stage.picture, live_run.panel():
     showing_it.show(run, stood, options)
 with stage.below:
     comparison.table(run)
+    if in_browser.is_shown(run):
+        computed_twice.show(run)
     run_actions.prompt(run)
     measurements.show(run)

@@ -12,8 +12,10 @@ from explorer.engine.run_state import RunState
 from explorer.engine.server.engine import Engine
 from explorer.engine.server.errors import EngineError
 from explorer.engine.store import read_runs
-from tiny_llama.checkpoint import read_checkpoint
+from tiny_llama.checkpoint import new_trainer, read_checkpoint
+from tiny_llama.corpora import own_text
 from tiny_llama.cost import count_parameters
+from tiny_llama.data import tokenize
 from tiny_llama.metrics import read_metrics
 from tiny_llama.sample_config import SampleConfig
 
@@ -88,6 +90,22 @@ def test_it_goes_on_from_there_in_a_browser_and_at_home(engine, run):
     wait_until(engine, run.id, RunState.FINISHED)
     assert run.place == SERVER
     assert [row["step"] for row in read_metrics(run.folder)] == list(range(41))
+
+
+def test_its_first_steps_are_computed_here_too_and_it_stays_as_it_is(engine, run):
+    loan = borrow(engine, run)
+    engine.take_back(run.id, returned(run, 12, loan), owner="me")
+    losses = engine.repeat(run.id, steps=11, owner="me")
+    assert (run.status, run.step, run.place) == (RunState.PAUSED, 11, BROWSER)
+    trainer = new_trainer(run.setup, tokenize(own_text(TEXT), "characters"))
+    assert (
+        losses.tolist() == [report.loss for report, _ in zip(trainer, range(12), strict=False)][1:]
+    )
+    with pytest.raises(EngineError, match="another student"):
+        engine.repeat(run.id, steps=11, owner="you")
+    engine.take_back(run.id, returned(run, 41, loan), owner="me")
+    with pytest.raises(EngineError, match="has ended"):
+        engine.repeat(run.id, steps=11, owner="me")
 
 
 def test_the_last_step_finishes_it_and_a_stop_stops_it(engine, run):

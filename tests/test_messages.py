@@ -49,6 +49,7 @@ SAMPLES = {
     "sentence": "It cannot be.",
     "died": False,
     "next_step": 7,
+    "steps": 60,
     "stops": True,
     "vocab_size": 12,
     "note": "",

@@ -170,6 +170,14 @@ class TakeBack(Request[Done]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Repeat(Request[Found]):
+    """Train the first steps of a run once more, apart from it, and give their `losses`."""
+
+    tag = "repeat"
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelRequest(Request[R_co]):
     """Something to do with the model of a run."""
 
@@ -266,6 +274,7 @@ REQUESTS: tuple[type[Request[Any]], ...] = (
     Forget,
     Lend,
     TakeBack,
+    Repeat,
     Generate,
     Analyse,
     WriteHuggingFace,

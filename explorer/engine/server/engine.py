@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from explorer.engine import store
 from explorer.engine.experiment import Experiment, ExperimentAction
 from explorer.engine.limits import (
@@ -21,7 +23,7 @@ from explorer.engine.limits import (
     limits,
     with_expected_vocabulary,
 )
-from explorer.engine.messages import Action, Checkpoint, Forget, Found, Lend
+from explorer.engine.messages import Action, Checkpoint, Forget, Found, Lend, Repeat
 from explorer.engine.run import BROWSER, SERVER, Mark, Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.admission import Admission
@@ -275,6 +277,23 @@ class Engine:
         self._dispatch.visit(run, read_returned(returned, run))
         with self.registry.lock:
             self.registry.note_change(run)
+
+    def repeat(self, run_id: str, *, steps: int, owner: str) -> np.ndarray:
+        """Train the first steps of a run that a browser trains here, too; give their losses.
+
+        Args:
+            run_id: the run, which stays as it is.
+            steps: so many, or as many as it has.
+            owner: the secret of its student.
+
+        Raises:
+            EngineError: as by `lend`, or if the run has ended.
+        """
+        run = self._own_browser_run(run_id, owner)
+        if run.status is not RunState.PAUSED:
+            raise EngineError("This run has ended; start it once more to compute it twice.")
+        request = Repeat(run=run_id, student=run.owner, steps=steps)
+        return self._dispatch.visit(run, request).arrays["losses"]
 
     def bring_home(self, run_id: str, *, owner: str) -> None:
         """Let a run that trained in a browser go on here, from what that has given back.

@@ -1,6 +1,7 @@
 """A run on loan to a browser: what that needs, and how what it gives back becomes the run's own."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,14 @@ def take_weights(trainer: Trainer, arrays: Mapping[str, np.ndarray], *, next_ste
                 state[f"0.{path}.{key}"] = rows[name][place].view_as(parameter)
             state[f"0.{path}.step"] = torch.tensor(float(next_step - 1))
     trainer.restore(state if next_step > 1 else {}, next_step=max(1, next_step))
+
+
+def repeating(trainer: Trainer) -> Trainer:
+    """Give a trainer that does all of a run's steps once more, from the first, and nothing else."""
+    config = replace(trainer.config, evaluate_every=0, sample_every=0, n_snapshots=0)
+    again = Trainer(TinyLlama(trainer.model.config, seed=config.seed), trainer.corpus, config)
+    again.skip_untrained()
+    return again
 
 
 def report_of(row: Mapping[str, Any], trainer: Trainer) -> StepReport:

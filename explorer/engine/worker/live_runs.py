@@ -8,6 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from cachetools import LRUCache
 from filelock import BaseFileLock
 
@@ -22,6 +23,7 @@ from explorer.engine.messages import (
     Measured,
     Message,
     News,
+    Repeat,
     Request,
     Start,
     Started,
@@ -30,7 +32,7 @@ from explorer.engine.messages import (
     Unload,
 )
 from explorer.engine.run_state import RunState
-from explorer.engine.worker.lending import lent, report_of, take_weights
+from explorer.engine.worker.lending import lent, repeating, report_of, take_weights
 from explorer.engine.worker.preparing import Library, Prepared
 from explorer.engine.worker.refusing import sentence, tried
 from explorer.engine.worker.shares import Shares
@@ -323,6 +325,16 @@ class LiveRuns:
             run.state = RunState.STOPPED
         self._tell(run)
         return Done()
+
+    def repeat(self, request: Repeat) -> Generator[Found | None, Any, None]:
+        """Train a run's first steps once more, without looks at what it has learned."""
+        trainer = repeating(self._find(request.run).trainer)
+        losses: list[float] = []
+        while len(losses) < request.steps and not trainer.is_done:
+            if (report := trainer.advance()) and report.loss is not None:
+                losses.append(report.loss)
+            yield None
+        yield Found(step=len(losses), values={}, arrays={"losses": np.array(losses)})
 
     def _find(self, run_id: str) -> LiveRun:
         if run_id not in self._runs:
