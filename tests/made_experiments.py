@@ -27,7 +27,7 @@ SAVED = {"position": 0.1, "norm": 0.0, "feed_forward": 0.05, "bias": -0.03}
 LACKS = {"no-positions": 0.5, "no-attention": 0.8, "one-layer": 0.2, "no-norm": 0.1}
 DIVERGED_AT = 14
 """The step at which GPT-3 style diverges at the highest rate that is tried."""
-SPENT = {"small-long": 0.0, "big-short": 0.4, "tiny-longest": 0.1}
+SPENT = {"small-long": 0.0, "big-short": 0.4}
 """What ways to spend one budget lose; noise costs as much as its share."""
 LAW = Law(e=0.5, a=90.0, b=700.0, alpha=0.5, beta=0.5)
 """What the runs of sizes and lengths come to."""

@@ -39,6 +39,8 @@ SHOWN = {
     "residuals": "What the law leaves over",
     "readings": "The same text again",
 }
+MUCH = 1.5
+"""How many times what seeds differ by is more than chance; runs and constants are few."""
 NUMBERS: Mapping[str, str] = {
     "e": "E, the floor",
     "a": "A, of size",
@@ -61,16 +63,18 @@ def show(stage: Stage) -> None:
     except UserError as error:
         showing.stop(str(error))
     parabolas = _parabolas(fit.points)
+    with stage.words:
+        say_recorded(recorded(NAME))
     showing.in_one_line(numbers(fit, parabolas))
     showing.draw(_PICTURES[shown](runs, added, fit, parabolas), key="own_law")
     with stage.below:
         _say_sealed()
-        say_recorded(recorded(NAME))
-        say_how_to_repeat(recorded(NAME))
         st.markdown(constants_table(fit))
         st.markdown(about_parabolas(fit, parabolas))
+        st.markdown(about_the_rest(runs, fit))
         st.markdown(how_trained(runs))
         pool.offer(every)
+        say_how_to_repeat(recorded(NAME))
     stage.explain(code="tiny_llama.comparing.law:fit_law")
 
 
@@ -308,6 +312,27 @@ def _in_words(rates: Sequence[float]) -> str:
 
 def _signed(difference: float) -> str:
     return f"{difference:+.3f}".replace("-", "−")
+
+
+def about_the_rest(runs: Sequence[LawRun], fit: LawFit) -> str:
+    """Say whether the law leaves more over than chance from seed to seed, in Markdown."""
+    alike: dict[tuple[float, float], list[float]] = {}
+    for run in runs:
+        alike.setdefault((run.point.parameters, run.point.tokens), []).append(run.point.loss)
+    spreads = [np.var(losses, ddof=1) for losses in alike.values() if len(losses) > 1]
+    if not spreads:
+        return "Each size and length has one seed, so what is left over may be chance."
+    seeds, rest = float(np.sqrt(np.mean(spreads))), float(fit.residuals.std())
+    says = (
+        "more than chance: **at this size the law itself misses something**. Read the intervals "
+        "above as too narrow"
+        if rest > MUCH * seeds
+        else "no more than chance"
+    )
+    return (
+        f"**What is left over.** Seeds of one size and length differ by {seeds:.3f} nats (standard "
+        f"deviation); the law leaves {rest:.3f}, {says}."
+    )
 
 
 def how_trained(runs: Sequence[LawRun]) -> str:

@@ -61,6 +61,8 @@ def show(stage: Stage) -> None:
         law = asked.law
     except UserError as error:
         showing.stop(str(error))
+    with stage.words:
+        say_recorded(recorded(NAME))
     guess = link.value("guess")
     with stage.controls:
         _about(asked)
@@ -77,7 +79,6 @@ def show(stage: Stage) -> None:
     )
     with stage.below:
         st.caption(_SEALED)
-        say_recorded(recorded(NAME))
         say_how_to_repeat(recorded(NAME))
     stage.explain(code="tiny_llama.comparing.law:LawFit.predict")
 

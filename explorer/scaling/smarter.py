@@ -12,7 +12,7 @@ from explorer.figures.compared import race
 from explorer.figures.picture import Picture
 from explorer.figures.scaling import Group, Run, by_noise
 from explorer.home import headline
-from explorer.recorded import recorded, say_recorded
+from explorer.recorded import recorded, say_how_to_repeat, say_recorded
 from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.comparing.pairs import mean_interval
@@ -24,7 +24,7 @@ from tiny_llama.setup import Setup
 
 NAME = "smarter"
 """Of the recorded experiment."""
-SMALL, BIG, TINY = "small-long", "big-short", "tiny-longest"
+SMALL, BIG = "small-long", "big-short"
 """Its sides on clean text; others are called after one of them and their noise."""
 _BUDGET = Along(
     title="Compute",
@@ -42,6 +42,8 @@ def show(stage: Stage) -> None:
     except UserError as error:
         showing.stop(str(error))
     results = found.results
+    with stage.words:
+        say_recorded(found)
     with stage.controls:
         picture = choose_named("Picture", PICTURES, key="smarter")
         side = _choose_noise(results)
@@ -53,10 +55,10 @@ def show(stage: Stage) -> None:
         for sentence in conclusions(results):
             st.markdown(f"- {sentence}")
         st.markdown(sides_table(results))
-        say_recorded(found)
         st.header("LLaMA's own", anchor=False)
         st.markdown(f"**{headline.headline()}.** {headline.in_words()}")
         st.caption(_AT_FULL_SIZE)
+        say_how_to_repeat(found)
     stage.explain(code="tiny_llama.comparing.pairs:paired_difference")
 
 
@@ -108,7 +110,7 @@ def _title(kind: str) -> str:
 
 def _noise(results: Results) -> Picture:
     groups = []
-    for kind in (SMALL, BIG, TINY):
+    for kind in (SMALL, BIG):
         runs, means = [], []
         for name, setup in setups(results, kind).items():
             finals = results.side(name).finals
@@ -148,20 +150,11 @@ _CLEAN: Mapping[Verdict, str] = {
     "long is as good as big and short.",
     Verdict.UNCLEAR: "**Too few seeds to tell here** whether small and long beats big and short.",
 }
-_SMALLER: Mapping[Verdict, str] = {
-    Verdict.WORSE: "Too small is no help: the tiniest model read most and is worse.",
-    Verdict.BETTER: "Still smaller is better still: the tiniest model read most and wins.",
-    Verdict.EQUAL: "The tiniest model read most and is as good.",
-    Verdict.UNCLEAR: "Of the tiniest model, which read most, there are too few seeds to tell.",
-}
 
 
 def conclusions(results: Results) -> list[str]:
     """Say in words what can be concluded, and where the headline does not hold, in Markdown."""
-    said = [
-        _CLEAN[comparison_of(results, BIG).judgement.verdict],
-        _SMALLER[comparison_of(results, TINY).judgement.verdict],
-    ]
+    said = [_CLEAN[comparison_of(results, BIG).judgement.verdict]]
     worse = [
         f"{noise_of(setup):.0%} wrong ({_short(comparison_of(results, name))})"
         for name, setup in setups(results, SMALL).items()
