@@ -60,7 +60,8 @@ def _component(stage: Stage, slot: str) -> None:
     rows = [*map(_published, published), *_ours(slot, ours)]
     picture = findings(rows, x="Change of the loss, %")
     showing.draw(picture, key="findings")
-    say_recorded(stage, *experiments.values())
+    with stage.words:
+        say_recorded(*experiments.values())
     with stage.below:
         say_how_to_repeat(*experiments.values())
     with stage.below:
