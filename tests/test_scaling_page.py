@@ -432,6 +432,10 @@ def test_at_one_budget_the_verdict_over_the_seeds_is_said():
     app = open_scaling(view="smarter")
     assert "**big short is worse** than small long" in said(app)
     assert "**It holds here.**" in said(app)
+    small, big = (smarter_results().side(n).mean for n in ("small-long-noise-30", "big-short"))
+    assert small < big
+    words = f"With 30% wrong, the small one comes to {small:.3f}, ahead of the big one"
+    assert words in said(app)
     for name in smarter_results().plan.sides:
         mean = smarter_results().side(name).mean
         assert f"{mean:.3f}" in said(app), name

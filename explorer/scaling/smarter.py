@@ -1,6 +1,6 @@
 """Smarter, not bigger: one budget, spent on size or on reading, on clean or noisy text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import streamlit as st
 
@@ -101,8 +101,9 @@ def setups(results: Results, kind: str) -> dict[str, Setup]:
     }
 
 
-def _title(kind: str) -> str:
-    return kind.replace("-", ", ")
+def _title(name: str) -> str:
+    kind, _, percent = name.partition("-noise-")
+    return kind.replace("-", ", ") + (f", {percent}% wrong" if percent else "")
 
 
 # Pictures.
@@ -161,7 +162,20 @@ def conclusions(results: Results) -> list[str]:
         if name != SMALL
     ]
     said.append(f"The small one on noisy text, beside itself on clean text: {', '.join(worse)}.")
-    return said
+    return [*said, *_small_against_clean(results)]
+
+
+def _small_against_clean(results: Results) -> Iterator[str]:
+    """Say whether the small one on noisy text is still ahead of the big one on clean text."""
+    clean = results.side(BIG).mean
+    for name, setup in setups(results, SMALL).items():
+        mean = results.side(name).mean
+        if name != SMALL and mean is not None and clean is not None:
+            where = "ahead of" if mean < clean else "**behind**"
+            yield (
+                f"With {noise_of(setup):.0%} wrong, the small one comes to {mean:.3f}, {where} the "
+                f"big one on clean text, {clean:.3f}."
+            )
 
 
 def _short(comparison: Comparison) -> str:
