@@ -39,6 +39,12 @@ def test_runs_at_once_give_the_numbers_of_runs_one_after_another(whole, tmp_path
     assert written(tmp_path) == written(whole)
 
 
+def test_time_is_reckoned_by_the_processors_that_there_are():
+    assert Processes(5000, threads=1).n_at_once == os.cpu_count()
+    assert Processes(3, threads=5000).n_at_once == 1
+    assert Processes(1, threads=1).n_at_once == 1
+
+
 def kill(pids):
     for pid in pids:
         os.kill(pid, signal.SIGKILL)

@@ -10,6 +10,7 @@ from pkgutil import resolve_name
 from threading import Event
 from typing import NoReturn
 
+import torch
 from tqdm import tqdm
 
 from tiny_llama.commands.command import Command, Options, count, place, say
@@ -70,9 +71,10 @@ def _run(options: Options) -> None:
     _check_runner(options)
     plan, texts = _planned(options)
     with sign_of_life("Timing a few steps of each side"):
+        torch.set_num_threads(_threads(options))
         seconds = seconds_a_run(plan, texts)
-    runner = None if options.plan else _runner(options)
-    n_at_once = runner.n_at_once if runner else options.jobs
+    runner = None if options.plan and options.runner == RAY else _runner(options)
+    n_at_once = min(plan.n_runs, runner.n_at_once if runner else 1)
     if not options.json:
         _announce(plan, seconds, n_at_once)
     elif options.plan:
@@ -108,10 +110,15 @@ def _runner(options: Options) -> Runner | None:
     """Make what does the runs; None: this process, one by one."""
     if options.runner == RAY:
         ray_tasks: Callable[..., Runner] = resolve_name(RAY_TASKS)
-        return ray_tasks(threads=options.threads)
+        return ray_tasks(threads=_threads(options))
     if options.jobs == 1:
         return None
-    return Processes(options.jobs, threads=max(1, options.threads // options.jobs))
+    return Processes(options.jobs, threads=_threads(options))
+
+
+def _threads(options: Options) -> int:
+    """Say how many threads each run has."""
+    return max(1, int(options.threads) // int(options.jobs))
 
 
 def _planned(options: Options) -> tuple[Plan, Texts]:
@@ -153,8 +160,7 @@ def _announce(plan: Plan, seconds: dict[str, float], n_at_once: int) -> None:
         say(note)
     if plan.comparisons:
         say(_telling(plan))
-    how = f"{n_at_once} at once" if n_at_once > 1 else "one after another"
-    say(f"About {in_words(seconds_of_all(plan, seconds) / n_at_once)} in all, {how}.")
+    say(f"About {in_words(seconds_of_all(plan, seconds) / n_at_once)} in all.")
 
 
 def _telling(plan: Plan) -> str:

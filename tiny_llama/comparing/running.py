@@ -93,7 +93,7 @@ class Runner(Protocol):
     """What does the runs of an experiment: one after another, or several at once."""
 
     n_at_once: int
-    """How many runs there is room for."""
+    """How many runs there is room for without one slowing another."""
 
     def do(
         self, folder: Path, runs: Sequence[Run], measure: str

@@ -20,7 +20,7 @@ class AtOnce(ABC):
     """A runner that hands all runs out and waits for them."""
 
     n_at_once: int
-    """How many runs there is room for."""
+    """How many runs there is room for without one slowing another."""
 
     lost: type[Exception] | tuple[type[Exception], ...]
     """What is raised where a run's process was killed so often."""
@@ -51,7 +51,7 @@ class AtOnce(ABC):
         while going:
             for future in wait(going, NEWS_SECONDS, return_when=FIRST_COMPLETED).done:
                 run = going.pop(future)
-                if sentence := self._wrong(run, future):
+                if sentence := self.wrong(run, future):
                     wrong.append(sentence)
                 else:
                     yield over(folder, run, measure)
@@ -60,7 +60,7 @@ class AtOnce(ABC):
         if wrong:
             raise TrainingError(wrong[0])
 
-    def _wrong(self, run: Run, future: "Future[str]") -> str:
+    def wrong(self, run: Run, future: "Future[str]") -> str:
         """Say why a run could not be done; empty: it was."""
         try:
             return future.result()

@@ -1,6 +1,7 @@
 """Runs at once on this machine, each in one of a few processes."""
 
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,15 +19,17 @@ class Processes(AtOnce):
     """Does runs in so many processes, each with a thread here that gives it its orders.
 
     Args:
-        n_at_once: how many processes.
+        n_processes: how many.
         threads: of each of them.
     """
 
     lost = ChildProcessError
 
-    def __init__(self, n_at_once: int, *, threads: int) -> None:
-        self.n_at_once, self._threads = n_at_once, threads
-        self._givers = ThreadPoolExecutor(n_at_once)
+    def __init__(self, n_processes: int, *, threads: int) -> None:
+        processors = os.cpu_count() or 1
+        self.n_at_once = max(1, min(n_processes, processors // threads))
+        self._threads = threads
+        self._givers = ThreadPoolExecutor(n_processes)
         self._of_this_giver = local()
         self._workers: list[_Worker] = []
         self._lock = Lock()

@@ -17,8 +17,15 @@ os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] = "."  # or Ray would print on standard 
 
 import ray
 import torch
-from ray.exceptions import NodeDiedError, ObjectLostError, OutOfMemoryError, WorkerCrashedError
+from ray.exceptions import (
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayTaskError,
+    WorkerCrashedError,
+)
 
+from tiny_llama.comparing.plan import Run
 from tiny_llama.comparing.runners.at_once import TRIES, AtOnce
 from tiny_llama.comparing.runners.order import Order, carry_out
 from tiny_llama.errors import ConfigError
@@ -66,6 +73,17 @@ class RayTasks(AtOnce):
                 ray.wait(self._tasks, num_returns=len(self._tasks))
         finally:
             ray.shutdown()
+
+    def wrong(self, run: Run, future: "Future[str]") -> str:
+        """Say why a run could not be done, be it that a machine lacks what it takes."""
+        try:
+            return super().wrong(run, future)
+        except RayTaskError as error:
+            return (
+                f"A machine of the Ray cluster cannot do {run.name!r} "
+                f"({str(error).splitlines()[-1].strip()}); install this project on each, with "
+                f"requirements-ray.txt."
+            )
 
 
 def _connect() -> None:
