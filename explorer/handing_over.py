@@ -53,8 +53,8 @@ def _take(given: Mapping[str, Any], page: str) -> None:
         engine.take_back(run_id, given, owner=session.owner())
     except UserError as error:
         refusal = str(error)
-    is_mine = run is not None and session.is_mine(run)
-    answer = {"run": run_id, "nextRow": run.next_row if is_mine else 0, "refusal": refusal}
+    next_row = run.next_row if run is not None and session.is_mine(run) else 0
+    answer = {"run": run_id, "nextRow": next_row, "refusal": refusal}
     state.keep(_ANSWER, answer)
     state.keep(_ANSWERS, state.kept(_ANSWERS, int) + 1)
     has_ended = run is not None and run.status is not before
