@@ -92,6 +92,13 @@ def test_it_goes_on_from_there_in_a_browser_and_at_home(engine, run):
     assert [row["step"] for row in read_metrics(run.folder)] == list(range(41))
 
 
+def test_a_tab_that_asks_twice_goes_on_with_what_it_got_first(engine, run):
+    loans = {engine.lend(run.id, owner="me", borrower="tab").values["loan"] for _ in range(2)}
+    assert loans == {"tab"}
+    engine.take_back(run.id, returned(run, 5, "tab"), owner="me")
+    assert run.step == 4
+
+
 def test_its_first_steps_are_computed_here_too_and_it_stays_as_it_is(engine, run):
     loan = borrow(engine, run)
     engine.take_back(run.id, returned(run, 12, loan), owner="me")

@@ -1,5 +1,6 @@
 """A run that trains in its student's own browser: what that is given, and how it is shown."""
 
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from tiny_llama.setup import Setup
 
 PLACES = {SERVER: "The server", BROWSER: "This browser"}
 _REST = "Saves battery and heat; it goes on by itself when you come back."
+_BORROWER = "what this tab is known by that trains"
 _TROUBLE = "trouble of the browser's run"
 
 
@@ -108,8 +110,9 @@ def _lend(run: Run) -> tuple[bytes, Mapping[str, Any]]:
         }
         for name, series in run.series.items()
     }
+    borrower = state.kept(_BORROWER, lambda: secrets.token_urlsafe(6))
     try:
-        found = session.engine().lend(run.id, owner=session.owner())
+        found = session.engine().lend(run.id, owner=session.owner(), borrower=borrower)
     except UserError as error:
         state.keep(_TROUBLE, str(error))
         return b"", history

@@ -251,15 +251,21 @@ class Engine:
 
     # A run that trains in its owner's browser.
 
-    def lend(self, run_id: str, *, owner: str) -> Found:
+    def lend(self, run_id: str, *, owner: str, borrower: str = "") -> Found:
         """Give a browser what it needs to train a run; whoever had it before has it no more.
+
+        Args:
+            run_id: the run.
+            owner: the secret of its student.
+            borrower: by which the tab is known that asks: one that asks twice, as an answer may
+                be late, goes on with what it got first.
 
         Raises:
             EngineError: if the run is another student's, trains here, or there is no memory now.
         """
         run = self._own_browser_run(run_id, owner)
         found = self._dispatch.visit(run, Lend(run=run_id))
-        run.loan = store.new_run_id()
+        run.loan = borrower or store.new_run_id()
         return replace(found, values={**found.values, "loan": run.loan})
 
     def take_back(self, run_id: str, returned: Mapping[str, Any], *, owner: str) -> None:
