@@ -33,11 +33,11 @@ STYLE = (
     ".lens table{direction:ltr;width:100%;height:calc(100dvh - var(--above) - 5.5rem);"
     "border-collapse:separate;border-spacing:2px;font-size:clamp(var(--least),"
     "calc((100cqw - 5rem)/var(--characters)*1.45),28px);line-height:1.2}"
-    ".lens caption{padding-bottom:.25rem;font-size:.875rem;text-align:left;opacity:.85}"
+    ".lens-words{margin:0 0 .25rem;font-size:.875rem;opacity:.85}"
     ".lens :is(th,td){padding:.1em .25em;text-align:center;white-space:pre;font-weight:400}"
     ".lens td{background:rgba(0,114,178,calc(.6*var(--share)))}"
     ".lens td small{display:block;font-size:max(.75em,12px);opacity:.85}"
-    ".lens tr>:first-child{position:sticky;left:0;background:var(--ground,transparent);"
+    ".lens tr>:first-child{position:sticky;z-index:1;left:0;background:var(--ground,transparent);"
     "text-align:right;font-size:.875rem}"
     ".lens tr:last-child>th{font-weight:600}"
     ".lens .f{box-shadow:3px 0 currentColor,-3px 0 currentColor}"
@@ -90,8 +90,8 @@ def lens_table(
     label = f"What each layer would say after tokens {first + 1} to {first + len(tokens)}"
     words = f"Under each guess stands {shade.title}; the larger, the stronger the colour."
     return (
-        f'{STYLE}<div class="lens scroll" style="{style}" tabindex="0" role="group" '
-        f'aria-label="{label}"><table><caption>{words}</caption>{"".join(lines)}</table></div>'
+        f'{STYLE}<p class="lens-words">{words}</p><div class="lens scroll" style="{style}" '
+        f'tabindex="0" role="group" aria-label="{label}"><table>{"".join(lines)}</table></div>'
     )
 
 

@@ -22,7 +22,7 @@ MOST_COLOURED = 512
 """Tokens shown one by one with their numbers."""
 MOST_BARS = 40
 """Tokens whose bars stand side by side."""
-_SHARE = 0.9
+_SHARE = 0.8
 """Of the picture's room, since their numbers stand above."""
 _LEAST = 1.75
 """Width of a box in letters' heights: a number as 10.8 stands in each."""
