@@ -5,7 +5,7 @@ import re
 import zipfile
 
 import pytest
-from app_in_browser import LONG, TINY, findings, link, settle
+from app_in_browser import LONG, TINY, choose, findings, link, settle
 from playwright.sync_api import expect
 from test_setup import UNUSUAL
 from transformers import AutoModelForCausalLM
@@ -215,6 +215,28 @@ def test_back_and_forward_find_the_earlier_state_in_one_step(come):
     student.page.go_forward()
     expect(student.widget("Positions")).to_have_value("learned")
     expect(student.widget("Model")).to_have_value("tiny-gpt3")
+
+
+def test_back_leads_through_pages_and_views_while_a_run_goes_on(come):
+    student = come(link(**LONG))
+    student.train()
+    run_id = student.run_id
+    student.choose("Positions", "alibi")
+    student.see_link(position="alibi")
+    student.bar.get_by_role("link", name="Attention", exact=True).click()
+    choose(student, "In stages")
+    student.see_link(view="stages", run=run_id)
+
+    student.page.go_back()
+    expect(student.page.get_by_role("radio", name="All heads", checked=True)).to_be_visible()
+    student.page.go_back()
+    expect(student.page.get_by_role("heading", name="Train", level=1)).to_be_visible()
+    step = student.see("Training", since=1)
+    expect(student.widget("Positions")).to_have_value("alibi")
+    student.page.go_back()
+    expect(student.widget("Positions")).to_have_value("rope")
+    assert student.run_id == run_id
+    student.see("Training", since=step + 1)
 
 
 def test_a_zoom_stays_while_the_run_goes_on(come):
