@@ -7,6 +7,9 @@ are WebSocket clients that speak as a browser does (`streamlit_client.py`), or w
 headless Chromium contexts, which take processor time from the app if they share its machine.
 Linux only: it reads /proc. Needs a `chromium` on the path for --browser.
 
+With --trains browser every run trains in its student's own browser, and the server hears of it now
+and then (`browser_student.py`; real browsers really train); with --trains nobody nobody presses.
+
 A page run is timed from the question to its last message; with --browser from the click until the
 browser has drawn a frame after that message. Live updates are timed alike in both, on the wire.
 """
@@ -20,10 +23,11 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import playwright.async_api as browsers
 from app_server import AppServer
+from browser_student import BrowserTrainer
 from class_report import TABLE_HEAD, FirstRows, Megabytes, Meter, Visit, report, table_row
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit_client import Answer, Ledger, Tab
@@ -54,8 +58,9 @@ class Student(Protocol):
 class TabStudent:
     """A student whose browser is a WebSocket client."""
 
-    def __init__(self, address: str, query: str) -> None:
+    def __init__(self, address: str, query: str, trains: str) -> None:
         self._tab = Tab(address, "train", query)
+        self._trains, self._trainer = trains, cast(BrowserTrainer | None, None)
         self.ledger = self._tab.ledger
         self.page_runs = self.ledger.page_runs
 
@@ -64,14 +69,21 @@ class TabStudent:
         await self.ledger.answered.wait()
 
     async def train(self) -> None:  # noqa: D102
+        if self._trains == "nobody":
+            self.ledger.pressed_at = time.perf_counter()
+            return
         await self._tab.press("train")
         await self.ledger.answered.wait()
+        if self._trains == "browser":
+            self._trainer = BrowserTrainer(self._tab)
 
     async def change_seed(self, seed: int) -> None:  # noqa: D102
         await self._tab.enter("seed", seed)
         await self.ledger.answered.wait()
 
     async def close(self) -> None:  # noqa: D102
+        if self._trainer:
+            self._trainer.stop()
         await self._tab.close()
 
 
@@ -157,6 +169,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--spread", type=float, default=20, help="seconds in which all arrive")
     parser.add_argument("--every", type=float, default=8, help="seconds between page runs of one")
     parser.add_argument("--query", default="steps=50000", help="what stands in the link")
+    parser.add_argument("--trains", choices=["server", "browser", "nobody"], default="server")
     parser.add_argument("--browser", action="store_true", help="in real browsers; up to 10 or so")
     parser.add_argument("--json", action="store_true", help="print everything as JSON, too")
     return parser.parse_args()
@@ -165,7 +178,7 @@ def arguments() -> argparse.Namespace:
 async def measure(app: AppServer, n_students: int, chosen: argparse.Namespace) -> dict[str, Any]:
     """Let a class in, wait until everybody has pressed Train, and measure from then on."""
     async with chromium() if chosen.browser else nullcontext() as browser:
-        students = [new_student(browser, app.address, chosen.query) for _ in range(n_students)]
+        students = [new_student(browser, app.address, chosen) for _ in range(n_students)]
         over, first_rows = asyncio.Event(), FirstRows(app.runs)
         lessons = [
             asyncio.create_task(
@@ -190,11 +203,14 @@ async def measure(app: AppServer, n_students: int, chosen: argparse.Namespace) -
     return report(visits, before, after, memory, first_rows.seen_at)
 
 
-def new_student(browser: browsers.Browser | None, address: str, query: str) -> Student:
+def new_student(
+    browser: browsers.Browser | None, address: str, chosen: argparse.Namespace
+) -> Student:
     """Let somebody new into the class."""
+    query = chosen.query + "&where=browser" * (chosen.trains == "browser")
     if browser:
         return BrowserStudent(browser, address, query)
-    return TabStudent(address, query)
+    return TabStudent(address, query, chosen.trains)
 
 
 async def attend(

@@ -6,6 +6,7 @@ the downloads of scripts and styles, and components that send a value by themsel
 """
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode
 import websockets
 from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.BidiComponent_pb2 import BidiComponent
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.NumberInput_pb2 import NumberInput
 from streamlit.proto.WidgetStates_pb2 import WidgetState
@@ -211,6 +213,18 @@ class Tab:
         """Have the page run again, as it stands."""
         await self._ask()
 
+    @property
+    def components(self) -> dict[str, tuple[BidiComponent, str]]:
+        """The components of the page by name, each with the fragment that it stands in."""
+        return self._widgets.components
+
+    async def trigger(self, component: str, event: str, value: object) -> None:
+        """Say what a component's script would say by `setTriggerValue`."""
+        element, fragment = self.components[component]
+        said = json.dumps([{"event": event, "value": value}])
+        id_ = f"$$STREAMLIT_INTERNAL_KEY_{element.id}__events"
+        await self._ask(WidgetState(id=id_, json_trigger_value=said), fragment=fragment)
+
     async def send(self, message: BackMsg) -> None:
         """Send what no page sends."""
         with suppress(websockets.ConnectionClosed):
@@ -233,14 +247,16 @@ class Tab:
             except TimeoutError:  # the server still reads, ever more slowly, what a flood has sent
                 self._socket.transport.abort()
 
-    async def _ask(self, *triggers: WidgetState, fragment: str = "") -> None:
+    async def _ask(
+        self, *triggers: WidgetState, fragment: str = "", is_timer: bool = False
+    ) -> None:
         message = BackMsg()
         asks = message.rerun_script
         asks.query_string = self._query
         asks.widget_states.widgets.extend([*self._widgets.states.values(), *triggers])
         asks.page_script_hash = self._script_hash
         asks.page_name = "" if self._script_hash else self._page
-        asks.fragment_id, asks.is_auto_rerun = fragment, bool(fragment)
+        asks.fragment_id, asks.is_auto_rerun = fragment, is_timer
         asks.cached_message_hashes.extend(self._memory.hashes)
         asks.context_info.timezone, asks.context_info.locale = "UTC", "en-US"
         asks.context_info.url = f"{self._address}/{self._page}"
@@ -304,7 +320,7 @@ class Tab:
         while True:
             tick += interval
             await asyncio.sleep(max(0.0, tick - time.perf_counter()))
-            await self._ask(fragment=fragment)
+            await self._ask(fragment=fragment, is_timer=True)
 
     def _stop_timers(self, *fragments: str) -> None:
         for fragment in fragments:
@@ -320,6 +336,7 @@ class _Widgets:
     _elements: dict[str, tuple[Any, str]] = field(default_factory=dict)
     """Each widget's element, and the fragment that it came from."""
     _seen: set[str] = field(default_factory=set)
+    components: dict[str, tuple[BidiComponent, str]] = field(default_factory=dict)
 
     def start(self) -> None:
         """Begin a run."""
@@ -329,6 +346,9 @@ class _Widgets:
         """Note a widget; it keeps the student's value unless the app sets another one."""
         element = message.delta.new_element
         kind = str(element.WhichOneof("type"))
+        if kind == "bidi_component":
+            component = element.bidi_component
+            self.components[component.component_name] = (component, message.delta.fragment_id)
         if kind not in _VALUES and kind != "button":
             return
         widget = getattr(element, kind)

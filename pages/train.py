@@ -1,6 +1,14 @@
 from explorer import run_actions, session, showing
 from explorer.stage import open_page
-from explorer.train import comparison, computed_twice, form, in_browser, live_run, measurements
+from explorer.train import (
+    comparison,
+    computed_twice,
+    form,
+    in_browser,
+    live_run,
+    measurements,
+    where_it_trains,
+)
 
 stage = open_page("train")
 with stage.controls:
@@ -24,3 +32,4 @@ with stage.below:
         computed_twice.show(run)
     run_actions.prompt(run)
     measurements.show(run)
+    where_it_trains.explain()

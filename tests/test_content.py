@@ -46,7 +46,7 @@ TOLD = [("home", view.name) for view in HOME_VIEWS]
 TOLD += [("family_tree", view.name) for view in family.VIEWS]
 TOLD += [("compare", view.name) for view in COMPARE_VIEWS]
 """Views that say what to look at and what to do, and have no formula."""
-PARTS = ["embedding", "unembedding", "residual", "dial"]
+PARTS = ["embedding", "unembedding", "residual", "dial", "in_browser"]
 EXAMPLES = [name for name, corpus in CORPORA.items() if isinstance(corpus, TextCorpus)]
 HOME = ["welcome", "headline", "sizes", "tree", "data", "choices", "energy"]
 HOME += [f"table_{name}" for name in tables()] + [f"paper_{name}" for name in CARDS]

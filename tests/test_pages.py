@@ -9,7 +9,7 @@ import pytest
 from conftest import PAGES, QUICK, open_page, until, walk
 
 from explorer import content, controls, run_actions, session
-from explorer.engine.limits import limits
+from explorer.engine.limits import MOST_LENT_PARAMETERS, limits
 from explorer.engine.run import Mark
 from explorer.engine.run_state import RunState
 from explorer.engine.server.pretrained import pretrained_run
@@ -643,3 +643,11 @@ def test_too_many_runs_of_one_student_are_refused_in_one_sentence(app_engine, mo
     train(app)
     assert "1 run going, the most" in app.error[0].value
     press(app, "run_stop")
+
+
+def test_the_train_page_explains_where_a_run_can_train():
+    app = open_page("train")
+    (places,) = [each for each in app.expander if each.label == "The server or this browser"]
+    said = " ".join(each.value for each in places.markdown)
+    assert "Safari since 16.4" in said
+    assert f"more than {MOST_LENT_PARAMETERS:,} parameters" in said
