@@ -69,6 +69,7 @@ def _component(stage: Stage, slot: str) -> None:
         st.markdown(losses_table(published))
         _remarks(slot)
         showing.cite_all(published)
+        say_how_to_repeat(*experiments.values())
 
 
 def losses(slot: str) -> Sequence[Row]:
