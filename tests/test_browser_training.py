@@ -4,6 +4,7 @@ import re
 
 import pytest
 from app_in_browser import LONG, TINY, Server, link, students
+from conftest import until
 from playwright.sync_api import expect
 
 from tiny_llama.metrics import read_metrics
@@ -252,9 +253,7 @@ def keep_in_browser(student):
     since = student.page.evaluate(f"{SESSION}.step")
     see(student, "Training in this browser", since=since + 30)
     student.page.evaluate(f"{SESSION}.order('hand')")
-    student.page.wait_for_function(
-        f"async since => (await ({KEPT})()).some(([, nextStep]) => nextStep > since)", arg=since
-    )
+    until(lambda: any(next_step > since for _, next_step in student.page.evaluate(KEPT)))
     return student.page.evaluate(KEPT)[-1][1] - 1
 
 
