@@ -96,16 +96,21 @@ def test_a_run_whose_process_is_killed_again_and_again_is_named_and_the_others_a
     assert over == ["b.seed-0", "a.seed-1", "b.seed-1"]
 
 
-def started(folder, *more):
-    """Start a sweep as a terminal does, with its processes in a group of their own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "tiny_llama", "sweep", "--out", folder, *more],
-        cwd=ROOT,
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        process_group=0,
-    )
+@pytest.fixture
+def start():
+    """Start sweeps as a terminal does, each with its processes in a group of their own."""
+    going = []
+
+    def start(folder, *more):
+        line = [sys.executable, "-m", "tiny_llama", "sweep", "--out", folder, *more]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+        going.append(subprocess.Popen(line, cwd=ROOT, process_group=0, **pipes))
+        return going[-1]
+
+    yield start
+    for each in going:
+        with each:
+            each.kill()
 
 
 def until_two_go_on(going, folder, before):
@@ -146,16 +151,16 @@ def assert_not_done_again(folder, rows):
 
 
 @SLOW
-def test_what_was_killed_or_interrupted_goes_on_with_the_same_line(long_whole, tmp_path):
+def test_what_was_killed_or_interrupted_goes_on_with_the_same_line(long_whole, tmp_path, start):
     plan, _ = an_experiment(tmp_path, **LONG)
-    going = started(tmp_path, "--jobs", "2")
+    going = start(tmp_path, "--jobs", "2")
     until_two_go_on(going, tmp_path, {})
     going.kill()
     going.communicate()
     for name in steps(tmp_path):  # its processes notice, and end
         hold_run(tmp_path / name, patience_seconds=60).release()
     assert len(assert_kept(plan, tmp_path)) == 2
-    going = started(tmp_path, "--jobs", "2")
+    going = start(tmp_path, "--jobs", "2")
     until_two_go_on(going, tmp_path, steps(tmp_path))
     interrupt(going)
     rows = assert_kept(plan, tmp_path)
@@ -206,14 +211,16 @@ def cluster(monkeypatch):
 
 
 @SLOW
-def test_on_ray_interrupted_runs_and_those_of_a_lost_machine_go_on(long_whole, tmp_path, cluster):
+def test_on_ray_interrupted_runs_and_those_of_a_lost_machine_go_on(
+    long_whole, tmp_path, cluster, start
+):
     plan, _ = an_experiment(tmp_path, **LONG)
-    going = started(tmp_path, "--runner", "ray")
+    going = start(tmp_path, "--runner", "ray")
     until_two_go_on(going, tmp_path, {})
     interrupt(going)
     rows = assert_kept(plan, tmp_path)
     assert len(rows) == 2
-    going = started(tmp_path, "--runner", "ray", "--json")
+    going = start(tmp_path, "--runner", "ray", "--json")
     until_two_go_on(going, tmp_path, steps(tmp_path))
     cluster.remove_node(max(cluster.worker_nodes, key=id), allow_graceful=False)
     told = [json.loads(line)["run"] for line in going.communicate()[0].splitlines()]
