@@ -1,14 +1,6 @@
 from explorer import run_actions, session, showing
 from explorer.stage import open_page
-from explorer.train import (
-    comparison,
-    computed_twice,
-    form,
-    in_browser,
-    live_run,
-    measurements,
-    where_it_trains,
-)
+from explorer.train import comparison, form, in_browser, live_run, measurements, where_it_trains
 
 stage = open_page("train")
 with stage.controls:
@@ -28,8 +20,6 @@ with stage.picture, live_run.panel():
     showing_it.show(run, stood, options)
 with stage.below:
     comparison.table(run)
-    if in_browser.is_shown(run):
-        computed_twice.show(run)
     run_actions.prompt(run)
     measurements.show(run)
-    where_it_trains.explain()
+    where_it_trains.show(run)

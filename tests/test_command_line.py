@@ -46,14 +46,16 @@ def rows(capsys):
 
 
 def refused(arguments, capsys) -> str:
-    """Run a command that must fail: one sentence, exit code 2, nothing on standard output."""
+    """Run a command that must fail: one sentence, exit code 2, nothing on standard output.
+
+    On a busy machine, signs of life may come before it.
+    """
     assert main([str(word) for word in arguments]) == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.count("\n") == 1
-    assert said.err.rstrip().endswith(".")
-    assert "Traceback" not in said.err
-    return said.err
+    (sentence,) = [line for line in said.err.splitlines() if not line.endswith(" s so far.")]
+    assert sentence.endswith(".")
+    return sentence
 
 
 def test_training_prints_one_json_object_a_step(tmp_path, text, capsys):

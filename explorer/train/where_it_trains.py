@@ -4,10 +4,14 @@ import streamlit as st
 
 from explorer import content
 from explorer.engine.limits import MOST_LENT_PARAMETERS
+from explorer.engine.run import Run
+from explorer.train import computed_twice, in_browser
 
 
-def explain() -> None:
-    """Explain the two places, below the page's picture."""
+def show(run: Run) -> None:
+    """Explain the two places, and let a browser's run be computed in the other one, too."""
+    if in_browser.is_shown(run):
+        computed_twice.show(run)
     with st.expander("The server or this browser", icon=":material/devices:", key="two_places"):
         st.markdown(content.part("in_browser"))
         st.markdown(
