@@ -40,8 +40,8 @@ from explorer.components.browser_trainer import build as building
 from explorer.components.browser_trainer import material as packing
 from tiny_llama.checkpoint import new_trainer, prepare_corpus
 from tiny_llama.config import ModelConfig
-from tiny_llama.corpora import Corpus
 from tiny_llama.cost import count_parameters, training_flops
+from tiny_llama.data import TokenizedCorpus
 from tiny_llama.setup import Setup
 from tiny_llama.train_config import TrainConfig
 
@@ -143,18 +143,18 @@ def _lines(name: str, pages: dict[str, Page], n_rounds: int) -> Iterator[str]:
         yield f"| {' | '.join(line)} |"
 
 
-def _setup(sizes: dict[str, Any], n_steps: int | None = None) -> Setup:
+def _setup(sizes: dict[str, Any]) -> Setup:
     """Make a run that does nothing but steps, so many that all sizes take as long."""
     model, usual = ModelConfig(**sizes), ModelConfig()
     share = training_flops(usual, usual.context) / training_flops(model, model.context)
-    steps = n_steps or WARM_UP + round(STEPS_OF_DEFAULT * share * usual.context / model.context)
+    steps = WARM_UP + round(STEPS_OF_DEFAULT * share)
     return Setup(
         model=model,
         training=TrainConfig(steps=steps, evaluate_every=0, evaluate_texts=1, sample_tokens=1),
     )
 
 
-def _round(pages: dict[str, Page], setup: Setup, corpus: Corpus) -> dict[str, Pace]:
+def _round(pages: dict[str, Page], setup: Setup, corpus: TokenizedCorpus) -> dict[str, Pace]:
     found = {"PyTorch": _pytorch(setup, corpus)}
     for name, page in pages.items():
         for build in BUILDS:
@@ -162,7 +162,7 @@ def _round(pages: dict[str, Page], setup: Setup, corpus: Corpus) -> dict[str, Pa
     return found
 
 
-def _pytorch(setup: Setup, corpus: Corpus) -> Pace:
+def _pytorch(setup: Setup, corpus: TokenizedCorpus) -> Pace:
     seconds, moments = [], []
     for report in new_trainer(setup, corpus):
         seconds.append(report.seconds)
@@ -174,7 +174,7 @@ def _pytorch(setup: Setup, corpus: Corpus) -> Pace:
     )
 
 
-def _in_browser(page: Page, setup: Setup, corpus: Corpus, build: str) -> Pace:
+def _in_browser(page: Page, setup: Setup, corpus: TokenizedCorpus, build: str) -> Pace:
     """Train a short run and a long one: the second's further steps are what counts."""
     short = replace(setup, training=replace(setup.training, steps=WARM_UP))
     spent = []
@@ -235,7 +235,7 @@ def _named_builds() -> Iterator[Path]:
         yield folder
 
 
-def _profile(page: Page, setup: Setup, corpus: Corpus, build: str) -> Counter[str]:
+def _profile(page: Page, setup: Setup, corpus: TokenizedCorpus, build: str) -> Counter[str]:
     """Train on the page itself; count in how many samples each function of ours was at work."""
     session, trainer = page.context.new_cdp_session(page), new_trainer(setup, corpus)
     session.send("Profiler.enable")
