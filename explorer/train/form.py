@@ -29,6 +29,8 @@ MOST_CHANGES = 2
 """That are said beside the form; the block under them shows all."""
 MUCH_IN_BYTES = 0.05
 """The share of a text's characters that may be spelled in bytes without a word about it."""
+MOST_LOOKED_AT = 50_000
+"""Characters of a text by which that is judged, at every run of the page."""
 MANY_READINGS = 20
 """Of a text, beyond which a model begins to know it by heart."""
 _OUT_OF_RANGE = (
@@ -95,12 +97,13 @@ def _offer_characters(setup: Setup, text: str, notes: DeltaGenerator) -> None:
     """Say where much of a text would be read byte by byte, and offer a token a character."""
     if setup.tokenizer != SentencePieceTokenizer.name:
         return
-    if (share := share_in_bytes(text, setup.vocab_size)) < MUCH_IN_BYTES:
+    share = share_in_bytes(text[:MOST_LOOKED_AT], setup.vocab_size)
+    if share < MUCH_IN_BYTES:
         return
     n = setup.vocab_size or DEFAULT_VOCAB_SIZE
     notes.caption(
-        f":material/translate: {share:.0%} of your text's characters have no piece of their own in "
-        f"a vocabulary of {n:,}, so the model would read each as two bytes or more."
+        f":material/translate: Some {share:.0%} of your text's characters have no piece of their "
+        f"own in a vocabulary of {n:,}, so the model would read each as two bytes or more."
     )
     notes.button(
         "Read characters instead",
