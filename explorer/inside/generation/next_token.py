@@ -131,7 +131,7 @@ def _counted(answer: Answer, n_added: int) -> str:
 
 _BOX = (
     "display: flex; flex-direction: column-reverse;"  # so that it is seen where it ends
-    "white-space: pre-wrap; overflow-wrap: anywhere; font-family: monospace; line-height: 1.4;"
+    "white-space: pre-wrap; overflow-wrap: anywhere; font: 0.9rem / 1.3 monospace;"
     "max-height: 5.5em; overflow-y: auto; padding: 0.1em 0.4em; border-radius: 0.6em;"
     "border: 1px solid rgba(128, 128, 128, 0.4)"
 )
