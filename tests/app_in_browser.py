@@ -202,9 +202,10 @@ class Student:
         self.button_in_menu(name).click()
 
     def train(self) -> None:
-        """Press Train and wait for the first steps of the run that it starts."""
+        """Press Train and wait for the first steps of the run that it starts, and for its link."""
         self.press("Train")
         self.see("Training|Finished", since=1)
+        self.rest()
 
     def choose(self, label: str, option: str) -> None:
         self.widget(label).scroll_into_view_if_needed()

@@ -114,8 +114,10 @@ def test_a_look_in_whose_turn_the_worker_dies_is_refused_and_leaves_the_others_a
     asking = threading.Thread(target=ask)
     asking.start()
     wait_for(lambda: worker.turn.question is not None)
+    killed = set(engine.worker_pids)
     kill_workers(engine)
     asking.join()
+    wait_for(lambda: not killed & set(engine.worker_pids))
     for owner in ("greedy", "another"):
         with pytest.raises(EngineError, match="not tried again for an hour"):
             engine.analyse("tales-llama", "samples", owner=owner, **look)
