@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from app_in_browser import ROOT, Server, chromium, students
 from PIL import Image
+from playwright.sync_api import sync_playwright
 
 PICTURE = ROOT / "explorer" / "content" / "pictures" / "train.png"
 STEP = 420
@@ -22,7 +23,8 @@ def main() -> None:
     with (
         TemporaryDirectory() as folder,
         Server(Path(folder)) as server,
-        chromium() as browser,
+        sync_playwright() as playwright,
+        chromium(playwright) as browser,
         students(browser, server, "light and wide") as come,
     ):
         student = come("/train")
