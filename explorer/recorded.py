@@ -7,10 +7,12 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import content
+from explorer import content, showing
 from explorer.figures.amounts import in_time
+from explorer.stage import Stage
 from tiny_llama.comparing.plan import read_plan
 from tiny_llama.comparing.results import Results, read_results
+from tiny_llama.errors import UserError
 from tiny_llama.files import read_json
 
 ABOUT = "recorded.json"
@@ -43,16 +45,22 @@ def recorded(name: str) -> Recorded:
     )
 
 
-def say_recorded(*experiments: Recorded) -> None:
-    """Say that what is shown was recorded: when, on what machine, and how long it took."""
-    st.caption(_how_recorded(experiments))
+def open_recorded(*names: str) -> list[Recorded]:
+    """Give recorded experiments by their names, or end the page with why that cannot be."""
+    try:
+        return [recorded(name) for name in names]
+    except UserError as error:
+        showing.stop(str(error))
 
 
-def say_how_to_repeat(*experiments: Recorded) -> None:
-    """Give the lines that run experiments again."""
-    st.header("To run it again", anchor=False)
-    lines = [_LINE.format(name=each.name) for each in experiments]
-    st.code("\n".join(lines), language=None, wrap_lines=True)
+def say_recorded(stage: Stage, *experiments: Recorded) -> None:
+    """Say that what is shown was recorded, and below, as the next thing there, how to repeat it."""
+    with stage.words:
+        st.caption(_how_recorded(experiments))
+    with stage.below:
+        st.header("To run it again", anchor=False)
+        lines = [_LINE.format(name=each.name) for each in experiments]
+        st.code("\n".join(lines), language=None, wrap_lines=True)
 
 
 _LINE = "python -m tiny_llama sweep experiments/{name}.toml --out my-{name}"

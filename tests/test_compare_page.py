@@ -328,3 +328,9 @@ def test_made_runs_differ_by_what_their_models_have():
 
 def test_the_themes_colours_are_what_streamlit_puts_the_pages_own_in_place_of():
     assert tuple(getattr(theme, f"CATEGORY_{number}") for number in range(6)) == THEME
+
+
+@pytest.mark.parametrize("view", ["race", "ladder", "tasks", "elsewhere"])
+def test_how_to_run_it_again_is_said_once(view):
+    app = open_page("compare", view=view)
+    assert [each.value for each in app.header].count("To run it again") == 1

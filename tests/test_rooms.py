@@ -37,7 +37,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "run_actions": (
         *("content", "controls", "engine", "engine.server", "session", "settings", "state"),
     ),
-    "recorded": ("content", "figures"),
+    "recorded": ("content", "figures", "showing", "stage"),
     "tour": ("components", "content", "glossary", "link"),
     "family": (
         *("components", "content", "controls", "glossary", "link", "settings", "showing", "stage"),

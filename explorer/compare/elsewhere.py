@@ -14,12 +14,11 @@ from explorer.figures.published import Pair, dumbbells
 from explorer.home.headline import headline
 from explorer.home.tables import duels
 from explorer.home.training_facts import trained_models
-from explorer.recorded import recorded, say_how_to_repeat, say_recorded
+from explorer.recorded import open_recorded, say_recorded
 from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.comparing.results import Results
 from tiny_llama.comparing.verdicts import Verdict
-from tiny_llama.errors import UserError
 
 Row = Mapping[str, Any]
 COMPONENTS: Mapping[str, str] = {
@@ -51,25 +50,18 @@ def show(stage: Stage) -> None:
 def _component(stage: Stage, slot: str) -> None:
     """Show the published losses of a component, and ours where they were recorded."""
     published = losses(slot)
-    try:
-        experiments = {name: recorded(name) for name in ladder.ORDERS}
-    except UserError as error:
-        showing.stop(str(error))
-    ours = {name: each.results for name, each in experiments.items()}
+    experiments = open_recorded(*ladder.ORDERS)
+    ours = {each.name: each.results for each in experiments}
     st.markdown(holds_here(slot, published, list(ours.values())))
     rows = [*map(_published, published), *_ours(slot, ours)]
     picture = findings(rows, x="Change of the loss, %")
     showing.draw(picture, key="findings")
-    with stage.words:
-        say_recorded(*experiments.values())
-    with stage.below:
-        say_how_to_repeat(*experiments.values())
     with stage.below:
         st.header("Size, data, runs and source", anchor=False)
         st.markdown(losses_table(published))
         _remarks(slot)
         showing.cite_all(published)
-        say_how_to_repeat(*experiments.values())
+    say_recorded(stage, *experiments)
 
 
 def losses(slot: str) -> Sequence[Row]:

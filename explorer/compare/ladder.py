@@ -9,13 +9,12 @@ from explorer import content, showing
 from explorer.compare import opening
 from explorer.compare.naming import SHORT, counted, measured, side_title, value_title
 from explorer.figures.rungs import Change, End, Kind, Value, alone, by_order, waterfall
-from explorer.recorded import recorded, say_how_to_repeat, say_recorded
+from explorer.recorded import open_recorded, say_recorded
 from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.comparing.power import ALPHA
 from tiny_llama.comparing.results import Comparison, Results
 from tiny_llama.comparing.verdicts import Verdict
-from tiny_llama.errors import UserError
 
 ORDERS: Mapping[str, str] = {
     "ladder": "From GPT-3 to LLaMA",
@@ -45,18 +44,12 @@ def show(stage: Stage) -> None:
         chosen = choose_named(
             "Order", {**ORDERS, BOTH: "Each order beside the others"}, key="rungs"
         )
-    try:
-        found = {name: recorded(name) for name in (ORDERS if chosen == BOTH else [chosen])}
-    except UserError as error:
-        showing.stop(str(error))
+    found = open_recorded(*(ORDERS if chosen == BOTH else [chosen]))
     if chosen == BOTH:
-        draw_orders(stage, {ORDERS[name]: each.results for name, each in found.items()})
+        draw_orders(stage, {ORDERS[each.name]: each.results for each in found})
     else:
-        draw(stage, found[chosen].results)
-    with stage.words:
-        say_recorded(*found.values())
-    with stage.below:
-        say_how_to_repeat(*found.values())
+        draw(stage, found[0].results)
+    say_recorded(stage, *found)
 
 
 def draw(stage: Stage, results: Results) -> None:

@@ -10,13 +10,12 @@ from explorer.compare import opening
 from explorer.compare.curves import ALONG, Along, curves_of, gaps_of
 from explorer.compare.naming import measured, side_title, verdict_line
 from explorer.figures.compared import Curves, Tried, difference, learning_rates, race
-from explorer.recorded import recorded, say_how_to_repeat, say_recorded
+from explorer.recorded import open_recorded, say_recorded
 from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.comparing.plan import MEASURES
 from tiny_llama.comparing.power import detectable
 from tiny_llama.comparing.results import Comparison, Results, SideResult
-from tiny_llama.errors import UserError
 
 PICTURES = {
     "losses": "Both sides",
@@ -30,15 +29,9 @@ BEGINS = 0.2
 
 def show(stage: Stage) -> None:
     """Show the recorded race."""
-    try:
-        found = recorded("race")
-    except UserError as error:
-        showing.stop(str(error))
+    (found,) = open_recorded("race")
     draw(stage, found.results)
-    with stage.words:
-        say_recorded(found)
-    with stage.below:
-        say_how_to_repeat(found)
+    say_recorded(stage, found)
 
 
 def draw(stage: Stage, results: Results, *, offer: Callable[[], None] | None = None) -> None:

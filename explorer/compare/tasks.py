@@ -10,13 +10,12 @@ from explorer.compare import opening
 from explorer.compare.ladder import holm_in_words
 from explorer.compare.naming import measured
 from explorer.figures.task_map import task_map
-from explorer.recorded import recorded, say_how_to_repeat, say_recorded
+from explorer.recorded import open_recorded, say_recorded
 from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.comparing.results import Comparison, Results, SideResult
 from tiny_llama.comparing.tasks import LACKING, WHOLE
 from tiny_llama.corpora import CORPORA
-from tiny_llama.errors import UserError
 
 MODELS: Mapping[str, str] = {
     WHOLE: "whole",
@@ -78,15 +77,9 @@ def task_title(task: str) -> str:
 
 def show(stage: Stage) -> None:
     """Show the recorded tasks."""
-    try:
-        found = recorded("tasks")
-    except UserError as error:
-        showing.stop(str(error))
+    (found,) = open_recorded("tasks")
     draw(stage, found.results)
-    with stage.words:
-        say_recorded(found)
-    with stage.below:
-        say_how_to_repeat(found)
+    say_recorded(stage, found)
 
 
 def draw(stage: Stage, results: Results) -> None:

@@ -10,7 +10,7 @@ from explorer import showing
 from explorer.figures.amounts import in_flops, in_words
 from explorer.figures.picture import Picture
 from explorer.figures.scaling import Budget, Line, Run, by_group, isoflop_curves
-from explorer.recorded import recorded, say_how_to_repeat, say_recorded
+from explorer.recorded import recorded, say_recorded
 from explorer.scaling import pool
 from explorer.scaling.runs import (
     FEW_RESAMPLES,
@@ -63,8 +63,6 @@ def show(stage: Stage) -> None:
     except UserError as error:
         showing.stop(str(error))
     parabolas = _parabolas(fit.points)
-    with stage.words:
-        say_recorded(recorded(NAME))
     showing.in_one_line(numbers(fit, parabolas))
     showing.draw(_PICTURES[shown](runs, added, fit, parabolas), key="own_law")
     with stage.below:
@@ -74,7 +72,7 @@ def show(stage: Stage) -> None:
         st.markdown(about_the_rest(runs, fit))
         st.markdown(how_trained(runs))
         pool.offer(every)
-        say_how_to_repeat(recorded(NAME))
+    say_recorded(stage, recorded(NAME))
     stage.explain(code="tiny_llama.comparing.law:fit_law")
 
 

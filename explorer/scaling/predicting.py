@@ -9,7 +9,7 @@ import streamlit as st
 from explorer import link, showing, state
 from explorer.figures.amounts import in_flops, in_words
 from explorer.figures.scaling import Foretold, Run, prediction
-from explorer.recorded import recorded, say_how_to_repeat, say_recorded
+from explorer.recorded import recorded, say_recorded
 from explorer.scaling.runs import NAME, LawRun, fitted, points, recorded_runs, sealed_runs
 from explorer.stage import Stage
 from tiny_llama.comparing.isoflop import budgets
@@ -61,8 +61,6 @@ def show(stage: Stage) -> None:
         law = asked.law
     except UserError as error:
         showing.stop(str(error))
-    with stage.words:
-        say_recorded(recorded(NAME))
     guess = link.value("guess")
     with stage.controls:
         _about(asked)
@@ -79,7 +77,7 @@ def show(stage: Stage) -> None:
     )
     with stage.below:
         st.caption(_SEALED)
-        say_how_to_repeat(recorded(NAME))
+    say_recorded(stage, recorded(NAME))
     stage.explain(code="tiny_llama.comparing.law:LawFit.predict")
 
 

@@ -12,14 +12,13 @@ from explorer.figures.compared import race
 from explorer.figures.picture import Picture
 from explorer.figures.scaling import Group, Run, by_noise
 from explorer.home import headline
-from explorer.recorded import recorded, say_how_to_repeat, say_recorded
+from explorer.recorded import open_recorded, say_recorded
 from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.comparing.pairs import mean_interval
 from tiny_llama.comparing.results import Comparison, Results
 from tiny_llama.comparing.sizes import law_parameters, law_tokens
 from tiny_llama.comparing.verdicts import Verdict
-from tiny_llama.errors import UserError
 from tiny_llama.setup import Setup
 
 NAME = "smarter"
@@ -37,13 +36,8 @@ PICTURES = {"noise": "By wrong tokens in the text", "curves": "While they train"
 
 def show(stage: Stage) -> None:
     """Show what each way to spend the budget came to."""
-    try:
-        found = recorded(NAME)
-    except UserError as error:
-        showing.stop(str(error))
+    (found,) = open_recorded(NAME)
     results = found.results
-    with stage.words:
-        say_recorded(found)
     with stage.controls:
         picture = choose_named("Picture", PICTURES, key="smarter")
         side = _choose_noise(results)
@@ -58,7 +52,7 @@ def show(stage: Stage) -> None:
         st.header("LLaMA's own", anchor=False)
         st.markdown(f"**{headline.headline()}.** {headline.in_words()}")
         st.caption(_AT_FULL_SIZE)
-        say_how_to_repeat(found)
+    say_recorded(stage, found)
     stage.explain(code="tiny_llama.comparing.pairs:paired_difference")
 
 
