@@ -11,6 +11,7 @@ from tiny_llama.comparing.outcomes import Outcome
 from tiny_llama.comparing.pairs import Difference, mean_interval, paired_difference
 from tiny_llama.comparing.plan import MEASURES
 from tiny_llama.comparing.results import Results
+from tiny_llama.setup import Setup
 from tiny_llama.training_cost import exact_training_flops
 
 
@@ -21,27 +22,27 @@ class Along:
     title: str
     axis: str
     """Its title in the picture, with its unit."""
-    place: Callable[[Outcome, int], float]
-    """Where a run is after a step."""
+    of_a_step: Callable[[Setup], float] | None
+    """How far a step of a run goes; None: as far as it took seconds."""
+
+    def place(self, run: Outcome, step: int) -> float:
+        """Say where a run is after a step."""
+        if self.of_a_step is None:
+            return run.elapsed[step]
+        return step * self.of_a_step(run.run.setup)
 
 
-def _tokens(run: Outcome, step: int) -> int:
-    return step * run.run.setup.tokens_a_step
+def _flops(setup: Setup) -> float:
+    return exact_training_flops(setup.model, setup.tokens_a_step)
 
 
 ALONG: Mapping[str, Along] = {
-    "steps": Along(title="Steps", axis="Step", place=lambda _, step: step),
-    "tokens": Along(title="Tokens", axis="Tokens read", place=_tokens),
-    "seconds": Along(
-        title="Seconds",
-        axis="Seconds of training",
-        place=lambda run, step: run.elapsed[step],
+    "steps": Along(title="Steps", axis="Step", of_a_step=lambda _: 1),
+    "tokens": Along(
+        title="Tokens", axis="Tokens read", of_a_step=lambda setup: setup.tokens_a_step
     ),
-    "flops": Along(
-        title="FLOPs",
-        axis="Operations (FLOP)",
-        place=lambda run, step: exact_training_flops(run.run.setup.model, _tokens(run, step)),
-    ),
+    "seconds": Along(title="Seconds", axis="Seconds of training", of_a_step=None),
+    "flops": Along(title="FLOPs", axis="Operations (FLOP)", of_a_step=_flops),
 }
 """By the word that the link has."""
 

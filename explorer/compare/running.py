@@ -10,7 +10,7 @@ import streamlit as st
 
 from explorer import content, link, session, showing
 from explorer.compare import ladder, race
-from explorer.compare.curves import ALONG
+from explorer.compare.curves import ALONG, Along
 from explorer.compare.naming import measured, side_title, verdict_line
 from explorer.compare.opening import LOOKS
 from explorer.components.live_chart import Line, live_chart
@@ -34,7 +34,6 @@ from tiny_llama.comparing.results import Results, read_results
 from tiny_llama.errors import UserError
 from tiny_llama.presets import find_preset
 from tiny_llama.setup import OWN_TEXT, TINY, Setup, from_preset, setup_of_preset
-from tiny_llama.training_cost import exact_training_flops
 
 LEAST_SEEDS, MOST_SEEDS = 2, 12
 STEPS = (100, 300, 1000, 3000)
@@ -373,7 +372,7 @@ def _chart(experiment: Experiment, along: str) -> None:
         key="race_chart",
         y_title=y,
         x_title=ALONG[along].axis,
-        max_x=_end(experiment, along),
+        max_x=_end(experiment, ALONG[along]),
         alt=f"{y} against {ALONG[along].title.lower()}, a line for each run that goes on.",
     )
 
@@ -391,7 +390,7 @@ def _lines(experiment: Experiment, along: str) -> Iterator[Line]:
         yield Line(
             name=planned.name,
             title=words_of(planned).replace(planned.side, title, 1),
-            x=_places(planned, series.steps[:], series.seconds[:], along),
+            x=_places(planned, series.steps[:], series.seconds[:], ALONG[along]),
             values=series.values[:],
             colour=sides.index(planned.side),
             label="" if planned.side in named else title,
@@ -404,28 +403,19 @@ def _shown(experiment: Experiment) -> list[Planned]:
     return experiment.trials if is_trying else experiment.seed_runs
 
 
-def _places(planned: Planned, steps: object, seconds: object, along: str) -> np.ndarray:
+def _places(planned: Planned, steps: object, seconds: object, along: Along) -> np.ndarray:
     """Say where the points of a run stand along an axis."""
-    if along == "seconds":
+    if along.of_a_step is None:
         return np.array(seconds)
-    return np.array(steps) * _of_a_step(planned.setup, along)
+    return np.array(steps) * along.of_a_step(planned.setup)
 
 
-def _of_a_step(setup: Setup, along: str) -> float:
-    if along == "steps":
-        return 1
-    if along == "tokens":
-        return setup.tokens_a_step
-    return exact_training_flops(setup.model, setup.tokens_a_step)
-
-
-def _end(experiment: Experiment, along: str) -> float | None:
+def _end(experiment: Experiment, along: Along) -> float | None:
     """Say where an axis ends; that of seconds grows."""
-    if along == "seconds":
+    of_a_step = along.of_a_step
+    if of_a_step is None:
         return None
-    return max(
-        each.setup.training.steps * _of_a_step(each.setup, along) for each in _shown(experiment)
-    )
+    return max(each.setup.training.steps * of_a_step(each.setup) for each in _shown(experiment))
 
 
 def _conclude(stage: Stage, experiment: Experiment) -> None:

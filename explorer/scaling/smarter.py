@@ -28,7 +28,7 @@ SMALL, BIG = "small-long", "big-short"
 _BUDGET = Along(
     title="Compute",
     axis="Compute of training, 6 N D (FLOP)",
-    place=lambda run, step: 6 * law_parameters(run.run.setup) * step * run.run.setup.tokens_a_step,
+    of_a_step=lambda setup: 6 * law_parameters(setup) * setup.tokens_a_step,
 )
 """As the budget is counted."""
 PICTURES = {"noise": "By wrong tokens in the text", "curves": "While they train"}
