@@ -17,6 +17,7 @@ from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.engine import Engine
 from explorer.engine.server.errors import EngineError
+from explorer.engine.store import read_experiments
 from tiny_llama.checkpoint import load_model
 from tiny_llama.comparing.plan import read_plan, write_plan
 from tiny_llama.comparing.results import read_results
@@ -261,6 +262,18 @@ def test_the_time_is_measured_and_left_over_time_follows_from_what_is_done(engin
     left = wait_for(experiment.seconds_left)
     assert left > 0
     engine.delete_experiment(experiment.id, owner="me")
+
+
+def test_what_was_started_before_its_student_was_known_becomes_theirs(engine, plan):
+    experiment = engine.experiment(engine.start_experiment(plan, owner="not yet", text=TEXT))
+    engine.adopt(owner="known", before="not yet")
+    assert engine.experiments_of("known") == [experiment]
+    assert not engine.experiments_of("not yet")
+    engine.control_experiment(experiment.id, "pause", owner="known")
+    (kept,) = (each for each in read_experiments(engine.folder) if each.id == experiment.id)
+    assert (kept.owner, kept.text_owner) == (experiment.owner, experiment.owner)
+    assert {run.owner for run in experiment.runs.values()} == {experiment.owner}
+    engine.delete_experiment(experiment.id, owner="known")
 
 
 def test_one_student_has_so_many_experiments_at_once_and_so_many_runs_in_one(

@@ -232,6 +232,7 @@ class Engine:
                     run.owner = mark
                     run.text_owner = mark if run.text_owner == old else run.text_owner
                     self.registry.note_change(run)
+            self._experiments.adopt(owner=mark, before=old)
 
     def share(self, run: Run) -> Share:
         """Say how many runs take turns where this one does."""
