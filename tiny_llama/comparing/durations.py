@@ -1,4 +1,13 @@
-"""Durations in words, as plans and pages say how long an experiment takes."""
+"""How long runs take, by what their parts take, and durations in words."""
+
+from tiny_llama.train_config import TrainConfig
+
+
+def seconds_of_run(training: TrainConfig, *, step: float, look: float, sample: float) -> float:
+    """Sum up what a run takes, by the seconds of a step, a look at held-out text and a sample."""
+    n_looks = sum(training.evaluates_at(each) for each in range(training.steps + 1))
+    n_samples = sum(training.samples_at(each) for each in range(training.steps + 1))
+    return training.steps * step + n_looks * look + n_samples * sample
 
 
 def in_words(seconds: float) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from tiny_llama.checkpoint import new_trainer
+from tiny_llama.comparing.durations import seconds_of_run
 from tiny_llama.comparing.outcomes import Outcome
 from tiny_llama.comparing.plan import Plan
 from tiny_llama.comparing.running import Texts
@@ -51,10 +52,12 @@ def _seconds(setup: Setup, texts: Texts) -> float:
     without = replace(training, steps=10 * N_TIMED, evaluate_every=0, sample_every=0, n_snapshots=0)
     trainer = new_trainer(replace(setup, training=without), texts.of(setup))
     trainer.skip_untrained()
-    looks = sum(training.evaluates_at(step) for step in range(training.steps + 1))
-    samples = sum(training.samples_at(step) for step in range(training.steps + 1))
-    steps = training.steps * _seconds_a_step(trainer)
-    return steps + looks * _timed(trainer.evaluate) + samples * _timed(trainer.sample)
+    return seconds_of_run(
+        training,
+        step=_seconds_a_step(trainer),
+        look=_timed(trainer.evaluate),
+        sample=_timed(trainer.sample),
+    )
 
 
 def _seconds_a_step(trainer: Trainer) -> float:

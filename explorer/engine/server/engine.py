@@ -38,6 +38,7 @@ from explorer.engine.server.questions import Questions
 from explorer.engine.server.registry import Registry, Share
 from explorer.engine.server.returned import read_returned
 from tiny_llama.analyses import ANALYSES
+from tiny_llama.comparing.durations import seconds_of_run
 from tiny_llama.comparing.plan import Plan
 from tiny_llama.comparing.plan_file import PlanFile, make_plan
 from tiny_llama.errors import UserError
@@ -561,11 +562,8 @@ class Engine:
         like = replace(training, steps=Setup().training.steps, seed=0, data_seed=None)
         asked = replace(setup, training=like, corpus=Setup().corpus).as_dict()
         took = self.analyse("", "pace", owner=owner, setup=asked)
-        n_looks = sum(training.evaluates_at(step) for step in range(training.steps + 1))
-        n_samples = sum(training.samples_at(step) for step in range(training.steps + 1))
-        return float(
-            training.steps * took["step"] + n_looks * took["look"] + n_samples * took["sample"]
-        )
+        parts = {name: float(took[name]) for name in ("step", "look", "sample")}
+        return seconds_of_run(training, **parts)
 
     def _own_browser_run(self, run_id: str, owner: str) -> Run:
         run = _readable(self._own(run_id, owner))
