@@ -120,6 +120,9 @@ class Server:
         assert [row["step"] for row in rows] == list(range(len(rows)))
         return rows
 
+    def has_row(self, run_id: str, step: int) -> bool:
+        return any(row["step"] == step for row in read_metrics(self.runs / run_id))
+
     def loss(self, run_id: str, step: int) -> str:
         """Give the logged loss of a step as the page shows it, which is in single precision."""
         return f"{array('f', [self.rows(run_id)[step]['loss']])[0]:.3f}"

@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 from app_in_browser import LONG, TINY, choose, findings, link, settle
+from conftest import until
 from playwright.sync_api import expect
 from test_setup import UNUSUAL
 from transformers import AutoModelForCausalLM
@@ -80,6 +81,7 @@ def test_a_stranger_with_the_link_may_look_fork_and_overlay_but_not_steer(server
     owner.train()
     owner.press("Pause")
     step = owner.see("Paused")
+    until(lambda: server.has_row(owner.run_id, 0))  # the look at the untrained model goes on
 
     stranger = come(f"/train?run={owner.run_id}")
     stranger.see_text(f"Paused: step {step:,} of 50,000")

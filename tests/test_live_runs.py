@@ -317,6 +317,34 @@ def test_a_run_ends_only_when_its_untrained_model_has_been_looked_at(runs, clock
     assert told[-1].state is RunState.FINISHED
 
 
+def test_a_run_that_is_paused_early_still_shows_its_untrained_model_and_nothing_more(
+    runs, clock, told
+):
+    run = with_untrained(runs, clock)
+    other = add(runs, clock, "other", 0.01)
+    while run.is_new:
+        runs.train_a_slice()
+    ask(runs, "pause")
+    step, others_step = run.trainer.next_step, other.trainer.next_step
+    while run.untrained:
+        runs.train_a_slice()
+    assert run.trainer.next_step == step
+    assert other.trainer.next_step > others_step
+    assert sorted(rows_of([each for each in told if each.run == "run"])) == list(range(step))
+    ask(runs, "pause", "other")
+    assert not runs.are_moving
+
+
+def test_a_look_that_cannot_be_saved_is_not_tried_over_and_over(runs, clock, told):
+    run = with_untrained(runs, clock, n_pieces=2)
+    runs.train_a_slice()
+    ask(runs, "pause")
+    run.recorder.is_full = True
+    runs.train_a_slice()
+    assert not runs.are_moving
+    assert "could not be saved" in told[-1].message
+
+
 def test_new_runs_come_first_and_then_have_no_more_than_others(runs, clock):
     old = add(runs, clock, "old", 0.01)
     for _ in range(20):

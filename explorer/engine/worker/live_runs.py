@@ -92,6 +92,8 @@ class LiveRun:
     """With the others of this group it goes in step; empty: with none."""
     untrained: Look | None = None
     """The look at the model as it was before training, as long as that is owed."""
+    looks_on: bool = False
+    """Whether it was paused while it owed that look: all can see it stand there, so it is done."""
     message: str = ""
     rows: list[dict[str, Any]] = field(default_factory=list)
     """Reports that the server has not been told yet."""
@@ -110,13 +112,19 @@ class LiveRun:
     @property
     def is_new(self) -> bool:
         """Whether it has not done its first step, and somebody waits for that."""
-        return self.trainer.next_step < 2 and not self.is_compared
+        return self.trainer.next_step < 2 and not (self.is_compared or self.is_looking)
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether it is paused, but for the look at its untrained model."""
+        return self.state is RunState.PAUSED and self.looks_on and self.untrained is not None
 
     def advance(self, look_share: float) -> bool:
         """Do one piece of work; a run that cannot go on ends or waits with a sentence.
 
         Args:
-            look_share: of its time for the look at the untrained model, as long as that is owed.
+            look_share: of its time for the look at the untrained model, as long as that is owed;
+                1: nothing else is done.
 
         Returns:
             Whether a step is reported with it.
@@ -133,6 +141,7 @@ class LiveRun:
         except CheckpointError as error:  # a full disk: what is learned stays in memory
             self.state = RunState.FAILED if self.is_compared else RunState.PAUSED
             self.message = f"Paused, since it could not be saved: {error}"
+            self.looks_on = False
         except Exception as error:
             self.state, self.message = RunState.FAILED, sentence(error)
             with suppress(UserError):
@@ -145,7 +154,11 @@ class LiveRun:
 
     def _next_work(self, look_share: float) -> Trainer | Look:
         """Say whose turn it is: the training's, or the look's at the untrained model."""
-        if (look := self.untrained) is None or self.is_new:
+        if (look := self.untrained) is None:
+            return self.trainer
+        if look_share == 1:
+            return look
+        if self.trainer.next_step < 2:
             return self.trainer
         spent = self.trained_seconds + self.looked_seconds
         is_due = self.looked_seconds <= look_share * spent or look.report is not None
@@ -304,6 +317,7 @@ class LiveRuns:
         """Say all that a browser needs to train a run; the look at the untrained model, too."""
         run = self._find(request.run)
         values, arrays = lent(run.trainer)
+        run.looks_on = False
         if run.untrained is not None:
             values["next_step"] = 0
         self._tell(run)
@@ -344,7 +358,7 @@ class LiveRuns:
     def _pause(self, run: LiveRun) -> None:
         if run.state is RunState.RUNNING:
             run.recorder.checkpoint()
-            run.state = RunState.PAUSED
+            run.state, run.looks_on = RunState.PAUSED, True
 
     def _resume(self, run: LiveRun) -> None:
         if run.state is RunState.PAUSED:
@@ -396,10 +410,10 @@ class LiveRuns:
         own = [run for run in moving if run.student == student and self._is_in_step(run)]
         run = min(own, key=lambda run: (not run.is_new, run.used))
         self._send(Turn(run=run.id))
-        share, is_new = max(LEAST_LOOK, min(MOST_LOOK, 1 / len(moving))), run.is_new
+        is_new, share = run.is_new, max(LEAST_LOOK, min(MOST_LOOK, 1 / len(moving)))
         end, began = time.monotonic() + SLICE_SECONDS, time.thread_time()
-        while run.state is RunState.RUNNING and (time.monotonic() < end or run.is_new):
-            self._advance(run, look_share=share)
+        while _moves(run) and (time.monotonic() < end or run.is_new):
+            self._advance(run, look_share=1.0 if run.is_looking else share)
             if is_new and not run.is_new:
                 break  # its first step shows at once
             if not self._is_in_step(run):
@@ -408,7 +422,10 @@ class LiveRuns:
         run.used += seconds
         self._shares.charge(student, seconds)
         is_due = is_new or time.monotonic() - run.told_at > NEWS_SECONDS
-        if run.state is not RunState.RUNNING or is_due:
+        if run.state is RunState.PAUSED and run.untrained is None:
+            with suppress(UserError):  # a full disk: it is written with what comes next
+                run.recorder.flush()
+        if not _moves(run) or is_due:
             self._tell(run)
 
     def _is_in_step(self, run: LiveRun) -> bool:
@@ -424,7 +441,7 @@ class LiveRuns:
             self._tell(run)
 
     def _moving(self) -> list[LiveRun]:
-        return [run for run in self._runs.values() if run.state is RunState.RUNNING]
+        return [run for run in self._runs.values() if _moves(run)]
 
     def _advance(self, run: LiveRun, *, look_share: float) -> bool:
         """Do one piece of a run; after its first steps, measure what it really takes, and tell.
@@ -458,6 +475,11 @@ class LiveRuns:
         run = self._runs.pop(run_id, None)
         if run is not None and run.lock is not None:
             run.lock.release()
+
+
+def _moves(run: LiveRun) -> bool:
+    """Tell whether a run wants turns."""
+    return run.state is RunState.RUNNING or run.is_looking
 
 
 @contextmanager
