@@ -1,11 +1,16 @@
 """How soon a picture changes after a click on the pages that look inside.
 
-    python benchmarks/inspection.py --repeats 10 --runs 1
+    python benchmarks/looking.py --repeats 10 --runs 1
+    python benchmarks/looking.py --openings --repeats 3 --runs 10
 
 Students train default runs; another one, in a real Chromium, looks at a shipped model of the
 same size and changes one thing after the other. Timed in the browser, from the click or the key
 to the frame in which the picture's own words have changed. Server, worker and browser share the
 machine's cores. Once without anybody's training, once beside it, in one go.
+
+With --openings, the views that let the model do most are opened in a new tab each, for a model that
+trains: from the link to the frame in which the view's own picture stands there and nothing more is
+awaited. At every opening the model has come further, so that no answer is at hand.
 """
 
 import argparse
@@ -16,10 +21,11 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from statistics import median, quantiles
+from urllib.parse import parse_qs, urlsplit
 
 from app_server import AppServer
 from class_report import Megabytes
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 PAGES = sorted(path.stem for path in (Path(__file__).parent.parent / "pages").glob("*.py"))
 PATIENCE_SECONDS = 60
@@ -150,6 +156,25 @@ ACTIONS = (
 )
 
 
+OPENINGS = {
+    "Family tree, which asks no model": "/family_tree?",
+    "KV cache: what this model keeps": "/generation?view=cache&cache_of=this",
+    "KV cache: the time it saves": "/generation?view=cache&cache_of=time",
+    "Longer contexts": "/rotary?view=longer",
+    "Several texts": "/generation?view=samples",
+}
+DRAWN = """() => {
+  const kinds = "svg, canvas, table, [role=img], [data-testid=stDataFrame], .tokens, .samples"
+  const isLarge = each => each.getBoundingClientRect().width >= 200
+  const look = root => [...root.querySelectorAll("*")].some(
+    each => each.matches(kinds) && isLarge(each) || each.shadowRoot && look(each.shadowRoot))
+  const picture = document.querySelector(".st-key-picture")
+  const state = document.querySelector("[data-test-script-state]")?.dataset.testScriptState
+  return picture && look(picture) && state === "notRunning"
+}"""
+"""Whether a view's own picture is there and the page has run to its end."""
+
+
 def main() -> None:
     """Measure everything without and beside a run that trains, and print a table."""
     parser = argparse.ArgumentParser(
@@ -157,12 +182,16 @@ def main() -> None:
     )
     parser.add_argument("--repeats", type=int, default=10, help="presses of each kind")
     parser.add_argument("--runs", type=int, default=1, help="students who train meanwhile")
+    parser.add_argument("--openings", action="store_true", help="time openings of views instead")
     chosen = parser.parse_args()
     n = chosen.repeats
     with AppServer() as app, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
+        if chosen.openings:
+            _measure_openings(browser, app.address, repeats=n, runs=chosen.runs)
+            return
         alone = [measured(browser, app.address, action, n) for action in ACTIONS]
         for _ in range(chosen.runs):
             start_training(browser, app.address)
@@ -177,6 +206,29 @@ def main() -> None:
     every = [each for times in beside for each in times]
     print(f"\nBeside training, over all: {_said(every)} ms; asked for: {LIMIT_MS} in the middle.")
     print(f"Server and worker after all this: {memory}")
+
+
+def _measure_openings(browser: Browser, address: str, *, repeats: int, runs: int) -> None:
+    """Open views of one of some runs that train, and print a table."""
+    ids = [start_training(browser, address) for _ in range(runs)]
+    student = browser.new_context(viewport={"width": 1280, "height": 720})
+    opened(student, f"{address}/generation?run={ids[0]}")  # the browser loads code
+    print("| view | from the link to its picture, median / max, s |\n| --- | ---: |")
+    for title, link in OPENINGS.items():
+        times = [opened(student, f"{address}{link}&run={ids[0]}") for _ in range(repeats)]
+        print(f"| {title} | {median(times):.1f} / {max(times):.1f} |", flush=True)
+
+
+def opened(student: BrowserContext, link: str) -> float:
+    """Count the seconds from a link to its view's picture."""
+    page = student.new_page()
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    began = time.monotonic()
+    page.goto(link)
+    page.wait_for_function(DRAWN)
+    seconds = time.monotonic() - began
+    page.close()
+    return seconds
 
 
 def measured(browser: Browser, address: str, action: Action, n: int) -> list[float]:
@@ -204,13 +256,16 @@ def visit(browser: Browser, link: str) -> Page:
     return page
 
 
-def start_training(browser: Browser, address: str) -> None:
-    """Let another student train a default run for as long as this takes."""
+def start_training(browser: Browser, address: str) -> str:
+    """Let another student train a default run for as long as this takes; return its id."""
     page = browser.new_context().new_page()
     page.goto(f"{address}/train?steps=20000")
     page.locator(".st-key-train button").click()
     page.get_by_text("Training: step").first.wait_for()
+    page.wait_for_url("**run=*")
+    run_id = parse_qs(urlsplit(page.url).query)["run"][0]
     page.context.close()  # the run goes on for some minutes
+    return run_id
 
 
 def _said(times: list[float]) -> str:
