@@ -148,8 +148,11 @@ def _vocabulary(usual: int) -> int:
     )
 
 
-def _widgets(labels: Mapping[str, str], usual: Setup) -> dict[str, Any]:
-    return {name: _widget(name, label, usual.setting(name)) for name, label in labels.items()}
+def _widgets(labels: Mapping[str, str], usual: Setup, *, are_drawn: bool = True) -> dict[str, Any]:
+    return {
+        name: _widget(name, label, usual.setting(name), is_drawn=are_drawn)
+        for name, label in labels.items()
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,8 +190,13 @@ def details(chosen: Basics) -> Setup:
     values: dict[str, Any] = {"corpus": chosen.corpus, "steps": chosen.steps}
     values |= _block(usual)
     for section in SECTIONS:
-        with st.expander(section.title, icon=section.icon):
-            values |= _widgets(section.labels, usual)
+        # Widgets cost the server the most by far of what this page has, so those of a section are
+        # drawn once it is opened.
+        box = st.expander(
+            section.title, icon=section.icon, key=f"section_{section.name}", on_change="rerun"
+        )
+        with box:
+            values |= _widgets(section.labels, usual, are_drawn=bool(box.open))
     return usual.with_settings(values | _tokenizer_of(**values))
 
 
@@ -293,11 +301,12 @@ def _uploaded(most: int) -> bytes | None:
     return cast("bytes", text)
 
 
-def _widget(name: str, label: str, usual: Any) -> Any:
-    """Draw the widget that fits a setting: a list, a switch or a number."""
+def _widget(name: str, label: str, usual: Any, *, is_drawn: bool = True) -> Any:
+    """Draw the widget that fits a setting: a list, a switch or a number; see `link.widget`."""
     if name in OPTIONS:
-        return _choice(name, label, OPTIONS[name], usual, explain=True)
-    return _switch(name, label, usual) if bool in KINDS[name] else _number(name, label, usual)
+        return _choice(name, label, OPTIONS[name], usual, explain=True, is_drawn=is_drawn)
+    draw = _switch if bool in KINDS[name] else _number
+    return draw(name, label, usual, is_drawn=is_drawn)
 
 
 def _choice(
@@ -309,6 +318,7 @@ def _choice(
     explain: bool = False,
     hint: str | None = None,
     then: Callable[[], None] | None = None,
+    is_drawn: bool = True,
 ) -> str:
     names = list(options)
     return str(
@@ -319,7 +329,8 @@ def _choice(
             usual=usual,
             options=names,
             then=then,
-            help=_card(key, names, usual) if explain else hint,
+            is_drawn=is_drawn,
+            help=_card(key, names, usual) if explain and is_drawn else hint,
         )
     )
 
@@ -329,7 +340,7 @@ def _card(slot: str, names: Collection[str], usual: str) -> str:
     return content.card(slot, link.value(slot, usual=usual, among=names))
 
 
-def _number(name: str, label: str, usual: Any) -> Any:
+def _number(name: str, label: str, usual: Any, *, is_drawn: bool = True) -> Any:
     kind: Any = float if float in KINDS[name] else int
     low, high = BOUNDS[name]
     return link.widget(
@@ -337,6 +348,7 @@ def _number(name: str, label: str, usual: Any) -> Any:
         name,
         label,
         usual=usual if usual is None else kind(usual),
+        is_drawn=is_drawn,
         min_value=kind(low),
         max_value=kind(high),
         value=None if NoneType in KINDS[name] or usual is None else kind(usual),
@@ -347,8 +359,9 @@ def _number(name: str, label: str, usual: Any) -> Any:
     )
 
 
-def _switch(name: str, label: str, usual: bool) -> bool:
-    return bool(link.widget(st.toggle, name, label, usual=usual, help=content.setting(name)))
+def _switch(name: str, label: str, usual: bool, *, is_drawn: bool = True) -> bool:
+    hint = content.setting(name)
+    return bool(link.widget(st.toggle, name, label, usual=usual, is_drawn=is_drawn, help=hint))
 
 
 def _tokenizer_of(*, tokenizer: str, **_: Any) -> dict[str, Any]:

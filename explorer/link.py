@@ -194,6 +194,7 @@ def widget(
     because: object = None,
     then: Callable[[], None] | None = None,
     folded: bool = False,
+    is_drawn: bool = True,
     **options: Any,
 ) -> Any:
     """Draw a widget that shows a word of the link, and changes it; return what it shows.
@@ -210,6 +211,7 @@ def widget(
         folded: whether it stands in a popover. Of a widget there, Streamlit 1.67 forgets what the
             page set if the page is drawn again before the popover is opened; it shows its default
             then, which therefore is the same.
+        is_drawn: whether it is; if not, what it would show is returned all the same.
         options: the widget's own.
     """
     if among is None and "options" in options:
@@ -219,7 +221,7 @@ def widget(
     is_near = isinstance(among, Between | range) if nearest is None else nearest
     shown = value(name, usual=usual, among=among, nearest=is_near, because=because)
     _link().offered[name] = label
-    if name in value("hide"):
+    if not is_drawn or name in value("hide"):
         return shown
     show(name, shown)
     if draw is st.number_input:  # what an emptied box shows then, where it may not be empty

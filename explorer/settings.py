@@ -68,14 +68,16 @@ MODEL_FINE_POINTS: Mapping[str, str] = {
 class Section:
     """Settings that stand together, and how each is labelled."""
 
+    name: str
     title: str
     icon: str
     labels: Mapping[str, str]
 
 
 SECTIONS = (
-    Section(title="Model: sizes", icon=":material/account_tree:", labels=SIZES),
+    Section(name="sizes", title="Model: sizes", icon=":material/account_tree:", labels=SIZES),
     Section(
+        name="training",
         title="Training",
         icon=":material/trending_down:",
         labels={
@@ -89,6 +91,7 @@ SECTIONS = (
         },
     ),
     Section(
+        name="tokenizer",
         title="Tokenizer",
         icon=":material/content_cut:",
         labels={
@@ -96,8 +99,11 @@ SECTIONS = (
             "vocab_size": "Vocabulary in tokens (SentencePiece only)",
         },
     ),
-    Section(title="Model: fine points", icon=":material/tune:", labels=MODEL_FINE_POINTS),
     Section(
+        name="model", title="Model: fine points", icon=":material/tune:", labels=MODEL_FINE_POINTS
+    ),
+    Section(
+        name="more",
         title="Training: fine points",
         icon=":material/tune:",
         labels={

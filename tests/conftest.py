@@ -24,6 +24,7 @@ from streamlit.testing.v1 import AppTest, local_script_runner
 from explorer import session
 from explorer.engine.run import Run
 from explorer.engine.server.engine import Engine
+from explorer.settings import SECTIONS
 from tiny_llama.config import ModelConfig
 from tiny_llama.menu import CHOICES, MENU
 from tiny_llama.setup import Setup
@@ -184,9 +185,16 @@ def open_page(name: str, *, owner: str | None = None, **link: str | list[str]) -
         app.session_state["owner_secret"] = owner
     for key, value in link.items():
         app.query_params[key] = value
+    unfold(app)
     app.switch_page(f"../pages/{name}.py").run()
     assert not app.exception
     return app
+
+
+def unfold(app: AppTest) -> None:
+    """Open the sections of a run's settings, whose widgets are drawn only then."""
+    for section in SECTIONS:
+        app.session_state[f"section_{section.name}"] = True
 
 
 def go_back(app: AppTest, **link: str) -> AppTest:
@@ -204,6 +212,8 @@ def walk(app: AppTest, name: str) -> AppTest:
     links = [each.proto for each in app.get("page_link")]
     link = next(each for each in links if (each.page or "home") == name)  # the bar comes first
     app.query_params = parse_qs(link.query_string)
+    if name == "train":
+        unfold(app)
     app.switch_page(f"../pages/{name}.py").run()
     assert not app.exception
     return app

@@ -5,7 +5,7 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
-from conftest import open_page
+from conftest import open_page, unfold
 from streamlit.testing.v1 import AppTest
 from test_setup import UNUSUAL as ANY_UNUSUAL
 
@@ -66,8 +66,15 @@ def draw():
 
 def opened(link):
     app = AppTest.from_function(draw, default_timeout=60)
+    unfold(app)
     for name, word in link.items():
         app.query_params[name] = word
+    return checked(app.run())
+
+
+def folded(link):
+    app = AppTest.from_function(draw, default_timeout=60)
+    app.query_params.update(link)
     return checked(app.run())
 
 
@@ -93,6 +100,15 @@ def odd_setups():
     return [
         Setup(model=model).with_values(values) for model, values in zip(models, ODD, strict=False)
     ]
+
+
+@pytest.mark.parametrize("link", ODD)
+def test_settings_act_in_closed_sections_whose_widgets_are_not_drawn(link):
+    closed, every = folded(link), opened(link)
+    assert closed.session_state["found"] == every.session_state["found"]
+    assert closed.query_params == every.query_params
+    n_closed, n_open = (len([*app.number_input, *app.toggle]) for app in (closed, every))
+    assert n_closed < n_open / 4
 
 
 def test_every_setting_has_a_widget_in_the_link_under_its_own_name():
