@@ -48,7 +48,7 @@ class Student(Protocol):
     async def train(self) -> None:
         """Press Train."""
 
-    async def change_seed(self, seed: int) -> None:
+    async def change_steps(self, steps: int) -> None:
         """Change a setting, which runs the whole page again."""
 
     async def close(self) -> None:
@@ -77,8 +77,8 @@ class TabStudent:
         if self._trains == "browser":
             self._trainer = BrowserTrainer(self._tab)
 
-    async def change_seed(self, seed: int) -> None:  # noqa: D102
-        await self._tab.enter("seed", seed)
+    async def change_steps(self, steps: int) -> None:  # noqa: D102
+        await self._tab.enter("steps", steps)
         await self.ledger.answered.wait()
 
     async def close(self) -> None:  # noqa: D102
@@ -107,12 +107,9 @@ class BrowserStudent:
         async with self._timed():
             await self._page.locator(".st-key-train button").click()
 
-    async def change_seed(self, seed: int) -> None:  # noqa: D102
-        box = self._page.locator(".st-key-seed input")
-        if not await box.is_visible():
-            around = self._page.locator("details", has=self._page.locator(".st-key-seed"))
-            await around.locator("summary").first.click()
-        await box.fill(str(seed))
+    async def change_steps(self, steps: int) -> None:  # noqa: D102
+        box = self._page.locator(".st-key-steps input")
+        await box.fill(str(steps))
         async with self._timed():
             await box.press("Enter")
 
@@ -226,7 +223,7 @@ async def attend(
             await student.train()
         while not await is_set_within(over, every * chance.uniform(0.75, 1.25)):
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await student.change_seed(chance.randrange(1, 1000))
+                await student.change_steps(chance.randrange(10_000, 50_000))
         await student.close()
     except Exception as error:
         student.ledger.troubles.append(f"gave up: {error!r}")

@@ -131,7 +131,7 @@ class Student:
             await asyncio.sleep(EVERY * self._chance.uniform(0.5, 1.5))
             began = time.perf_counter()
             with suppress(TimeoutError, LookupError):
-                await self._train.enter("seed", self._chance.randrange(1, 1000))
+                await self._train.enter("steps", self._chance.randrange(10_000, 50_000))
                 await _answer(self._train)
             self._times.pages.append((began, time.perf_counter() - began))
 
