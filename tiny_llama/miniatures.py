@@ -6,7 +6,7 @@ of one of them, and a sentence says what others have. Heads that share keys and 
 two by two, since there are only four; windows are 32 tokens wide.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -287,13 +287,16 @@ MINIATURES: Mapping[str, Miniature] = {**_GPT_KIN, **_LLAMA_KIN, **_OTHERS}
 """Every model of the family tree by its id there."""
 
 
-def real_models(config: ModelConfig) -> list[str]:
+_NAMES: dict[ModelConfig, list[str]] = {}
+for _name, _each in MINIATURES.items():
+    if _each.config:
+        _alike = replace(_each.config, vocab_size=ModelConfig.vocab_size)
+        _NAMES.setdefault(_alike, []).append(_name)
+
+
+def real_models(config: ModelConfig) -> Sequence[str]:
     """Name the models of the family tree that a config is the miniature of, by their ids there.
 
     The vocabulary does not count: a tokenizer decides it.
     """
-    return [
-        name
-        for name, each in MINIATURES.items()
-        if each.config and replace(each.config, vocab_size=config.vocab_size) == config
-    ]
+    return _NAMES.get(replace(config, vocab_size=ModelConfig.vocab_size), ())
