@@ -21,9 +21,11 @@ from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime import Runtime
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 
 from explorer.engine.limits import limits, most_returned_bytes
 from explorer.guard import messages
+from explorer.guard.endings import Endings
 from explorer.guard.texts import Texts
 from explorer.guard.turns import Turns
 from explorer.guard.uploads import hold_few
@@ -59,6 +61,7 @@ class Guard:
         self._server, self._pass_on = server, server.handle_backmsg
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turns = Turns(self._call_later, self._is_gone)
+        self._endings = Endings(self._call_later, self._is_ending)
         self._slowed: WeakSet[Any] = WeakSet()
         self._notes: dict[str, str] = {}
         """What is to be said to a session when its page runs next."""
@@ -78,7 +81,8 @@ class Guard:
         if not messages.is_ours(msg) or not messages.fits(asks):
             return
         self._cut(session_id, asks)
-        pass_on = partial(self._pass_on, session_id, msg, client=client)
+        question = partial(self._pass_on, session_id, msg, client=client)
+        pass_on = partial(self._endings.pass_on, session_id, question)
         if kind == "app_heartbeat" or messages.is_tick(asks):
             self._turns.tick(session_id, pass_on)
         else:
@@ -143,6 +147,18 @@ class Guard:
 
     def _is_gone(self, session: str) -> bool:
         return self._server._session_mgr.get_session_info(session) is None
+
+    def _is_ending(self, session: str) -> bool:
+        """Tell whether a session's last run takes no questions any more and is still to be heard.
+
+        Where Streamlit keeps that elsewhere, nothing waits.
+        """
+        found: Any = self._server._session_mgr.get_session_info(session)
+        try:
+            runner = found.session._scriptrunner
+            return runner is not None and runner._requests._state is ScriptRequestType.STOP
+        except AttributeError:
+            return False
 
     def _tidy(self) -> None:
         """Let go of what sessions that have ended held, in Streamlit, too, and in the allocator."""
