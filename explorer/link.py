@@ -102,8 +102,8 @@ def arrive(page: str) -> None:
     link.replaced.clear()
     link.unsaid.clear()
     for word in _living_on(page):
-        _drop(link, _place(word))
-        link.reasons.pop(_place(word), None)
+        _drop(link, _place(word, link.page))
+        link.reasons.pop(_place(word, link.page), None)
     link.arrived = set()
     for name, text in said.items():
         _take(link, name, text)
@@ -143,7 +143,7 @@ def value(
     """
     link, word = _link(), WORDS[name]
     assert link.page in word.pages or not link.page, f"{name} does not live on {link.page}"
-    place, usual = _place(word), word.usual if usual is _AS_DECLARED else usual
+    place, usual = _place(word, link.page), word.usual if usual is _AS_DECLARED else usual
     if because is not None and link.reasons.setdefault(place, because) != because:
         _drop(link, place)
         link.reasons[place] = because
@@ -172,15 +172,16 @@ def put(**values: Any) -> None:
     link = _link()
     for name, new in values.items():
         word = WORDS[name]
-        _drop(link, _place(word))
+        _drop(link, _place(word, link.page))
         if word.usual is None or new != word.usual:
-            link.values[_place(word)] = new
+            link.values[_place(word, link.page)] = new
 
 
 def forget(names: Iterable[str]) -> None:
     """Let words say what is usual."""
+    link = _link()
     for name in names:
-        _drop(_link(), _place(WORDS[name]))
+        _drop(link, _place(WORDS[name], link.page))
 
 
 def widget(
@@ -373,7 +374,8 @@ def _drop(link: _Link, place: Place) -> None:
 
 def _choose(word: Word, chosen: Any) -> None:
     """Keep what a student has chosen; nothing chosen is the usual, but for a setting."""
-    link, place = _link(), _place(word)
+    link = _link()
+    place = _place(word, link.page)
     link.unsaid.add(place)
     _drop(link, place)
     if chosen is not None or word.group == "setup":
@@ -403,10 +405,9 @@ def _living_on(page: str) -> Iterable[Word]:
     return (word for word in WORDS.values() if page in word.pages)
 
 
-def _place(word: Word, page: str | None = None) -> Place:
+def _place(word: Word, page: str) -> Place:
     """Say where a word's value is kept: each page's own, or one for all of its pages."""
-    here = _link().page if page is None else page
-    return (here if word.is_apart else "", word.name)
+    return (page if word.is_apart else "", word.name)
 
 
 def _take(link: _Link, name: str, text: str) -> None:
@@ -415,7 +416,7 @@ def _take(link: _Link, name: str, text: str) -> None:
     if word is None or link.page not in word.pages:
         return
     try:
-        link.values[_place(word)] = word.kind.read(text)
+        link.values[_place(word, link.page)] = word.kind.read(text)
         link.arrived.add(name)
     except (ValueError, KeyError, OverflowError):
         _say_unknown(name, text)
