@@ -67,10 +67,17 @@ def _inspect(*, is_of_one_step: bool) -> Inspection:
     st.caption(_summary(run, reading))
     if reading["note"]:
         st.warning(content.escaped(reading["note"]), icon=":material/warning:")
-    if lost := content.lost(reading["n_unknown"]):
-        st.caption(f":material/warning: {lost}.")
+    say_what_is_not_known(reading)
     _follow(run, reading.step)
     return Inspection(run=run, step=reading.step, text=text, reading=reading)
+
+
+def say_what_is_not_known(reading: Answer) -> None:
+    """Say which characters of a text the model's tokenizer has lost, or spells in bytes."""
+    if lost := content.lost(reading["n_unknown"]):
+        st.caption(f":material/warning: {lost}.")
+    if spelled := content.in_bytes(reading["in_bytes"]):
+        st.caption(f":material/translate: {content.escaped(spelled)}.")
 
 
 def analyse(

@@ -12,6 +12,7 @@ from conftest import EVERY_CHOICE, ODD_MODELS
 
 import tiny_llama
 from tiny_llama.analyses import ANALYSES
+from tiny_llama.analyses.cutting import cut
 from tiny_llama.analyses.heads import look_at_patterns
 from tiny_llama.analyses.places import norm_places
 from tiny_llama.analyses.roles import ROLES
@@ -21,6 +22,7 @@ from tiny_llama.errors import CheckpointError, ConfigError, TextError, UserError
 from tiny_llama.model import TinyLlama
 from tiny_llama.parts.positions.alibi import head_slopes
 from tiny_llama.tap import change, record
+from tiny_llama.tokenizers import train_tokenizer
 
 PRETRAINED = Path(tiny_llama.__file__).parent / "pretrained"
 TEXT = "Once there was a kind duck named Gus."
@@ -57,6 +59,21 @@ def test_a_text_is_read_up_to_the_context_and_an_empty_one_is_refused(tales, tex
 def test_a_reading_counts_what_the_tokenizer_does_not_know(name, n):
     found = ANALYSES["reading"].run(Subject.load(PRETRAINED / name), text="añb🦙Z"[: 2 + n])
     assert found["n_unknown"] == found["tokens"].count("�") == n
+
+
+@pytest.mark.parametrize(
+    ("text", "spelled"),
+    [("a duck\nand\ta cat", ""), ("a naïve 🦙", "ï🦙"), ("käse▁ öö", "ä▁öö"), ("🦙" * 100, None)],
+)
+def test_a_reading_lists_the_characters_that_it_spells_in_bytes(tales, text, spelled):
+    found = ANALYSES["reading"].run(tales, text=text)
+    whole = tales.tokenizer.decode(found["ids"]).rstrip("�")
+    assert found["in_bytes"] == (whole if spelled is None else spelled)
+
+
+def test_other_tokenizers_spell_nothing_in_bytes_for_want_of_a_piece(repeat):
+    assert ANALYSES["reading"].run(repeat, text="añb🦙Z")["in_bytes"] == ""
+    assert cut(train_tokenizer("bytes", "a"), "naïve 🦙")["in_bytes"] == ""
 
 
 def test_a_reading_has_the_losses_ranks_and_entropies_of_the_models_expectations(tales):

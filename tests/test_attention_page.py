@@ -276,3 +276,16 @@ def test_characters_that_the_tokenizer_does_not_know_are_said_to_be_lost():
         captions = "\n".join(each.value for each in app.caption)
         assert ("does not know" in captions) == bool(said)
         assert said in captions
+
+
+def test_characters_that_the_model_reads_in_bytes_are_said():
+    for text, said in (
+        ("a duck\nand a cat", ""),
+        ("a duck from köln", "“ö” has no piece of its own, so that"),
+        ("a *🦙* from köln", "“\\*”, “🦙”, “ö” have no pieces of their own"),
+        ("äöüß12345", "“1”, “2” and 3 more have no pieces"),
+    ):
+        app = open_page("attention", text=text)
+        captions = "\n".join(each.value for each in app.caption)
+        assert ("byte by byte" in captions) == bool(said)
+        assert said in captions

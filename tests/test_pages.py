@@ -225,6 +225,16 @@ def test_characters_of_a_prompt_that_the_model_does_not_know_are_said():
     assert "does not know some of these characters" in shown(app)
 
 
+def test_characters_of_a_prompt_that_the_model_reads_in_bytes_are_said():
+    for words, said in (("The cat.", ""), ("The käse 🦙", "“ä”, “🦙” have no pieces")):
+        app = open_page("train", run="tales-llama")
+        app.text_input(key="prompt_text").set_value(words)
+        app.button(key=WRITE_ON).click().run()
+        assert not app.error
+        assert ("byte by byte" in shown(app)) == bool(said)
+        assert said in shown(app)
+
+
 def test_an_empty_prompt_is_answered_with_a_sentence():
     app = train(open_page("train", steps="5", **TINY))
     wait_until_over(app)

@@ -71,6 +71,12 @@ def test_the_text_is_cut_as_the_tokenizers_of_the_chosen_corpus_cut_it():
         assert f"{len(ids)} tokens for {len(text)} characters" in boxes
 
 
+def test_characters_that_are_cut_into_bytes_are_said_beside_their_row():
+    assert "byte by byte" not in html(open_page("tokens", text="a duck.\na cat."))
+    boxes = html(open_page("tokens", text="a 🦙 in k<ln"))
+    assert boxes.count("“🦙”, “&lt;” have no pieces of their own") == 1
+
+
 def test_a_merge_is_shown_with_its_count():
     app = open_page("tokens", view="merges", n_merges="1")
     assert "`h` + `e` → `he`" in markdown(app)

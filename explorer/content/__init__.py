@@ -242,6 +242,17 @@ def lost(n_unknown: int) -> str:
     return f"{n_unknown:,} {them} lost and read{'s' * (n_unknown == 1)} as �"
 
 
+def in_bytes(characters: str) -> str:
+    """Say which characters are read byte by byte, in plain text; empty where there are none."""
+    if not characters:
+        return ""
+    different = list(dict.fromkeys(characters))
+    shown = ", ".join(f"“{each}”" for each in different[:_MOST_NAMED])
+    more = f" and {len(different) - _MOST_NAMED:,} more" if len(different) > _MOST_NAMED else ""
+    have = "has no piece of its own" if len(different) == 1 else "have no pieces of their own"
+    return f"{shown}{more} {have}, so that the model reads byte by byte there"
+
+
 def escaped(text: str) -> str:
     """Write a text so that Markdown shows it word for word."""
     return "".join(f"\\{mark}" if mark in _MARKS else mark for mark in text)
@@ -251,6 +262,8 @@ _FOLDERS = (
     *("cards", "pages", "inside", "examples", "facts", "parts", "home", "tour", "family"),
     "glossary",
 )
+_MOST_NAMED = 6
+"""Of the characters that are read byte by byte."""
 _MARKS = r"\`*_{}[]()#+-.!|<>$~:"
 
 

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from functools import partial
 from random import Random
 from typing import Any, Generic, TypeVar
+from unicodedata import category
 
 from tiny_llama.analyses import Pieces
 from tiny_llama.corpora import CORPORA, Task, TextCorpus, own_text
 from tiny_llama.errors import TextError
 from tiny_llama.setup import OWN_TEXT
 from tiny_llama.tokenizers import TOKENIZERS, Tokenizer, train_tokenizer
+from tiny_llama.tokenizers.base import UNKNOWN
 from tiny_llama.tokenizers.sentence_piece import SentencePieceTokenizer
 from tiny_llama.tokenizers.sentence_piece_model import Kind
 
@@ -49,8 +51,9 @@ def cuts(
         What trains each tokenizer, beside; None after each text; at the end `sizes`, of the
         vocabularies, by kind; and `cuts`, a list over the texts of what each kind makes of it:
         `ids`, `tokens` (what they read as), `bytes` (UTF-8 bytes of each),
-        `is_byte`, whether each is a byte, and `is_unknown`, whether it stands for a character that
-        the tokenizer does not know.
+        `is_byte`, whether each is a byte; `is_unknown`, whether it stands for a character that
+        the tokenizer does not know; and `in_bytes`, the characters that SentencePiece spells in
+        bytes, as it has no piece for them.
 
     Raises:
         UserError: if a text is too long, or a tokenizer cannot be trained as wanted.
@@ -70,7 +73,7 @@ def cuts(
     yield {"sizes": sizes, "cuts": found}
 
 
-def cut(tokenizer: Tokenizer, text: str) -> dict[str, list[Any]]:
+def cut(tokenizer: Tokenizer, text: str) -> dict[str, Any]:
     """Show what a tokenizer makes of a text; see `cuts`."""
     ids: list[int] = tokenizer.encode(text).tolist()
     return {
@@ -79,6 +82,7 @@ def cut(tokenizer: Tokenizer, text: str) -> dict[str, list[Any]]:
         "bytes": tokenizer.byte_lengths()[ids].tolist(),
         "is_byte": [_is_byte(tokenizer, token) for token in ids],
         "is_unknown": are_unknown(tokenizer, ids),
+        "in_bytes": spelled_in_bytes(tokenizer, ids),
     }
 
 
@@ -86,6 +90,18 @@ def are_unknown(tokenizer: Tokenizer, ids: Sequence[int]) -> list[bool]:
     """Mark the tokens that stand for a character the tokenizer does not know, and that is lost."""
     may_be = tokenizer.name == "characters"  # the other two know every byte
     return [may_be and token == 0 for token in ids]
+
+
+def spelled_in_bytes(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
+    """List the characters that SentencePiece has no piece for, and therefore spells in bytes.
+
+    A control character, as a line break, is a byte in any text and left out; so is one of which the
+    ids lack a byte. A tokenizer of bytes reads all in bytes, and nothing for want of a piece.
+    """
+    if not isinstance(tokenizer, SentencePieceTokenizer):
+        return ""
+    spelled = tokenizer.decode([token for token in ids if _is_byte(tokenizer, token)])
+    return "".join(each for each in spelled if category(each) != "Cc" and each != UNKNOWN)
 
 
 def _is_byte(tokenizer: Tokenizer, token: int) -> bool:

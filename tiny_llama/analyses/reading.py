@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from tiny_llama.analyses import Found
-from tiny_llama.analyses.cutting import are_unknown
+from tiny_llama.analyses.cutting import are_unknown, spelled_in_bytes
 from tiny_llama.analyses.subject import Subject
 
 
@@ -15,6 +15,7 @@ def reading(subject: Subject, *, text: str) -> Found:
     Returns:
         `tokens`; `ids`, `t`; `n_left_out`, how many more tokens the text has than the model reads;
         `n_unknown`, how many of those read stand for a character that the tokenizer does not know;
+        `in_bytes`, the characters among them that are spelled in bytes for want of a piece;
         and for each token but the first, `t - 1`: `losses`, -ln of the probability that the model
         gave it (nats); `ranks`, how many tokens it thought at least as likely (1: its first
         guess); `entropies` of what it expected (nats); and `counts`, whether the token counts when
@@ -36,6 +37,7 @@ def reading(subject: Subject, *, text: str) -> Found:
         "note": subject.note,
         "n_left_out": len(every) - len(ids),
         "n_unknown": sum(are_unknown(subject.tokenizer, ids.tolist())),
+        "in_bytes": spelled_in_bytes(subject.tokenizer, ids.tolist()),
         "losses": -true[:, 0].numpy(),
         "ranks": (log_probabilities >= true).sum(-1).numpy().astype(np.int64),
         "entropies": entropies.numpy(),

@@ -65,7 +65,7 @@ def _shortfall(setup: TokenizerSetup, kind: str, size: int) -> str:
 
 
 def summary(text: str, cut: Cut) -> str:
-    """Count what a text was cut into."""
+    """Count what a text was cut into, in HTML."""
     n = len(cut["ids"])
     words = (
         f"{n:,} token{'s' * (n != 1)} for {len(text):,} characters, {len(text.encode()):,} bytes: "
@@ -73,4 +73,6 @@ def summary(text: str, cut: Cut) -> str:
     )
     if lost := content.lost(sum(cut["is_unknown"])):
         words += f" · {lost} (double frame)"
+    if spelled := content.in_bytes(cut["in_bytes"]):
+        words += f" · {escape(spelled)} (dashed frames)"
     return words

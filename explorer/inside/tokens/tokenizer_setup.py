@@ -14,7 +14,7 @@ from tiny_llama.errors import UserError
 from tiny_llama.setup import OWN_TEXT, TASK_TOKENIZER, Setup
 from tiny_llama.tokenizers import TOKENIZERS
 
-Cut = Mapping[str, list[Any]]
+Cut = Mapping[str, Any]
 """See `tiny_llama.analyses.cutting.cuts`."""
 
 
