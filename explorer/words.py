@@ -226,6 +226,8 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
         "lacking": (_one_of(), "no-positions"),
         "claim": _one_of(),
         "experiment": (_text(100), ""),
+        "kind": (_one_of(), "race"),
+        "climbed": (_several(), []),
         "one": _one_of(),
         "other": _one_of(),
         "n_seeds": COUNT,

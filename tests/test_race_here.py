@@ -8,9 +8,13 @@ from conftest import open_page, prose
 from exercises import check_asked, holds
 from tiny_runs import SETUP, TEXT, wait_for, wait_until
 
+from explorer.compare import choosing
+from explorer.compare.choosing import KINDS, RUNGS, SMALL
 from explorer.compare.running import telling
+from explorer.content import RECORDED
 from explorer.engine import limits
 from explorer.engine.experiment import ExperimentState
+from tiny_llama.comparing.plan import read_plan
 from tiny_llama.comparing.power import detectable
 from tiny_llama.comparing.results import read_results
 from tiny_llama.comparing.verdicts import Verdict
@@ -137,3 +141,67 @@ def test_a_link_to_a_race_that_is_gone_says_so(engine):
     app = open_page("compare", view="here", experiment="gone1234")
     assert "not on this server any more" in app.info[0].value
     assert button(app, "Start")
+
+
+# Ladders.
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Let ladders have models that train in a moment."""
+    sizes = {"n_layers": 1, "d_model": 16, "n_heads": 2, "context": 16, "batch_size": 2}
+    monkeypatch.setattr(choosing, "SMALL", sizes)
+
+
+@pytest.mark.parametrize("kind", [name for name in KINDS if name != "race"])
+def test_a_ladder_here_is_built_as_the_recorded_one(kind):
+    recorded = read_plan(RECORDED / kind)
+    here, _ = choosing.plan_of(
+        choosing.Choice(
+            kind=kind,
+            n_seeds=2,
+            steps=300,
+            tries_rates=False,
+            order={"ladder": RUNGS, "ladder-backwards": RUNGS[::-1]}.get(kind, ()),
+        )
+    )
+    assert here.comparisons == recorded.comparisons
+    assert {name: side.setup.model for name, side in here.sides.items()} == {
+        name: side.setup.model for name, side in recorded.sides.items()
+    }
+    assert {side.setup.training.batch_size for side in here.sides.values()} == {SMALL["batch_size"]}
+
+
+def test_before_a_ladder_starts_the_page_says_what_so_many_verdicts_need():
+    app = come(kind="ladder")
+    said = "\n".join(prose(app))
+    assert telling(2, len(RUNGS)) in said
+    assert f"{detectable(2, n_comparisons=6):.1f} standard deviations" in telling(2, 6)
+    assert re.search(r"14 runs, about \*\*.+\*\* if nobody else trains here", said)
+
+
+def test_a_ladder_in_an_order_of_ones_own_fills_its_waterfall(engine, small):
+    app = come(kind="ladder", climbed="norm,bias")
+    experiment = started(engine, app)
+    order = ["norm", "bias", "position", "feed_forward", "tied_unembedding", "attention"]
+    names = [f"{number}-{name}" for number, name in enumerate(order, start=1)]
+    assert list(experiment.plan.sides) == ["start", *names]
+    assert app.get("bidi_component"), "as long as no rung is known, the runs are followed"
+    finished(engine, experiment)
+    app.run()
+    assert not app.exception
+    results = read_results(experiment.folder, experiment.plan)
+    assert {c.judgement.n_comparisons for c in results.comparisons} == {6}
+    (picture,) = app.get("plotly_chart")
+    for comparison in results.comparisons:
+        assert f"{comparison.judgement.difference.mean:+.4f}" in picture.proto.alt
+    found = open_page("compare", owner="somebody else", view="here", experiment=experiment.id)
+    assert found.get("plotly_chart")[0].proto.alt == picture.proto.alt
+    assert not [each for each in found.button if each.label in ("Stop", "Delete for good")]
+    opened = {each.proto.label: each.proto for each in app.get("page_link")}
+    run = experiment.run_id("1-norm.seed-0")
+    assert any(f"run={run}" in each.query_string for each in opened.values())
+    button(app, "New ladder").click().run()
+    assert app.selectbox(key="kind").value == "ladder"
+    assert "norm,bias" in app.query_params["climbed"]
+    engine.delete_experiment(experiment.id, owner="racer")

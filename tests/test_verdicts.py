@@ -57,12 +57,22 @@ def test_over_a_ladder_any_false_alarm_is_as_rare_as_one():
     assert is_near(alarms / N_EXPERIMENTS, 1 - (1 - ALPHA / 5) ** 5)
 
 
-@pytest.mark.parametrize("n_seeds", [3, 6, 10])
+@pytest.mark.parametrize("n_seeds", [2, 3, 6, 10])
 def test_known_differences_are_found_at_the_stated_power(n_seeds):
     pairs = zip(*draw(3, (N_EXPERIMENTS, n_seeds), -detectable(n_seeds)), strict=True)
     found = [verdict(*pair) for pair in pairs]
     assert is_near(found.count(Verdict.BETTER) / len(found), USUAL_POWER)
     assert Verdict.WORSE not in found
+
+
+@pytest.mark.parametrize("n_comparisons", [1, 2, 6, 20])
+def test_more_seeds_find_smaller_differences(n_comparisons):
+    least = [detectable(n, n_comparisons=n_comparisons) for n in range(2, 30)]
+    assert least == sorted(least, reverse=True)
+    effects = np.linspace(0, least[0], 500)
+    chances = [power(2, effect, alpha=ALPHA / n_comparisons) for effect in effects]
+    assert np.all(np.isfinite(chances))
+    assert np.all(np.diff(chances) >= -1e-6)
 
 
 def test_a_difference_as_large_as_the_margin_is_called_equal_at_the_stated_rate():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from explorer import content, showing
+from explorer import content, link, showing
 from explorer.compare import opening
 from explorer.compare.naming import SHORT, counted, measured, side_title, value_title
 from explorer.figures.rungs import Change, End, Kind, Value, alone, by_order, waterfall
@@ -43,6 +43,13 @@ def show(stage: Stage) -> None:
     with stage.controls:
         chosen = choose_named(
             "Order", {**ORDERS, BOTH: "Each order beside the others"}, key="rungs"
+        )
+        kind = "ladder" if chosen == BOTH else chosen
+        st.button(
+            "Run one here",
+            icon=":material/play_arrow:",
+            key="run_ladder",
+            on_click=lambda: link.put(view="here", kind=kind, experiment=""),
         )
     found = open_recorded(*(ORDERS if chosen == BOTH else [chosen]))
     if chosen == BOTH:

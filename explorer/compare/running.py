@@ -1,8 +1,6 @@
-"""A race that is run here: two setups are chosen, started, followed live, and concluded."""
+"""A race or a ladder that is run here: started, followed live, and concluded."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +8,7 @@ import streamlit as st
 
 from explorer import content, link, session, showing
 from explorer.compare import ladder, race
+from explorer.compare.choosing import LEAST_SEEDS, MOST_SEEDS, Choice, choose, plan_of
 from explorer.compare.curves import ALONG, Along
 from explorer.compare.naming import measured, side_title, verdict_line
 from explorer.compare.opening import LOOKS
@@ -20,32 +19,17 @@ from explorer.engine.experiment import (
     ExperimentState,
     words_of,
 )
-from explorer.engine.limits import check_experiment, limits
-from explorer.engine.run import Run
+from explorer.engine.limits import check_experiment
 from explorer.engine.run_state import RunState
 from explorer.figures.seeds import detectable_differences
 from explorer.stage import Stage
-from explorer.widgets import choose_named, choose_number
+from explorer.widgets import choose_named
 from tiny_llama.comparing.durations import in_words
-from tiny_llama.comparing.plan import Plan
 from tiny_llama.comparing.plan import Run as Planned
 from tiny_llama.comparing.power import detectable
 from tiny_llama.comparing.results import Results, read_results
 from tiny_llama.errors import UserError
-from tiny_llama.presets import find_preset
-from tiny_llama.setup import OWN_TEXT, TINY, Setup, from_preset, setup_of_preset
 
-LEAST_SEEDS, MOST_SEEDS = 2, 12
-STEPS = (100, 300, 1000, 3000)
-RATES = (0.002, 0.006, 0.018)
-"""Tried on each side, if that is wanted: around what tiny models learn best at."""
-MARGIN = 0.02
-"""Nats a token: a smaller difference counts as none, as in `experiments/race.toml`."""
-N_LOOKS = 20
-"""At held-out text in a run: points of its curve."""
-_SHARED = ("corpus", "tokenizer", "vocab_size", "steps", "warmup_steps", "seed", "data_seed")
-"""Settings that both sides have from the race."""
-_LEFT_OUT = re.compile(r"evaluate_.*|sample_.*|n_snapshots")
 STANDS: Mapping[ExperimentState, str] = {
     ExperimentState.RUNNING: "Running",
     ExperimentState.PAUSED: "Paused",
@@ -55,11 +39,11 @@ STANDS: Mapping[ExperimentState, str] = {
 
 
 def show(stage: Stage) -> None:
-    """Show the race that the link names, or let the student choose one and start it."""
+    """Show the experiment that the link names, or let the student choose one and start it."""
     if not (name := link.value("experiment")):
         _prepare(stage)
     elif (experiment := session.engine().experiment(name)) is None:
-        st.info("The link's race is not on this server any more.", icon=":material/info:")
+        st.info("The link's experiment is not on this server any more.", icon=":material/info:")
         _prepare(stage)
     else:
         _follow(stage, experiment)
@@ -68,70 +52,39 @@ def show(stage: Stage) -> None:
 # Before it starts.
 
 
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """What the student wants to see raced."""
-
-    one: str
-    against: str
-    """Presets or runs of theirs, by name."""
-    n_seeds: int
-    steps: int
-    tries_rates: bool
-
-
 def _prepare(stage: Stage) -> None:
     with stage.controls:
-        choice = _choose()
+        choice = choose()
         with st.container(horizontal=True, gap="small"):
             is_pressed = st.button(
                 "Start", icon=":material/play_arrow:", type="primary", key="start_race"
             )
             _offer_own()
     numbers = range(LEAST_SEEDS, MOST_SEEDS + 1)
-    st.markdown(telling(choice.n_seeds))
-    showing.draw(
-        detectable_differences(numbers, [detectable(n) for n in numbers], choice.n_seeds),
-        key="seeds_picture",
-    )
+    n_comparisons = choice.n_comparisons
+    st.markdown(telling(choice.n_seeds, n_comparisons))
+    found = [detectable(n, n_comparisons=n_comparisons) for n in numbers]
+    showing.draw(detectable_differences(numbers, found, choice.n_seeds), key="seeds_picture")
     with stage.controls:
         if is_pressed:
             _start(choice)
         st.fragment(_say_how_long)(choice)
 
 
-def telling(n_seeds: int) -> str:
-    """Say what a number of seeds can tell of two sides, in Markdown."""
+def telling(n_seeds: int, n_comparisons: int = 1) -> str:
+    """Say what a number of seeds can tell of two sides, or of several pairs, in Markdown."""
+    least = detectable(n_seeds, n_comparisons=n_comparisons)
+    together = f", though {n_comparisons} are judged together" * (n_comparisons > 1)
     return (
-        f"With **{n_seeds} seeds**, a difference of **{detectable(n_seeds):.1f} standard "
-        f"deviations** between paired runs is found in 8 of 10 cases."
-    )
-
-
-def _choose() -> Choice:
-    own = {run.id: session.full_name(run) for run in session.listed_runs() if run.is_readable}
-    options = {name: find_preset(name).title for name in TINY} | own
-    return Choice(
-        one=choose_named("One side", options, key="one", usual="tiny-llama"),
-        against=choose_named("Against", options, key="other", usual="tiny-gpt3"),
-        n_seeds=choose_number(
-            "n_seeds", "Seeds", MOST_SEEDS, limits().usual_seeds, least=LEAST_SEEDS
-        ),
-        steps=link.widget(
-            st.select_slider, "race_steps", "Steps of each run", usual=STEPS[1], options=STEPS
-        ),
-        tries_rates=link.widget(
-            st.toggle,
-            "try_rates",
-            "Learning rates first",
-            help=f"Tries {', '.join(map(str, RATES))} on each side, and takes its best one.",
-        ),
+        f"With **{n_seeds} seeds**, a difference of **{least:.1f} standard deviations** between "
+        f"paired runs is found in 8 of 10 cases{together}."
     )
 
 
 def _offer_own() -> None:
-    """Lead the student back to a race of theirs."""
-    own = session.engine().experiments_of(session.owner())
+    """Lead the student back to a race or a ladder of theirs."""
+    every = session.engine().experiments_of(session.owner())
+    own = [each for each in every if each.plan.comparisons]
     if not own:
         return
     with st.popover("Yours", icon=":material/history:"):
@@ -147,7 +100,7 @@ def _look_at(name: str) -> None:
 def _start(choice: Choice) -> None:
     engine, owner = session.engine(), session.owner()
     try:
-        plan, text = _plan(choice)
+        plan, text = plan_of(choice)
         name = engine.start_experiment(plan, owner=owner, text=text)
     except UserError as error:
         st.error(content.escaped(str(error)), icon=":material/error:")
@@ -159,7 +112,7 @@ def _start(choice: Choice) -> None:
 def _say_how_long(choice: Choice) -> None:
     """Say what will be run and how long that takes, measured here; or why it cannot be."""
     try:
-        plan, _ = _plan(choice)
+        plan, _ = plan_of(choice)
         seconds = session.engine().seconds_a_run(plan, owner=session.owner())
         check_experiment(plan, seconds)
     except UserError as error:
@@ -167,7 +120,7 @@ def _say_how_long(choice: Choice) -> None:
         return
     in_all = sum(seconds.values()) * plan.n_runs / len(plan.sides)
     st.caption(
-        f"{plan.n_runs} runs, about **{in_words(in_all)}** if nobody else trains here. Both sides "
+        f"{plan.n_runs} runs, about **{in_words(in_all)}** if nobody else trains here. All sides "
         f"read the same texts in the same order."
     )
     for name, side in plan.sides.items():
@@ -175,74 +128,6 @@ def _say_how_long(choice: Choice) -> None:
             st.caption(f"{content.escaped(side_title(name))}: {content.escaped(side.note)}")
     for note in plan.notes:
         st.caption(content.escaped(note))
-
-
-def _plan(choice: Choice) -> tuple[Plan, str | None]:
-    """Make the plan of a race, and find the student's own text, where its runs learn from that.
-
-    Raises:
-        UserError: if the two cannot be raced.
-    """
-    chosen = [(name, session.engine().poll(name)) for name in (choice.one, choice.against)]
-    setups = [setup_of_preset(name) if run is None else run.setup for name, run in chosen]
-    first = next((run for _, run in chosen if run is not None), None)
-    usual = first.setup if first else setups[0]
-    text = None
-    if first and usual.corpus == OWN_TEXT:
-        text = session.engine().text_of(first.id, owner=session.owner())
-    names = _names([_called(name, run) for name, run in chosen])
-    sides = dict(zip(names, map(_words, setups), strict=True))
-    settings: dict[str, object] = {
-        "corpus": usual.corpus,
-        "tokenizer": usual.tokenizer,
-        "steps": choice.steps,
-        "warmup_steps": min(Setup().training.warmup_steps, choice.steps // 10),
-        "evaluate_every": max(1, choice.steps // N_LOOKS),
-    }
-    if usual.vocab_size:
-        settings["vocab_size"] = usual.vocab_size
-    plan = session.engine().make_plan(
-        {
-            "title": " against ".join(map(side_title, names)),
-            "seeds": choice.n_seeds,
-            "learning_rates": list(RATES) if choice.tries_rates else [],
-            "margin": MARGIN,
-            "settings": settings,
-            "sides": dict(reversed(sides.items())),  # whoever comes first is judged by
-        },
-        owner=session.owner(),
-        text=text,
-    )
-    return _with_notes(plan), text
-
-
-def _called(name: str, run: Run | None) -> str:
-    return name.removeprefix("tiny-") if run is None else session.run_name(run)
-
-
-def _names(titles: list[str]) -> list[str]:
-    """Make names of sides, which are also parts of folders' names; two differ."""
-    one, other = (re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40] for title in titles)
-    one, other = one or "one", other or "other"
-    return [one, other if other != one else f"{other}-again"]
-
-
-def _words(setup: Setup) -> dict[str, str]:
-    """Say how a side is built and trained, but for what both have from the race."""
-    preset, words = from_preset(setup)
-    kept = {n: word for n, word in words.items() if n not in _SHARED and not _LEFT_OUT.match(n)}
-    return {"preset": preset, **kept}
-
-
-def _with_notes(plan: Plan) -> Plan:
-    """Say in a plan where the two sides cannot read the same batches."""
-    read = {
-        (side.setup.training.batch_size, side.setup.model.context) for side in plan.sides.values()
-    }
-    if len(read) == 1:
-        return plan
-    note = "The sides read batches of other sizes, as their batch size or context differs."
-    return replace(plan, notes=(*plan.notes, note))
 
 
 # While it goes on, and after.
@@ -253,7 +138,8 @@ def _follow(stage: Stage, experiment: Experiment) -> None:
     is_running = experiment.state is ExperimentState.RUNNING
     with stage.controls:
         _steer(experiment)
-        follows = is_running and link.widget(st.toggle, "live", "Follow live")
+        usual = _is_best_followed(experiment)
+        follows = is_running and link.widget(st.toggle, "live", "Follow live", usual=usual)
         along = "steps"
         if follows:
             titles = {name: each.title for name, each in ALONG.items()}
@@ -267,6 +153,14 @@ def _follow(stage: Stage, experiment: Experiment) -> None:
     st.fragment(_live, run_every=seconds)(experiment.id, drawn, along if follows else "")
     if not follows:
         _conclude(stage, experiment)
+
+
+def _is_best_followed(experiment: Experiment) -> bool:
+    """Tell whether lines say more than what is known: of a ladder, until it has a rung."""
+    try:
+        return not (_is_ladder(experiment) and ladder.rungs_of(_results(experiment)))
+    except UserError:  # it is said where results are shown
+        return False
 
 
 def _stage_of(experiment: Experiment) -> tuple[object, ...]:
@@ -285,7 +179,8 @@ def _steer(experiment: Experiment) -> None:
                 _button("Go on", ":material/play_arrow:", "resume", experiment)
             if experiment.state in (ExperimentState.RUNNING, ExperimentState.PAUSED):
                 _button("Stop", ":material/stop:", "stop", experiment)
-        st.button("New race", icon=":material/add:", key="new_race", on_click=lambda: _look_at(""))
+        another = "New ladder" if _is_ladder(experiment) else "New race"
+        st.button(another, icon=":material/add:", key="new_race", on_click=lambda: _look_at(""))
         if session.is_mine(experiment):
             with st.popover("More", icon=":material/more_horiz:", key="race_more"):
                 st.caption("Deleted means gone: all its runs, also for who has the link.")
@@ -343,6 +238,8 @@ def _so_far(experiment: Experiment) -> str:
     if any(not experiment.is_over(each) for each in experiment.trials):
         return "Learning rates are being tried; then each side goes on at its best one."
     comparisons = _results(experiment).comparisons
+    if _is_ladder(experiment):
+        return ladder.in_a_line(_results(experiment))
     return verdict_line(experiment.plan, comparisons[0]) if comparisons else ""
 
 
@@ -426,15 +323,22 @@ def _conclude(stage: Stage, experiment: Experiment) -> None:
         showing.stop(str(error))
     if not results.comparisons:
         st.info("This experiment compares no sides.", icon=":material/info:")
-    elif len(results.comparisons) > 1:
+    elif _is_ladder(experiment):
         ladder.draw(stage, results)
+        with stage.controls:
+            _offer_runs(experiment)
     else:
         race.draw(stage, results, offer=lambda: _offer_runs(experiment))
 
 
+def _is_ladder(experiment: Experiment) -> bool:
+    return len(experiment.plan.comparisons) > 1
+
+
 def _offer_runs(experiment: Experiment) -> None:
     """Offer to open a run of each side, as it stands, on the pages that look inside."""
-    with st.popover("Open both", icon=":material/open_in_new:", width="stretch"):
+    label = "Open a model" if _is_ladder(experiment) else "Open both"
+    with st.popover(label, icon=":material/open_in_new:", width="stretch"):
         for side in experiment.plan.sides:
             begun = [each for each in experiment.seed_runs if each.name in experiment.runs]
             mine = [each for each in begun if each.side == side]
@@ -445,4 +349,4 @@ def _offer_runs(experiment: Experiment) -> None:
             link.offer("train", f"Its run: {content.escaped(title)}", run=name)
             for page, (label, words) in LOOKS.items():
                 link.offer(page, f"{label} of {content.escaped(title)}", run=name, **words)
-        st.caption("Both stand where they are now; they go on as long as the race does.")
+        st.caption("Each stands where it is now, and goes on as long as the experiment does.")

@@ -6,6 +6,9 @@ import plotly.graph_objects as go
 
 from explorer.figures.picture import THEME, Picture, framed
 
+CUT_AT = 1.25
+"""A bar is no higher than the second highest times this; an arrow says that it goes on."""
+
 
 def detectable_differences(seeds: Sequence[int], least: Sequence[float], chosen: int) -> Picture:
     """Draw the smallest difference that each number of seeds finds.
@@ -15,15 +18,16 @@ def detectable_differences(seeds: Sequence[int], least: Sequence[float], chosen:
         least: for each, the smallest difference, in standard deviations of paired differences.
         chosen: one of the numbers.
     """
-    at = list(seeds).index(chosen)
+    at, highest = list(seeds).index(chosen), CUT_AT * sorted(least)[-2]
     figure = go.Figure()
     figure.add_bar(
         x=list(seeds),
-        y=[round(each, 2) for each in least],
+        y=[round(min(each, highest), 2) for each in least],
+        customdata=[f"{each:.1f}" for each in least],
         marker={"color": THEME[0], "opacity": [1.0 if n == chosen else 0.35 for n in seeds]},
         textposition="outside",
-        text=[f"{each:.1f}" for each in least],
-        hovertemplate="%{x} seeds: %{y} standard deviations<extra></extra>",
+        text=[f"{each:.1f}" + " ↑" * (each > highest) for each in least],
+        hovertemplate="%{x} seeds: %{customdata} standard deviations<extra></extra>",
     )
     y = "Smallest difference found (standard deviations)"
     framed(figure, height=420, x="Seeds on each side", y=y)

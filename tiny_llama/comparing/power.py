@@ -1,6 +1,6 @@
 """What a number of seeds can tell, said before any run: power of the paired t-test."""
 
-from math import inf, sqrt
+from math import inf, isnan, sqrt
 
 from scipy.special import nctdtr, stdtrit
 
@@ -22,8 +22,8 @@ def power(n: int, effect: float, *, alpha: float = ALPHA) -> float:
     if n < 2:
         return 0.0
     critical, away = float(stdtrit(n - 1, 1 - alpha / 2)), abs(effect) * sqrt(n)
-    missed = nctdtr(n - 1, away, critical) - nctdtr(n - 1, away, -critical)
-    return float(1 - missed)
+    other_way = nctdtr(n - 1, away, -critical)  # SciPy gives no number where there is hardly any
+    return float(1 - nctdtr(n - 1, away, critical) + (0.0 if isnan(other_way) else other_way))
 
 
 def detectable(n: int, *, n_comparisons: int = 1, alpha: float = ALPHA) -> float:
