@@ -13,6 +13,8 @@ from explorer.figures.picture import THEME, Picture, framed, log_axis
 
 GREY = "gray"
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_FAR = 0.8
+"""Of the map's width, from which the upper ends of lines crowd."""
 _DASHES = ("dash", "dashdot", "longdash", "dot", "longdashdot", "2px 6px")
 
 
@@ -78,7 +80,7 @@ def law_map(
         x=list(chosen.x),
         y=list(chosen.y),
         mode="lines",
-        name="best by this law",
+        name="best by law",
         line={"width": 4, "color": GREY},
         hovertemplate=f"{chosen.title}<extra></extra>",
     )
@@ -174,16 +176,22 @@ def _mark(name: str, spot: Spot) -> go.Scatter:
 
 
 def _iso_flop(power: int, sizes: tuple[float, float], tokens: tuple[float, float]) -> go.Scatter:
-    """Draw where 6 N D is a power of ten, as far as the map goes, named at its upper end."""
+    """Draw where 6 N D is a power of ten, as far as the map goes, named at its upper end.
+
+    Where that lies among the ends of other lines, far right, its lower end is named. The unit
+    stands where there is room for it also on a phone: at the left edge.
+    """
     least = max(sizes[0], 10.0**power / 6 / tokens[1])
     most = min(sizes[1], 10.0**power / 6 / tokens[0])
-    x = np.array([least, least * 1.06, most])
+    x = np.array([least, least * 1.06, most / 1.06, most])
+    name = f"10{str(power).translate(_RAISED)}" + " FLOP" * (least == sizes[0])
+    is_far = log10(least / sizes[0]) > _FAR * log10(sizes[1] / sizes[0])
     return go.Scatter(
         x=x,
         y=10.0**power / 6 / x,
         mode="lines+text",
-        text=["", f"10{str(power).translate(_RAISED)} FLOP", ""],
-        textposition="bottom right",
+        text=["", "", name, ""] if is_far else ["", name, "", ""],
+        textposition="bottom left" if is_far else "bottom right",
         line={"width": 0.8, "color": GREY, "dash": "dot"},
         opacity=0.6,
         hoverinfo="skip",

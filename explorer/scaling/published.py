@@ -152,7 +152,7 @@ def _change(share: float) -> str:
 
 
 def _picture(asked: Asked) -> Picture:
-    marks = {"compute-optimal": _spot("compute-optimal", asked.best)}
+    marks = {"optimum": _spot("optimum", asked.best)}
     between = None
     if other := asked.cheapest:
         marks["cheapest to serve"] = _spot("cheapest to serve", other)
