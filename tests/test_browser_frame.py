@@ -189,6 +189,27 @@ def test_in_a_new_tab_a_students_own_run_is_one_press_away(come):
     other.see_link(run=student.run_id)
 
 
+CUT = """each => [each.scrollWidth - each.clientWidth, ...[...each.querySelectorAll("a")].map(
+  (link) => link.getBoundingClientRect().right - each.getBoundingClientRect().right)]"""
+
+
+def test_on_a_projector_every_pages_name_has_room_also_while_a_run_trains(come):
+    student = come(link(**LONG))
+    student.page.set_viewport_size({"width": 1280, "height": 720})
+    names = student.bar.locator(".st-key-navigation")
+    student.train()
+    expect(student.bar).to_contain_text(re.compile(r"Training, step [1-9]\d"))
+    assert max(names.evaluate(CUT)) <= 0
+    student.page.goto(f"{student.server.address}/generation?run=tales-llama")
+    expect(student.bar.get_by_role("button", name="Your run trains")).to_be_visible()
+    settle(student)
+    assert max(names.evaluate(CUT)) <= 0
+    student.page.goto(f"{student.server.address}/architecture?view=code")
+    settle(student)
+    views = student.page.locator(".st-key-view [role=radiogroup]")
+    assert views.evaluate("each => each.scrollWidth - each.clientWidth") <= 0
+
+
 def test_the_bar_calls_a_run_what_its_student_calls_it_after_a_reload_and_a_renaming(come):
     student = come(link(**LONG))
     student.train()

@@ -385,6 +385,15 @@ def test_beside_the_checks_of_65b_stands_the_same_of_the_chosen_model():
     assert "20.8 days" in numbers(exact)["Time"]
 
 
+def test_few_hours_of_an_accelerator_are_written_without_a_power_of_ten():
+    (hours,) = [
+        row.strip("| ").split(" | ")[-1]
+        for row in said(open_view("training", "tiny-llama")).splitlines()
+        if row.startswith("| GPU-hours (")
+    ]
+    assert re.fullmatch(r"0\.0+\d\d?", hours)
+
+
 def test_the_calculator_takes_everything_from_the_link():
     app = open_view(
         "training",

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from explorer import content, link, showing
@@ -324,12 +325,17 @@ def beside(plan: Plan, config: ModelConfig) -> list[str]:
         in_flops(by_count["6nd"]),
         in_flops(by_count["exact"]),
         numbers["Time"],
-        f"{plan.hours:,.0f}" if plan.hours >= 1 else f"{plan.hours:.2g}",
+        f"{plan.hours:,.0f}" if plan.hours >= 1 else _few_digits(plan.hours),
         f"{used['6nd']:.1%}",
         f"{used['exact']:.1%}",
         numbers.get("Energy", "–"),
         numbers.get("CO₂ equivalent", "–"),
     ]
+
+
+def _few_digits(number: float) -> str:
+    """Write a number below 1 by its first two digits, without a power of ten."""
+    return np.format_float_positional(number, precision=2, fractional=False, trim="-")
 
 
 def plan_words(plan: Plan) -> str:

@@ -15,7 +15,7 @@ from explorer.stage import View
 
 VIEWS = (
     View("block", "The picture", block.show),
-    View("components", "Component by component", components.show),
+    View("components", "Components", components.show),
     View("parameters", "Parameters", parameters.show),
     View("compute", "Compute", compute.show),
     View("memory", "Memory", memory.show),
