@@ -2,21 +2,25 @@
 
 import json
 import re
+import tomllib
 from dataclasses import replace
 
 import made_experiments
 import numpy as np
 import pytest
 from conftest import QUICK, open_page, prose, trained
+from conftest import ROOT as ROOT_FOLDER
 from made_experiments import LAW, make, make_all, planned
+from tiny_runs import wait_for
 
 from explorer import content
+from explorer.engine.experiment import ExperimentState
 from explorer.family.tree import ROOT, family_tree
 from explorer.figures.amounts import in_words
 from explorer.figures.scaling import MAP_X
 from explorer.home import headline
 from explorer.recorded import recorded
-from explorer.scaling import published
+from explorer.scaling import published, sweeping
 from explorer.scaling.models import left_out, models
 from explorer.scaling.own_law import SHOWN, about_the_rest
 from explorer.scaling.predicting import question
@@ -488,3 +492,68 @@ def test_llamas_own_headline_stands_beside_it():
     share = ours.parameters * ours.tokens / (theirs.parameters * theirs.tokens)
     assert share == pytest.approx(0.25, abs=0.01)
     assert "a quarter of GPT-3’s by 6ND" in said(app)
+
+
+# A sweep of one's own.
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Let a sweep take seconds."""
+    monkeypatch.setattr(sweeping, "BUDGETS", ("7e9", "1e10", "1.4e10"))
+    monkeypatch.setattr(sweeping, "USUAL_BUDGETS", ["7e9", "1e10", "1.4e10"])
+
+
+def test_the_sizes_of_a_sweep_are_those_of_the_recorded_one():
+    table = tomllib.loads((ROOT_FOLDER / "experiments" / "scaling.toml").read_text())
+    assert [*sweeping.SIZES.values()] == table["scaling"]["sizes"]
+    assert set(table["scaling"]["budgets"]) <= {float(each) for each in sweeping.BUDGETS}
+    assert table["settings"]["batch_size"] == sweeping.BATCH_SIZE
+
+
+def test_before_a_sweep_starts_the_page_says_how_long_it_takes_or_why_it_cannot_be():
+    app = open_page("scaling", view="own")
+    assert re.search(r"12 runs, about \*\*.+\*\* if nobody else trains", "\n".join(prose(app)))
+    few = open_page("scaling", view="own", widths="64", budgets="3e9")
+    assert any("choose another budget" in each.value for each in few.warning)
+
+
+@pytest.mark.slow
+def test_a_sweep_here_becomes_a_law_and_its_largest_model_is_sealed_until_the_guess(
+    app_engine, quick
+):
+    app = open_page("scaling", owner="sweeper", view="own", widths="16,24,32,48")
+    app.button(key="start_sweep").click().run()
+    assert not app.exception
+    assert not app.error, app.error[0].value
+    name = app.query_params["sweep"]
+    sweep = app_engine.experiment(name if isinstance(name, str) else name[0])
+    assert len(sweep.plan.sides) == 12
+    assert "the loss is known so far" in "\n".join(prose(app))
+    early = open_page("scaling", view="predict", sweep=sweep.id)
+    said = [each.value for kind in (early.info, early.error, early.warning) for each in kind]
+    assert any("its largest model is sealed until then" in each for each in said), said
+    wait_for(
+        lambda: app_engine.experiment(sweep.id).state is ExperimentState.FINISHED,
+        lambda: f"{sweep.state}: {sweep.message}",
+    )
+    app.run()
+    assert not app.exception
+    results = read_results(sweep.folder, sweep.plan)
+    losses = {each.run.side: each.final for each in results.runs}
+    largest = {name for name, side in sweep.plan.sides.items() if side.setup.model.d_model == 48}
+    (picture,) = app.get("plotly_chart")
+    shown = picture.proto.spec
+    assert all((f"{loss:.4f}" in shown) is (side not in largest) for side, loss in losses.items())
+    asked = open_page("scaling", view="predict", sweep=sweep.id)
+    assert "48 wide" in "\n".join(prose(asked))
+    assert not any(
+        f"{losses[side]:.4f}" in asked.get("plotly_chart")[0].proto.spec for side in largest
+    )
+    opened = open_page("scaling", view="predict", sweep=sweep.id, guess="2")
+    longest = max(largest, key=lambda side: sweep.plan.sides[side].setup.training.steps)
+    assert f"Found {losses[longest]:.3f}" in "\n".join(prose(opened)).replace("**", "")
+    assert not [each for each in opened.button if each.label in ("Stop", "Delete for good")]
+    app.button(key="new_race").click().run()
+    assert "sweep" not in app.query_params
+    app_engine.delete_experiment(sweep.id, owner="sweeper")

@@ -1,13 +1,13 @@
 """A race or a ladder that is run here: started, followed live, and concluded."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
 from explorer import content, link, session, showing
-from explorer.compare import ladder, race
+from explorer.compare import ladder, race, steering
 from explorer.compare.choosing import LEAST_SEEDS, MOST_SEEDS, Choice, choose, plan_of
 from explorer.compare.curves import ALONG, Along
 from explorer.compare.naming import measured, side_title, verdict_line
@@ -15,27 +15,16 @@ from explorer.compare.opening import LOOKS
 from explorer.components.live_chart import Line, live_chart
 from explorer.engine.experiment import (
     Experiment,
-    ExperimentAction,
     ExperimentState,
     words_of,
 )
-from explorer.engine.limits import check_experiment
-from explorer.engine.run_state import RunState
 from explorer.figures.seeds import detectable_differences
 from explorer.stage import Stage
 from explorer.widgets import choose_named
-from tiny_llama.comparing.durations import in_words
 from tiny_llama.comparing.plan import Run as Planned
 from tiny_llama.comparing.power import detectable
 from tiny_llama.comparing.results import Results, read_results
 from tiny_llama.errors import UserError
-
-STANDS: Mapping[ExperimentState, str] = {
-    ExperimentState.RUNNING: "Running",
-    ExperimentState.PAUSED: "Paused",
-    ExperimentState.STOPPED: "Stopped",
-    ExperimentState.FINISHED: "Finished",
-}
 
 
 def show(stage: Stage) -> None:
@@ -59,7 +48,7 @@ def _prepare(stage: Stage) -> None:
             is_pressed = st.button(
                 "Start", icon=":material/play_arrow:", type="primary", key="start_race"
             )
-            _offer_own()
+            steering.offer_own(_look_at, compares=True)
     numbers = range(LEAST_SEEDS, MOST_SEEDS + 1)
     n_comparisons = choice.n_comparisons
     st.markdown(telling(choice.n_seeds, n_comparisons))
@@ -67,7 +56,7 @@ def _prepare(stage: Stage) -> None:
     showing.draw(detectable_differences(numbers, found, choice.n_seeds), key="seeds_picture")
     with stage.controls:
         if is_pressed:
-            _start(choice)
+            steering.start(lambda: plan_of(choice), _look_at)
         st.fragment(_say_how_long)(choice)
 
 
@@ -81,63 +70,25 @@ def telling(n_seeds: int, n_comparisons: int = 1) -> str:
     )
 
 
-def _offer_own() -> None:
-    """Lead the student back to a race or a ladder of theirs."""
-    every = session.engine().experiments_of(session.owner())
-    own = [each for each in every if each.plan.comparisons]
-    if not own:
-        return
-    with st.popover("Yours", icon=":material/history:"):
-        for each in own:
-            label = f"{content.escaped(each.plan.title)}, {STANDS[each.state].lower()}"
-            st.button(label, key=f"open_{each.id}", on_click=lambda name=each.id: _look_at(name))
-
-
 def _look_at(name: str) -> None:
     link.put(experiment=name)
 
 
-def _start(choice: Choice) -> None:
-    engine, owner = session.engine(), session.owner()
-    try:
-        plan, text = plan_of(choice)
-        name = engine.start_experiment(plan, owner=owner, text=text)
-    except UserError as error:
-        st.error(content.escaped(str(error)), icon=":material/error:")
-    else:
-        _look_at(name)
-        st.rerun()
-
-
 def _say_how_long(choice: Choice) -> None:
-    """Say what will be run and how long that takes, measured here; or why it cannot be."""
-    try:
-        plan, _ = plan_of(choice)
-        seconds = session.engine().seconds_a_run(plan, owner=session.owner())
-        check_experiment(plan, seconds)
-    except UserError as error:
-        st.warning(content.escaped(str(error)), icon=":material/warning:")
-        return
-    in_all = sum(seconds.values()) * plan.n_runs / len(plan.sides)
-    st.caption(
-        f"{plan.n_runs} runs, about **{in_words(in_all)}** if nobody else trains here. All sides "
-        f"read the same texts in the same order."
+    steering.say_how_long(
+        lambda: plan_of(choice), "All sides read the same texts in the same order."
     )
-    for name, side in plan.sides.items():
-        if side.note:
-            st.caption(f"{content.escaped(side_title(name))}: {content.escaped(side.note)}")
-    for note in plan.notes:
-        st.caption(content.escaped(note))
 
 
 # While it goes on, and after.
 
 
 def _follow(stage: Stage, experiment: Experiment) -> None:
-    drawn = _stage_of(experiment)
+    drawn = steering.stage_of(experiment)
     is_running = experiment.state is ExperimentState.RUNNING
     with stage.controls:
-        _steer(experiment)
+        another = "New ladder" if _is_ladder(experiment) else "New race"
+        steering.steer(experiment, _look_at, another=another)
         usual = _is_best_followed(experiment)
         follows = is_running and link.widget(st.toggle, "live", "Follow live", usual=usual)
         along = "steps"
@@ -163,74 +114,15 @@ def _is_best_followed(experiment: Experiment) -> bool:
         return False
 
 
-def _stage_of(experiment: Experiment) -> tuple[object, ...]:
-    """Give what decides how the page around the live part looks."""
-    is_mine = session.is_mine(experiment)
-    return experiment.state, experiment.message, experiment.n_over, is_mine
-
-
-def _steer(experiment: Experiment) -> None:
-    """Let its student pause it, go on, stop and delete it; let everybody start one."""
-    with st.container(horizontal=True, gap="xsmall", key="race_play"):
-        if session.is_mine(experiment):
-            if experiment.state is ExperimentState.RUNNING:
-                _button("Pause", ":material/pause:", "pause", experiment)
-            elif experiment.state.can_go_on:
-                _button("Go on", ":material/play_arrow:", "resume", experiment)
-            if experiment.state in (ExperimentState.RUNNING, ExperimentState.PAUSED):
-                _button("Stop", ":material/stop:", "stop", experiment)
-        another = "New ladder" if _is_ladder(experiment) else "New race"
-        st.button(another, icon=":material/add:", key="new_race", on_click=lambda: _look_at(""))
-        if session.is_mine(experiment):
-            with st.popover("More", icon=":material/more_horiz:", key="race_more"):
-                st.caption("Deleted means gone: all its runs, also for who has the link.")
-                if st.button("Delete for good", icon=":material/delete_forever:", key="race_gone"):
-                    _act(lambda: _delete(experiment))
-
-
-def _delete(experiment: Experiment) -> None:
-    session.engine().delete_experiment(experiment.id, owner=session.owner())
-    _look_at("")
-
-
-def _button(label: str, icon: str, action: ExperimentAction, experiment: Experiment) -> None:
-    if st.button(label, icon=icon, key=f"race_{action}"):
-        engine, owner = session.engine(), session.owner()
-        _act(lambda: engine.control_experiment(experiment.id, action, owner=owner))
-
-
-def _act(act: Callable[[], None]) -> None:
-    try:
-        act()
-    except UserError as error:
-        st.error(content.escaped(str(error)), icon=":material/error:")
-    else:
-        st.rerun()
-
-
 def _live(name: str, drawn: tuple[object, ...], along: str) -> None:
     """Say how far it is, and draw its runs as they go on, if that is wanted."""
     experiment = session.engine().experiment(name)
-    if experiment is None or _stage_of(experiment) != drawn:
+    if experiment is None or steering.stage_of(experiment) != drawn:
         st.rerun()  # the whole page looks different now
-    _progress(experiment)
+    steering.progress(experiment)
     if along:
         st.markdown(_so_far(experiment))
         _chart(experiment, along)
-
-
-def _progress(experiment: Experiment) -> None:
-    said = [
-        f"{STANDS[experiment.state]}: step {experiment.steps_done:,} of {experiment.n_steps:,}",
-        f"{experiment.n_over} of {experiment.n_runs} runs over",
-    ]
-    if experiment.state is ExperimentState.RUNNING:
-        left = experiment.seconds_left()
-        said.append(f"{in_words(left)} left" if left is not None else "time left is being measured")
-    st.progress(experiment.steps_done / experiment.n_steps, " · ".join(said))
-    waiting = [run for run in experiment.runs.values() if run.status is RunState.WAITING]
-    if waiting:
-        st.caption(content.escaped(waiting[0].message))
 
 
 def _so_far(experiment: Experiment) -> str:

@@ -10,8 +10,7 @@ from explorer import showing
 from explorer.figures.amounts import in_flops, in_words
 from explorer.figures.picture import Picture
 from explorer.figures.scaling import Budget, Line, Run, by_group, isoflop_curves
-from explorer.recorded import recorded, say_recorded
-from explorer.scaling import pool
+from explorer.scaling import pool, sweeping
 from explorer.scaling.runs import (
     FEW_RESAMPLES,
     LEVEL,
@@ -19,8 +18,10 @@ from explorer.scaling.runs import (
     NAME,
     LawRun,
     fitted,
+    is_complete,
     is_open,
     open_runs,
+    plan,
     points,
     sealed_runs,
 )
@@ -54,14 +55,23 @@ NUMBERS: Mapping[str, str] = {
 def show(stage: Stage) -> None:
     """Show the runs with their law, and what it says."""
     try:
-        runs = open_runs()
+        usual = next(iter(plan().sides.values())).setup
         with stage.controls:
             shown = choose_named("Show", SHOWN, key="shown")
-            added = pool.choose(runs[0].setup)
+            added = pool.choose(usual)
+            sweeping.choose()
+        runs = open_runs()
         every = [*points(runs), *added]
-        fit = fitted(every, n_resamples=FEW_RESAMPLES if added else N_RESAMPLES)
     except UserError as error:
         showing.stop(str(error))
+    try:
+        fit = fitted(every, n_resamples=FEW_RESAMPLES if added else N_RESAMPLES)
+    except UserError as error:
+        if is_complete():
+            showing.stop(str(error))
+        _show_so_far(runs)
+        sweeping.say_which(stage)
+        return
     parabolas = _parabolas(fit.points)
     showing.in_one_line(numbers(fit, parabolas))
     showing.draw(_PICTURES[shown](runs, added, fit, parabolas), key="own_law")
@@ -72,8 +82,28 @@ def show(stage: Stage) -> None:
         st.markdown(about_the_rest(runs, fit))
         st.markdown(how_trained(runs))
         pool.offer(every)
-    say_recorded(stage, recorded(NAME))
+    sweeping.say_which(stage)
     stage.explain(code="tiny_llama.comparing.law:fit_law")
+
+
+def _show_so_far(runs: Sequence[LawRun]) -> None:
+    """Draw runs that are too few for a law as yet."""
+    st.markdown(f"A law takes more runs of more sizes; of {len(runs)} the loss is known so far.")
+    if not runs:
+        return
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        flops = in_flops(float(f"{6 * run.point.parameters * run.point.tokens:.1g}"))
+        spot = Run(x=run.point.parameters, y=run.point.loss, words=run.words)
+        groups.setdefault(flops, []).append(spot)
+    said = "; ".join(f"{name}: {len(group)} runs" for name, group in groups.items())
+    picture = by_group(
+        groups,
+        x="Parameters (N)",
+        y="Held-out loss (nats a token)",
+        alt=f"Held-out loss against parameters, by compute. {said}.",
+    )
+    showing.draw(picture, key="own_law")
 
 
 def numbers(fit: LawFit, parabolas: IsoFlop | None) -> dict[str, str]:

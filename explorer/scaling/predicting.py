@@ -9,12 +9,20 @@ import streamlit as st
 from explorer import link, showing, state
 from explorer.figures.amounts import in_flops, in_words
 from explorer.figures.scaling import Foretold, Run, prediction
-from explorer.recorded import recorded, say_recorded
-from explorer.scaling.runs import NAME, LawRun, fitted, points, recorded_runs, sealed_runs
+from explorer.scaling import sweeping
+from explorer.scaling.runs import (
+    LawRun,
+    all_runs,
+    fitted,
+    is_complete,
+    points,
+    sealed_runs,
+    the_sweep,
+)
 from explorer.stage import Stage
 from tiny_llama.comparing.isoflop import budgets
 from tiny_llama.comparing.law import points_of
-from tiny_llama.errors import UserError
+from tiny_llama.errors import CheckpointError, UserError
 
 _GUESSED = "guessed_loss"
 
@@ -44,18 +52,25 @@ def question() -> Question:
     """Find what is to be foretold.
 
     Raises:
-        UserError: if nothing was recorded.
+        UserError: if nothing was recorded, or a sweep still goes on.
     """
+    if not is_complete():
+        raise CheckpointError("The sweep still goes on; its largest model is sealed until then.")
     sealed = sealed_runs()
+    if not sealed:
+        raise CheckpointError("No run of the largest model came to an end; start another sweep.")
     longest = max(run.point.tokens for run in sealed)
     return Question(
         asked=tuple(run for run in sealed if run.point.tokens == longest),
-        known=tuple(run for run in recorded_runs() if run not in sealed),
+        known=tuple(run for run in all_runs() if run not in sealed),
     )
 
 
 def show(stage: Stage) -> None:
     """Show the small models, take a guess, and open what was found."""
+    if the_sweep() is not None:
+        with stage.controls:
+            sweeping.choose()
     try:
         asked = question()
         law = asked.law
@@ -77,7 +92,7 @@ def show(stage: Stage) -> None:
     )
     with stage.below:
         st.caption(_SEALED)
-    say_recorded(stage, recorded(NAME))
+    sweeping.say_which(stage)
     stage.explain(code="tiny_llama.comparing.law:LawFit.predict")
 
 
@@ -143,7 +158,7 @@ def _seal() -> None:
 
 
 _SEALED = (
-    "The runs of the largest model were trained when this was recorded, and the law here is fitted "
+    "The runs of the largest model have been trained already, and the law here is fitted "
     "without them. Until there is a guess, the server sends none of their losses to this page. The "
     "law’s interval is that of the law: single runs scatter around it besides."
 )

@@ -1,17 +1,21 @@
-"""The recorded runs of tiny models, as points of a law: what is open, and what is sealed."""
+"""Runs of tiny models as points of a law, recorded or of a sweep: what is open, what is sealed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import log
+from pathlib import Path
 
 import streamlit as st
 
-from explorer import content, link
+from explorer import content, link, session
+from explorer.engine.experiment import Experiment
 from explorer.recorded import recorded
 from tiny_llama.comparing.law import LawFit, fit_law, points_of
 from tiny_llama.comparing.outcomes import Outcome
+from tiny_llama.comparing.plan import Plan
 from tiny_llama.comparing.points_file import Point
+from tiny_llama.comparing.results import Results, read_results
 from tiny_llama.comparing.sizes import law_parameters, law_tokens
 from tiny_llama.corpora import CORPORA, TextCorpus
 from tiny_llama.errors import CheckpointError
@@ -30,7 +34,7 @@ LEVEL = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class LawRun:
-    """A recorded run."""
+    """A run of the recorded experiment, or of a sweep."""
 
     point: Point
     setup: Setup
@@ -50,35 +54,84 @@ class LawRun:
         )
 
 
+def the_sweep() -> Experiment | None:
+    """Find the sweep that the link names, which takes the place of the recorded runs, if any."""
+    name = link.value("sweep")
+    found = session.engine().experiment(name) if name else None
+    return found if found is not None and not found.plan.comparisons else None
+
+
+def plan() -> Plan:
+    """Give the plan of what is shown.
+
+    Raises:
+        UserError: if nothing was recorded.
+    """
+    sweep = the_sweep()
+    return recorded(NAME).results.plan if sweep is None else sweep.plan
+
+
 def open_runs() -> tuple[LawRun, ...]:
-    """List the runs that may be seen: all, once the student has made a guess."""
-    runs = recorded_runs()
-    return runs if is_open() else tuple(run for run in runs if run not in sealed_runs())
-
-
-@cache
-def recorded_runs() -> tuple[LawRun, ...]:
-    """Read all runs that are done, by size and length.
+    """List the runs that may be seen: all, once the student has made a guess.
 
     Raises:
         UserError: if they are not there, or damaged, or none is done.
     """
-    folder, outcomes = content.RECORDED / NAME, recorded(NAME).results.runs
-    found = [
-        _law_run(each, each.final, read_metrics(folder / each.run.name)[-1].get("bits_per_byte"))
-        for each in outcomes
-        if each.final is not None
-    ]
+    runs, sealed = all_runs(), () if is_open() else sealed_runs()
+    return tuple(run for run in runs if run not in sealed)
+
+
+def all_runs() -> tuple[LawRun, ...]:
+    """List the runs that are done, by size and length.
+
+    Raises:
+        UserError: if they are not there, or damaged.
+    """
+    sweep = the_sweep()
+    return recorded_runs() if sweep is None else _runs_of_sweep(sweep.id, sweep.n_over)
+
+
+@cache
+def recorded_runs() -> tuple[LawRun, ...]:
+    """Read the recorded runs, by size and length.
+
+    Raises:
+        UserError: if they are not there, or damaged, or none is done.
+    """
+    found = _read(content.RECORDED / NAME, recorded(NAME).results)
     if not found:
         raise CheckpointError(f"Of the experiment {NAME!r} no run is done; go on with its sweep.")
+    return found
+
+
+@st.cache_resource(max_entries=20, show_spinner=False)
+def _runs_of_sweep(name: str, n_over: int) -> tuple[LawRun, ...]:
+    """Read the runs of a sweep, anew once one more is over."""
+    sweep = session.engine().experiment(name)
+    if sweep is None:
+        raise CheckpointError("This sweep is not on this server any more; start a new one.")
+    return _read(sweep.folder, read_results(sweep.folder, sweep.plan))
+
+
+def _read(folder: Path, results: Results) -> tuple[LawRun, ...]:
+    found = [
+        _law_run(each, each.final, read_metrics(folder / each.run.name)[-1].get("bits_per_byte"))
+        for each in results.runs
+        if each.is_over and each.final is not None
+    ]
     return tuple(sorted(found, key=lambda run: (run.point.parameters, run.point.tokens, run.seed)))
 
 
 def sealed_runs() -> tuple[LawRun, ...]:
-    """List the runs of the largest model: what is to be predicted."""
-    runs = recorded_runs()
-    largest = max(run.point.parameters for run in runs)
-    return tuple(run for run in runs if run.point.parameters == largest)
+    """List the runs of the largest model that are done: what is to be predicted."""
+    largest = max(law_parameters(side.setup) for side in plan().sides.values())
+    return tuple(run for run in all_runs() if run.point.parameters == largest)
+
+
+def is_complete() -> bool:
+    """Tell whether all runs are over; recorded ones are."""
+    sweep = the_sweep()
+    return sweep is None or sweep.n_over == sweep.n_runs
 
 
 def is_open() -> bool:
