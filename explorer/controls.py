@@ -52,6 +52,11 @@ WHO_CAN_READ = (
     "link to such a run sees what its model writes, and that may repeat the text."
 )
 """Said where a text is pasted."""
+NO_TEXT_YET = (
+    ":material/info: There is no text yet: a link never brings one along. Paste or upload yours, "
+    "or choose another text to learn from."
+)
+"""Said where none has been, as to who comes by another's link."""
 _BLOCK = {
     "above": ("tied_unembedding",),
     "inside": (*("feed_forward", "norm", "norm_placement", "attention", "n_kv_heads", "bias"),),
@@ -266,6 +271,7 @@ def _corpus() -> tuple[str, str | bytes]:
 
 def _own_text() -> str | bytes:
     most = limits().text_bytes
+    above = st.container()
     link.show(_PASTED, state.kept(_KEPT, str))
     pasted = st.text_area(
         f"Paste a text of 1 kB to {most / 1e6:g} MB",
@@ -276,6 +282,8 @@ def _own_text() -> str | bytes:
     )
     uploaded = _uploaded(most)
     st.caption(WHO_CAN_READ)
+    if not pasted and uploaded is None:
+        above.caption(NO_TEXT_YET)
     return str(pasted) if uploaded is None else uploaded
 
 

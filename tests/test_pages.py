@@ -440,6 +440,14 @@ def test_who_can_read_an_own_text_and_that_a_small_one_is_learned_by_heart_is_sa
     assert "learned by heart" in shown(app)
 
 
+@pytest.mark.parametrize("page", ["train", "tokens"])
+def test_who_comes_by_a_link_without_its_text_reads_why_and_what_to_do(page):
+    app = open_page(page, corpus=OWN_TEXT)
+    assert "a link never brings one along" in shown(app)
+    app.text_area(key="own_text").set_value("A small text of one's own. " * 60).run()
+    assert "a link never brings one along" not in shown(app)
+
+
 CHINESE = " ".join(chr(0x4E00 + number % 800) * 2 for number in range(1200))
 
 
