@@ -39,8 +39,9 @@ def tiles(numbers: Mapping[str, str]) -> None:
 
 
 def in_one_line(numbers: Mapping[str, str]) -> None:
-    """Say numbers in a slim line, each after its label."""
-    st.markdown(" · ".join(f"{label} **{number}**" for label, number in numbers.items()))
+    """Say numbers in a slim line, each after its label, whose words are explained at a touch."""
+    line = (f"{glossary.marked(label)} **{number}**" for label, number in numbers.items())
+    st.markdown(" · ".join(line))
 
 
 def markdown_table(rows: Sequence[Sequence[str]], align: str) -> str:

@@ -230,9 +230,7 @@ def prose(app: AppTest) -> list[str]:
 
 def numbers(app: AppTest) -> dict[str, str]:
     """Read the numbers in the slim line of a view, by their labels."""
-    line = next(
-        each.value for each in app.markdown if re.match(r"[A-Z][^·]* \*\*[^·]*\*\* · ", each.value)
-    )
+    line = next(line for line in prose(app) if re.match(r"[A-Z][^·]* \*\*[^·]*\*\* · ", line))
     return dict(re.findall(r"(?:^| · )([^·]*?) \*\*(.*?)\*\*", line))
 
 

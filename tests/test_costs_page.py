@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from math import isclose
 
 import pytest
-from conftest import across
+from conftest import across, prose
 from streamlit.testing.v1 import AppTest
 
 from explorer import content
@@ -85,9 +85,7 @@ def said(app):
 
 def numbers(app):
     """Read the numbers on the slim line of a view, by their labels."""
-    line = next(
-        each.value for each in app.markdown if re.match(r"[^*|]+ \*\*[^*|]+\*\*( · |$)", each.value)
-    )
+    line = next(line for line in prose(app) if re.match(r"[^*|]+ \*\*[^*|]+\*\*( · |$)", line))
     return dict(re.findall(r"(?:^| · )([^*]+) \*\*([^*]+)\*\*", line))
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import ODD_TEXTS, QUICK, across, open_page, trained, training
+from conftest import MARK, ODD_TEXTS, QUICK, across, open_page, trained, training
 
 from explorer.engine.server.pretrained import pretrained_run
 from explorer.figures import positions, rotary, rotary_pairs
@@ -66,7 +66,7 @@ def said(app):
 
 def numbers(app):
     """Read the numbers in the lines above the pictures, by what stands before them."""
-    found = re.findall(r"([^·*;\n]+?) \*\*([-.\de]+)\*\*", said(app))
+    found = re.findall(r"([^·*;\n]+?) \*\*([-.\de]+)\*\*", MARK.sub(r"\1", said(app)))
     return {label.strip(): float(number) for label, number in found}
 
 

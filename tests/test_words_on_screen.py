@@ -1,13 +1,14 @@
 """What every view says, as it is shown: no sentence too long, no word marked without its entry."""
 
+import re
 from importlib import import_module
 
 import pytest
 from conftest import PAGES, ROOT, open_page, prose
-from test_glossary import explained, shown
+from test_glossary import explained, shown, words_marked
 from test_sentences import too_long
 
-from explorer import compare
+from explorer import compare, content, glossary
 from explorer.architecture import views as architecture
 from explorer.family import page as family
 from explorer.home import views as home
@@ -31,5 +32,21 @@ def test_what_a_view_says_is_short_and_what_it_marks_is_explained(page, link):
     alts = [each.proto.alt.replace("; ", "\n\n") for each in app.get("plotly_chart")]  # lists
     assert too_long([*prose(app), *notes, *filter(None, hints), *alts]) == []
     marked = shown(app)
+    assert set(beside_the_picture(app, page, link.get("view", ""))) <= set(marked)
     assert len(marked) > 0
     assert set(marked) <= set(explained(app))
+
+
+def beside_the_picture(app, page, view):
+    """List the words of the glossary in what is read first of a view: its words and its numbers."""
+    labels = [
+        label
+        for line in prose(app)
+        if re.fullmatch(r"[A-Z][^*|]* \*\*[^*]*\*\*( · [^*]+ \*\*[^*]*\*\*)+", line)
+        for label in re.findall(r"(?:^| · )([^·]*?) \*\*", line)
+    ]
+    said = list(labels)
+    if content.has_words(page, view):
+        words = content.inside(page, view)
+        said += [words.first_sentence[0], words.why, words.try_it]
+    return [word for text in said for word in words_marked(glossary.marked_apart(text))]
