@@ -336,6 +336,9 @@ def test_all_of_a_run_is_on_a_projectors_screen_while_it_trains(come):
             assert box["y"] >= 0, selector
             assert box["x"] + box["width"] <= 1280, selector
             assert box["y"] + box["height"] <= 720, selector
+    expect(student.page.locator(".st-key-sample_step")).to_be_visible()
+    first, second = (each.bounding_box() for each in student.samples.all())
+    assert first["y"] == second["y"]
     assert findings(student) == []  # with samples that are longer than their boxes
 
 
