@@ -79,7 +79,7 @@ def test_the_card_says_which_sizes_are_ahead_of_gpt3_and_on_how_many_scores():
     assert wins == {"7B": 5, "13B": 11, "33B": 13, "65B": 13}
     assert {len(duels(size)) for size in wins} == {13}
     text = content.facts("model_card")["description"][0]["text"]
-    assert "The 13B, a thirteenth of GPT-3's size, is ahead on 11 of 13 scores" in text
+    assert "The 13B, about a thirteenth of GPT-3's size, is ahead on 11 of 13 scores" in text
     assert "the 33B and 65B on all 13, the 7B on only 5" in text
 
 
