@@ -25,7 +25,7 @@ def show() -> None:
         if run is None:
             st.caption("The link's run is not on this server any more; choose another one.")
             return
-        st.fragment(_state_of, run_every=_seconds(run))(run.id)
+        session.live(_state_of, lambda: _seconds(run))(run.id)
         _offer_own(run)
 
 

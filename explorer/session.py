@@ -6,11 +6,15 @@ link, or a pretrained model. The link names it; where it names none, it is a pre
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import ParamSpec
 
 import streamlit as st
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from explorer import link, state
+from explorer import guard, link, state
 from explorer.engine.experiment import Experiment
 from explorer.engine.run import Mark, Run
 from explorer.engine.run_state import RunState
@@ -20,6 +24,7 @@ from explorer.settings import Started, Text, name_by_what_differs, text_named
 from tiny_llama.errors import UserError
 from tiny_llama.setup import OWN_TEXT
 
+P = ParamSpec("P")
 OWNER = "owner_secret"
 """Under this name a tab keeps its student's secret."""
 _SAMPLE = "sample_step"
@@ -29,8 +34,11 @@ _INSPECTED = "inspected step of "
 FASTEST_SECONDS = 0.5
 """How often a page asks for news while few look."""
 SLOWEST_SECONDS = 3.0
+"""How often it asks where little happens."""
+LONGEST_SECONDS = 8.0
+"""How often it asks of a server that cannot follow."""
 UPDATES_A_SECOND = 25
-"""What the server may spend on live updates of everybody: some 6 ms each, a sixth of a core."""
+"""Of everybody together there are about so many, however fast the server is."""
 MOST_OVERLAID, MOST_LISTED = 5, 12
 """Runs that are laid over one, and runs that can be chosen for it."""
 
@@ -189,12 +197,43 @@ def overlay(run_id: str, *, on: bool = True) -> None:
 
 
 def refresh_seconds() -> float:
-    """Say how often this page may ask for news: the more look at once, the less often each."""
+    """Say how often this page may ask for news.
+
+    The more look at once, and the longer the server takes to answer, the less often each.
+    """
     viewers, now = _viewers(), time.monotonic()
     viewers[owner()] = now
-    for each in [each for each, seen in list(viewers.items()) if now - seen > 2 * SLOWEST_SECONDS]:
+    for each in [each for each, seen in list(viewers.items()) if now - seen > 2 * LONGEST_SECONDS]:
         viewers.pop(each, None)
-    return min(SLOWEST_SECONDS, max(FASTEST_SECONDS, len(viewers) / UPDATES_A_SECOND))
+    n = len(viewers)
+    wanted = max(FASTEST_SECONDS, n / UPDATES_A_SECOND, guard.seconds_between_news(n))
+    return min(LONGEST_SECONDS, wanted)
+
+
+def live(draw: Callable[P, None], pace: Callable[[], float | None]) -> Callable[P, None]:
+    """Make a part of the page that asks for news by itself, as often as the server can follow.
+
+    Its pace changes without a page run, which would cost a server that cannot follow the most.
+
+    Args:
+        draw: draws the part.
+        pace: says how often it is to ask now, in seconds; None: there are no news.
+    """
+    told = pace()
+
+    @wraps(draw)
+    def draw_at_pace(*given: P.args, **named: P.kwargs) -> None:
+        nonlocal told
+        context, wanted = get_script_run_ctx(), pace()
+        parts = context.fragment_ids_this_run if context else None
+        if context and parts and told and wanted and not 0.6 < wanted / told < 1.6:
+            told = wanted
+            message = ForwardMsg()
+            message.auto_rerun.fragment_id, message.auto_rerun.interval = parts[0], wanted
+            context.enqueue(message)
+        draw(*given, **named)
+
+    return st.fragment(draw_at_pace, run_every=told)
 
 
 def sample_step(steps: Sequence[int]) -> None:

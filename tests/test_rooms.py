@@ -20,7 +20,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "guard": ("engine",),
     "components": ("figures", "state"),
     "link": ("content", "state", "words"),
-    "session": ("engine", "engine.server", "link", "settings", "state"),
+    "session": ("engine", "engine.server", "guard", "link", "settings", "state"),
     "presentation": ("components", "link"),
     "glossary": ("content", "state"),
     "showing": ("content", "figures", "glossary", "presentation", "source"),

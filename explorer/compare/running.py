@@ -100,8 +100,8 @@ def _follow(stage: Stage, experiment: Experiment) -> None:
         st.warning(content.escaped(experiment.message), icon=":material/warning:")
     if follows:
         st.html(Path(__file__).with_name("running.css"))
-    seconds = session.refresh_seconds() if is_running else session.SLOWEST_SECONDS
-    st.fragment(_live, run_every=seconds)(experiment.id, drawn, along if follows else "")
+    pace = session.refresh_seconds if is_running else lambda: session.SLOWEST_SECONDS
+    session.live(_live, pace)(experiment.id, drawn, along if follows else "")
     if not follows:
         _conclude(stage, experiment)
 

@@ -3,8 +3,8 @@
 The thread of a run hands what it says to the server's event loop. In Streamlit 1.67, a question
 that comes when the thread has ended, but the loop has not got so far, starts a new thread, and what
 the old one still had to say is thrown away: the page then stands as it was before, in whole or in
-parts, until it is asked for again. Timers that ask for news meet that moment once in fifty page
-runs on a busy machine.
+parts, until it is asked for again. Of timers that ask for news, one in fifty page runs met that
+moment on a busy machine; now they wait in `news.py` first, and what is left is a student's presses.
 """
 
 import time

@@ -36,6 +36,15 @@ def is_ours(message: BackMsg) -> bool:
     return kind in ("rerun_script", "stop_script", "app_heartbeat")
 
 
+def leave_out_widgets(asks: ClientState) -> None:
+    """Leave out of a timer's question what the page's widgets show.
+
+    Streamlit knows it already, as what a student changes comes by a question of its own; each of
+    some hundred values would be taken up and compared again at every live update.
+    """
+    asks.ClearField("widget_states")
+
+
 def is_tick(asks: ClientState) -> bool:
     """Tell whether a timer of the page asks, rather than a student."""
     return bool(asks.fragment_id) and asks.is_auto_rerun

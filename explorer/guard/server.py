@@ -26,8 +26,9 @@ from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestTy
 from explorer.engine.limits import limits, most_returned_bytes
 from explorer.guard import messages
 from explorer.guard.endings import Endings
+from explorer.guard.news import News
 from explorer.guard.texts import Texts
-from explorer.guard.turns import Turns
+from explorer.guard.turns import Act, Turns
 from explorer.guard.uploads import hold_few
 
 LONG_BOX = "own_text"
@@ -62,6 +63,7 @@ class Guard:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turns = Turns(self._call_later, self._is_gone)
         self._endings = Endings(self._call_later, self._is_ending)
+        self.news = News(self._call_later, self._is_busy)
         self._slowed: WeakSet[Any] = WeakSet()
         self._notes: dict[str, str] = {}
         """What is to be said to a session when its page runs next."""
@@ -83,8 +85,14 @@ class Guard:
         self._cut(session_id, asks)
         question = partial(self._pass_on, session_id, msg, client=client)
         pass_on = partial(self._endings.pass_on, session_id, question)
-        if kind == "app_heartbeat" or messages.is_tick(asks):
+        if kind == "app_heartbeat":
             self._turns.tick(session_id, pass_on)
+        elif messages.is_tick(asks):
+            messages.leave_out_widgets(asks)
+            wait = partial(self.news.ask, session_id, asks.fragment_id, pass_on)
+            self._turns.tick(session_id, wait)
+        elif kind == "rerun_script" and not asks.fragment_id:
+            self._turns.ask(session_id, partial(self._draw_page, session_id, pass_on))
         else:
             self._turns.ask(session_id, pass_on)
 
@@ -145,6 +153,14 @@ class Guard:
                 refused.append(each)
         messages.leave_out(asks, refused)
 
+    def _draw_page(self, session: str, pass_on: Act) -> None:
+        self.news.note_page(session)
+        pass_on()
+
+    def _is_busy(self, session: str) -> bool:
+        """Tell whether anything of a session runs, or has said what is not on its way yet."""
+        return self._runner_of(session) is not None
+
     def _is_gone(self, session: str) -> bool:
         return self._server._session_mgr.get_session_info(session) is None
 
@@ -153,12 +169,15 @@ class Guard:
 
         Where Streamlit keeps that elsewhere, nothing waits.
         """
-        found: Any = self._server._session_mgr.get_session_info(session)
         try:
-            runner = found.session._scriptrunner
-            return runner is not None and runner._requests._state is ScriptRequestType.STOP
+            return bool(self._runner_of(session)._requests._state is ScriptRequestType.STOP)
         except AttributeError:
             return False
+
+    def _runner_of(self, session: str) -> Any:
+        """Give what runs for a session in Streamlit; None where nothing does."""
+        found = self._server._session_mgr.get_session_info(session)
+        return getattr(found.session, "_scriptrunner", None) if found else None
 
     def _tidy(self) -> None:
         """Let go of what sessions that have ended held, in Streamlit, too, and in the allocator."""
@@ -181,6 +200,12 @@ def guard() -> Guard | None:
     if not runtime.exists() or not isinstance(server := runtime.get_instance(), Runtime):
         return None
     return _guard_of(server)
+
+
+def seconds_between_news(n_pages: int) -> float:
+    """Say how often a page may ask for news, of so many that do, for the server to follow."""
+    found = guard()
+    return found.news.seconds(n_pages) if found else 0.0
 
 
 @contextmanager

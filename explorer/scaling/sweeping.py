@@ -39,8 +39,7 @@ def choose() -> None:
         _offer()
         return
     steering.steer(sweep, _look_at, another="Recorded runs")
-    drawn, seconds = steering.stage_of(sweep), _seconds(sweep)
-    st.fragment(_live, run_every=seconds)(sweep.id, drawn)
+    session.live(_live, lambda: _seconds(sweep))(sweep.id, steering.stage_of(sweep))
 
 
 def say_which(stage: Stage) -> None:

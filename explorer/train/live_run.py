@@ -89,8 +89,7 @@ def show(run: Run, stage: Stage, options: CurveOptions) -> None:
         stage: how it stood before anything of the page was drawn; see `stage_of`.
         options: how its curves are drawn.
     """
-    seconds = None if run.status == RunState.RECORDED else _refresh_seconds(run)
-    st.fragment(_live, run_every=seconds)(run.id, options, seconds, stage)
+    session.live(_live, lambda: _refresh_seconds(run))(run.id, options, stage)
 
 
 def stage_of(run: Run) -> Stage:
@@ -121,15 +120,10 @@ def curve_options(run: Run) -> CurveOptions:
     return CurveOptions(curve=str(curve), axis=str(axis), log=log, earlier=earlier)
 
 
-def _live(
-    run_id: str,
-    options: CurveOptions,
-    seconds: float | None,
-    stage: Stage,
-) -> None:
+def _live(run_id: str, options: CurveOptions, stage: Stage) -> None:
     run = session.engine().poll(run_id)
-    if run is None or stage_of(run) != stage or _is_out_of_pace(run, seconds):
-        st.rerun()  # the whole page looks different now, or asks at another pace
+    if run is None or stage_of(run) != stage:
+        st.rerun()  # the whole page looks different now
     others = session.overlaid_runs(run) if options.earlier else []
     _progress(run)
     comparison.result(run, others)
@@ -137,20 +131,17 @@ def _live(
     _samples(run)
 
 
-def _refresh_seconds(run: Run) -> float:
-    """Say how often to ask for news.
+def _refresh_seconds(run: Run) -> float | None:
+    """Say how often to ask for news; of a recorded run there are none.
 
     It is twice as often for the few moments before the first step, and rarely of a run that
     stands still, which its owner may move from another tab.
     """
+    if run.status == RunState.RECORDED:
+        return None
     if not run.is_moving:
         return session.SLOWEST_SECONDS
     return session.refresh_seconds() / (2 if run.status == RunState.STARTING else 1)
-
-
-def _is_out_of_pace(run: Run, seconds: float | None) -> bool:
-    """Tell whether so many more or fewer look that this page should ask less or more often."""
-    return seconds is not None and not 0.6 < _refresh_seconds(run) / seconds < 1.6
 
 
 def _progress(run: Run) -> None:
