@@ -150,3 +150,15 @@ def test_the_longer_answers_take_the_more_rarely_pages_ask_and_it_is_forgotten(s
         server.end("a")
         server.wait(0.1)
     assert server.news.seconds(1) < slow / 5
+
+
+def test_where_nobody_is_answered_pages_ask_more_rarely_all_the_same(server):
+    server.busy.add("a")
+    server.ask("a")
+    server.wait(2)
+    assert server.news.seconds(1) == pytest.approx(2 * ANSWERS)
+    server.end("a")
+    server.wait(0.1)
+    server.end("a")
+    server.wait(0.1)
+    assert server.news.seconds(1) < ANSWERS

@@ -74,6 +74,8 @@ class News:
         self._running: list[_Run] = []
         self._is_looking = False
         self._cost, self._answer = USUAL_COST, 0.0
+        self._oldest_at: float | None = None
+        """When the question that waits the longest was asked."""
 
     def ask(self, session: str, part: str, act: Act) -> None:
         """Pass on what a timer asks for, when its turn has come.
@@ -97,14 +99,17 @@ class News:
             run.is_alone = False
 
     def seconds(self, n_pages: int) -> float:
-        """Say how often a page may ask, of so many that do, for the server to follow."""
-        return max(n_pages * self._cost / SHARE, ANSWERS * self._answer)
+        """Say, in any thread, how often a page may ask, of so many, for the server to follow."""
+        oldest_at = self._oldest_at
+        waited = 0.0 if oldest_at is None else self._clock() - oldest_at
+        return max(n_pages * self._cost / SHARE, ANSWERS * max(self._answer, waited))
 
     def _look(self) -> None:
         """See what has ended, take what is next, and look again soon if there is more to come."""
         self._note_ends()
         if not any(self._clock() - run.began_at < LONGEST for run in self._running):
             self._take_next()
+        self._oldest_at = next((each.asked_at for each in self._waiting.values()), None)
         if (self._running or self._waiting) and not self._is_looking:
             self._is_looking = True
             self._later(LOOK, self._look_again)

@@ -159,25 +159,20 @@ class Guard:
 
     def _is_busy(self, session: str) -> bool:
         """Tell whether anything of a session runs, or has said what is not on its way yet."""
-        return self._runner_of(session) is not None
+        found = self._server._session_mgr.get_active_session_info(session)
+        if found is None:
+            return False
+        page: Any = found.session
+        return page._scriptrunner is not None or not page._browser_queue.is_empty()
 
     def _is_gone(self, session: str) -> bool:
         return self._server._session_mgr.get_session_info(session) is None
 
     def _is_ending(self, session: str) -> bool:
-        """Tell whether a session's last run takes no questions any more and is still to be heard.
-
-        Where Streamlit keeps that elsewhere, nothing waits.
-        """
-        try:
-            return bool(self._runner_of(session)._requests._state is ScriptRequestType.STOP)
-        except AttributeError:
-            return False
-
-    def _runner_of(self, session: str) -> Any:
-        """Give what runs for a session in Streamlit; None where nothing does."""
-        found = self._server._session_mgr.get_session_info(session)
-        return getattr(found.session, "_scriptrunner", None) if found else None
+        """Tell whether a session's last run takes no questions any more and is still to be heard."""
+        found = self._server._session_mgr.get_active_session_info(session)
+        runner: Any = getattr(found.session, "_scriptrunner", None) if found else None
+        return bool(runner and runner._requests._state is ScriptRequestType.STOP)
 
     def _tidy(self) -> None:
         """Let go of what sessions that have ended held, in Streamlit, too, and in the allocator."""
