@@ -22,6 +22,10 @@ from tiny_llama.sample_config import SampleConfig
 from tiny_llama.script import check_pieces, write_script
 from tiny_llama.setup import OWN_TEXT, Setup
 
+PRESSED_TWICE = 5.0
+"""Seconds in which Train, pressed again for the same run, means that one: small models do their
+first step before the page has shown that the press has been heard."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
@@ -39,12 +43,22 @@ class Wanted:
         return Started(setup=self.setup, text=text)
 
 
-def start(wanted: Wanted) -> None:
-    """Start a run and look at it; the run looked at before counts as the one that was changed."""
+def start(wanted: Wanted, *, within: float = PRESSED_TWICE) -> None:
+    """Start a run and look at it; the run looked at before counts as the one that was changed.
+
+    Args:
+        wanted: what to train.
+        within: seconds for which the same wish once more means the run that has just begun.
+    """
     before = session.current_run()
     parent = before.id if before and session.is_mine(before) else None
     run_id = session.engine().start_once(
-        wanted.setup, owner=session.owner(), text=wanted.text, parent=parent, place=wanted.place
+        wanted.setup,
+        owner=session.owner(),
+        text=wanted.text,
+        parent=parent,
+        place=wanted.place,
+        within=within,
     )
     session.look_at(run_id)
 
@@ -192,7 +206,7 @@ def _restart(run: Run, wanted: Wanted) -> None:
     def restart() -> None:
         if run.is_live and not run.experiment:
             _stop(run)
-        start(wanted)
+        start(wanted, within=0.0)
 
     label = "**Restart with changes**" if changed(run, wanted) else "Restart"
     is_early = run.status == RunState.STARTING

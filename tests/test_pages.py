@@ -396,6 +396,23 @@ def test_train_pressed_again_while_the_run_begins_is_the_same_run(app_engine, mo
         session.engine().delete(run.id, owner="hasty")
 
 
+def test_train_pressed_again_just_after_the_first_steps_is_the_same_run_and_later_another():
+    app = train(open_as("impatient", steps="50000", **TINY))
+    (run,) = session.engine().runs_of("impatient")
+    until(lambda: session.engine().poll(run.id).step > 5)
+    run.created = time.time()  # however slow this machine is
+    assert train(app).query_params["run"] == run.id
+    run.created -= run_actions.PRESSED_TWICE
+    another = train(app).query_params["run"]
+    assert another != run.id
+    until(lambda: session.engine().poll(another).step > 5)
+    session.engine().poll(another).created = time.time()
+    press(app.run(), "run_restart")  # is no second press, however early
+    assert len(session.engine().runs_of("impatient")) == 3
+    for each in session.engine().runs_of("impatient"):
+        session.engine().delete(each.id, owner="impatient")
+
+
 def test_all_of_a_students_runs_are_stopped_at_a_press():
     app = train(open_as("many", steps="50000", **TINY))
     app.number_input(key="seed").set_value(1).run()
@@ -658,6 +675,7 @@ def test_too_many_runs_of_one_student_are_refused_in_one_sentence(app_engine, mo
     monkeypatch.setattr(app_engine.admission, "limits", few)
     app = train(open_as("greedy", steps="50000", **TINY))
     until(lambda: session.engine().poll(app.query_params["run"]).step > 1)
+    app.number_input(key="seed").set_value(1).run()
     train(app)
     assert "1 run going, the most" in app.error[0].value
     press(app, "run_stop")

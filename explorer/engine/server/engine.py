@@ -125,14 +125,16 @@ class Engine:
         text: str | None = None,
         parent: str | None = None,
         place: str = SERVER,
+        within: float = 0.0,
     ) -> str:
         """Start a run as `start` does; but where this student's same run has not done a step yet,
-        it is that one: a button that is pressed twice means one run.
+        or was asked for less than `within` seconds ago, it is that one: a button that is pressed
+        twice means one run.
         """
         text_mark = "" if text is None else store.fingerprint(text)
         with self.registry.lock:  # else two presses at once would both find none
             mark = store.fingerprint(owner)
-            begun = self.registry.find_begun(setup, owner=mark, text_mark=text_mark)
+            begun = self.registry.find_begun(setup, owner=mark, text_mark=text_mark, within=within)
             if begun and begun.place == place:
                 return begun.id
             run_id = self.start(setup, owner=owner, text=text, parent=parent, place=place)

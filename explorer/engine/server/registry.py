@@ -65,17 +65,23 @@ class Registry:
         with self.lock:
             return list(self._runs.values())
 
-    def find_begun(self, setup: Setup, *, owner: str, text_mark: str) -> Run | None:
+    def find_begun(
+        self, setup: Setup, *, owner: str, text_mark: str, within: float = 0.0
+    ) -> Run | None:
         """Find a student's run that begins with the same setup and text; None if there is none.
+
+        It begins as long as it has done no step, and for some time after it was asked for.
 
         Args:
             setup: of the run.
             owner: fingerprint of the student's secret.
             text_mark: fingerprint of the student's own text; empty: the corpus is another one.
+            within: that time, in seconds.
         """
         for run in self.moving():
             is_same = (run.owner, run.text_mark, run.experiment) == (owner, text_mark, "")
-            if is_same and not run.step and not changes(run.setup, setup):
+            begins = not run.step or 0 <= time.time() - run.created < within
+            if is_same and begins and not changes(run.setup, setup):
                 return run
         return None
 
