@@ -1,13 +1,13 @@
 """How a view is shown: its words, its picture, and formula, running code and live tensor."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
 import streamlit as st
 
-from explorer import content, glossary, presentation
+from explorer import content, glossary, presentation, state
 from explorer.figures.picture import Picture, with_type
 from explorer.source import source
 
@@ -62,12 +62,22 @@ def cite_all(rows: Iterable[Mapping[str, Any]]) -> None:
         st.caption(content.cited(origin, confidence))
 
 
-def draw(picture: Picture, *, key: str) -> None:
+def draw(picture: Picture, *, key: str, on_press: Callable[[Any], None] | None = None) -> None:
     """Draw a picture in the page's theme, with its words for who does not see it.
 
     In the stage's picture it takes what room there is, elsewhere the figure's own height. The
     camera button above it saves it as SVG.
+
+    Args:
+        picture: what is drawn.
+        key: its name on the page.
+        on_press: called with a point of it that was pressed, as Plotly describes it.
     """
+
+    def press() -> None:
+        if on_press is not None and (pressed := state.shown(key)["selection"]["points"]):
+            on_press(pressed[0])
+
     st.plotly_chart(
         with_type(picture.figure, letters()),
         key=key,
@@ -78,6 +88,8 @@ def draw(picture: Picture, *, key: str) -> None:
             "toImageButtonOptions": {"format": "svg", "filename": key},
             "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
         },
+        on_select=press if on_press else "ignore",
+        selection_mode="points",
     )
 
 

@@ -6,7 +6,9 @@ import pytest
 from app_in_browser import SCREENS, check_views, settle
 from playwright.sync_api import expect
 
-from explorer.compare import VIEWS
+from explorer.compare import VIEWS, tasks
+from explorer.compare.tasks import MODELS
+from explorer.recorded import recorded
 
 pytestmark = pytest.mark.slow
 
@@ -39,3 +41,19 @@ def test_a_side_of_the_race_opens_on_train(come):
     student.page.get_by_role("link", name="Train GPT-3 style as here").click()
     expect(student.page).to_have_title(re.compile("^Train"))
     student.see_link(preset="tiny-gpt3")
+
+
+def test_a_press_on_a_cell_of_the_tasks_opens_it(come):
+    student = come("/compare?view=tasks")
+    settle(student)
+    table = tasks.Table(recorded("tasks").results)
+    numbers = student.page.locator(".st-key-picture .heatmap-label")
+    for row, column in ((3, 2), (1, 0)):
+        expect(numbers).to_have_count(len(table.tasks) * len(table.models))
+        box = numbers.nth(row * len(table.models) + column).bounding_box()
+        assert box
+        student.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        student.see_link(task=table.tasks[row], lacking=table.models[column])
+        said = student.page.get_by_text(MODELS[table.models[column]].capitalize(), exact=True)
+        expect(said).to_be_visible()
+        settle(student)

@@ -23,7 +23,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "session": ("engine", "engine.server", "guard", "link", "settings", "state"),
     "presentation": ("components", "link"),
     "glossary": ("content", "state"),
-    "showing": ("content", "figures", "glossary", "presentation", "source"),
+    "showing": ("content", "figures", "glossary", "presentation", "source", "state"),
     "widgets": ("content", "figures", "link", "words"),
     "page_list": (),
     "stage": (

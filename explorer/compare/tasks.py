@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import streamlit as st
 
-from explorer import content, showing
+from explorer import content, link, showing
 from explorer.compare import opening
 from explorer.compare.ladder import holm_in_words
 from explorer.compare.naming import measured
@@ -97,7 +98,7 @@ def draw(stage: Stage, results: Results) -> None:
         [[_hint(table, t, m) for m in table.models] for t in table.tasks],
         (table.tasks.index(task), table.models.index(model)),
     )
-    showing.draw(picture, key="task_map")
+    showing.draw(picture, key="task_map", on_press=lambda point: _look_at(table, point))
     with stage.below:
         st.header("Every cell in words", anchor=False)
         st.markdown(verdicts_table(table))
@@ -105,6 +106,13 @@ def draw(stage: Stage, results: Results) -> None:
         st.caption(
             f"Judged by {measured(results.plan)}, on exercises that were in no training text."
         )
+
+
+def _look_at(table: Table, point: Mapping[str, Any]) -> None:
+    """Choose the cell that was pressed."""
+    titles = {CORPORA[name].title: name for name in table.tasks}
+    models = {MODELS[name]: name for name in table.models}
+    link.put(task=titles[point["y"]], lacking=models[point["x"]])
 
 
 def _choose(table: Table) -> tuple[str, str]:

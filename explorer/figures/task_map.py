@@ -41,11 +41,21 @@ def task_map(
             ygap=2,
             text=[[_percent(share) for share in row] for row in shares],
             texttemplate="%{text}",
-            customdata=[list(row) for row in hints],
-            hovertemplate="%{customdata}<extra></extra>",
-            hoverongaps=False,
+            hoverinfo="skip",
             showscale=False,
         )
+    )
+    # Plotly has no presses on the cells of a heatmap: points that nobody sees lie over them.
+    cells = [(row, column) for row in range(len(tasks)) for column in range(len(models))]
+    figure.add_scatter(
+        x=[models[column] for _, column in cells],
+        y=[tasks[row] for row, _ in cells],
+        mode="markers",
+        marker={"symbol": "square", "size": 0.8 * ROW, "opacity": 0},
+        unselected={"marker": {"opacity": 0}},
+        customdata=[hints[row][column] for row, column in cells],
+        hovertemplate="%{customdata}<extra></extra>",
+        showlegend=False,
     )
     framed(figure, height=70 + ROW * len(tasks))
     row, column = chosen

@@ -169,7 +169,7 @@ class Guard:
         return self._server._session_mgr.get_session_info(session) is None
 
     def _is_ending(self, session: str) -> bool:
-        """Tell whether a session's last run takes no questions any more and is still to be heard."""
+        """Tell whether a session's last run takes no more questions, and is still to be heard."""
         found = self._server._session_mgr.get_active_session_info(session)
         runner: Any = getattr(found.session, "_scriptrunner", None) if found else None
         return bool(runner and runner._requests._state is ScriptRequestType.STOP)
