@@ -518,6 +518,19 @@ def test_before_a_sweep_starts_the_page_says_how_long_it_takes_or_why_it_cannot_
     assert any("choose another budget" in each.value for each in few.warning)
 
 
+def test_runs_that_are_too_few_for_a_law_are_drawn_all_the_same(app_engine, quick):
+    app = open_page("scaling", owner="sweeper", view="own", widths="16,24", budgets="7e9")
+    app.button(key="start_sweep").click().run()
+    name = app.query_params["sweep"]
+    sweep = app_engine.experiment(name if isinstance(name, str) else name[0])
+    wait_for(lambda: sweep.state is ExperimentState.FINISHED)
+    app.run()
+    assert not app.exception
+    assert any("1 runs of 1 sizes" in each and "too few" in each for each in prose(app))
+    assert "1 runs" in app.get("plotly_chart")[0].proto.alt
+    app_engine.delete_experiment(sweep.id, owner="sweeper")
+
+
 @pytest.mark.slow
 def test_a_sweep_here_becomes_a_law_and_its_largest_model_is_sealed_until_the_guess(
     app_engine, quick

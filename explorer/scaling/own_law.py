@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from explorer import showing
+from explorer import content, showing
 from explorer.figures.amounts import in_flops, in_words
 from explorer.figures.picture import Picture
 from explorer.figures.scaling import Budget, Line, Run, by_group, isoflop_curves
@@ -24,6 +24,7 @@ from explorer.scaling.runs import (
     plan,
     points,
     sealed_runs,
+    the_sweep,
 )
 from explorer.stage import Stage
 from explorer.widgets import choose_named
@@ -67,9 +68,9 @@ def show(stage: Stage) -> None:
     try:
         fit = fitted(every, n_resamples=FEW_RESAMPLES if added else N_RESAMPLES)
     except UserError as error:
-        if is_complete():
+        if the_sweep() is None:
             showing.stop(str(error))
-        _show_so_far(runs)
+        _show_so_far(runs, str(error) if is_complete() else "")
         sweeping.say_which(stage)
         return
     parabolas = _parabolas(fit.points)
@@ -86,9 +87,10 @@ def show(stage: Stage) -> None:
     stage.explain(code="tiny_llama.comparing.law:fit_law")
 
 
-def _show_so_far(runs: Sequence[LawRun]) -> None:
-    """Draw runs that are too few for a law as yet."""
-    st.markdown(f"A law takes more runs of more sizes; of {len(runs)} the loss is known so far.")
+def _show_so_far(runs: Sequence[LawRun], why: str) -> None:
+    """Draw runs that are too few for a law, as yet or, as the sentence says why, at the end."""
+    so_far = f"A law takes more runs of more sizes; of {len(runs)} the loss is known so far."
+    st.markdown(content.escaped(why) or so_far)
     if not runs:
         return
     groups: dict[str, list[Run]] = {}
