@@ -10,6 +10,7 @@ from tiny_runs import SETUP, TEXT, wait_for, wait_until
 
 from explorer.compare import choosing
 from explorer.compare.choosing import KINDS, RUNGS, SMALL
+from explorer.compare.naming import title_in
 from explorer.compare.running import telling
 from explorer.content import RECORDED
 from explorer.engine import limits
@@ -170,6 +171,20 @@ def test_a_ladder_here_is_built_as_the_recorded_one(kind):
         name: side.setup.model for name, side in recorded.sides.items()
     }
     assert {side.setup.training.batch_size for side in here.sides.values()} == {SMALL["batch_size"]}
+
+
+@pytest.mark.parametrize(("kind", "side", "title"), [
+    ("ladder", "start", "GPT-3 style"),
+    ("ladder", "1-position", "1 RoPE"),
+    ("ladder", "3-feed_forward", "3 SwiGLU"),
+    ("ladder", "4-bias", "4 no biases"),
+    ("leave-one-out", "whole", "LLaMA"),
+    ("leave-one-out", "without-norm", "without RMSNorm"),
+    ("race", "llama", "LLaMA"),
+    ("race", "gpt3", "GPT-3 style"),
+])  # fmt: skip
+def test_the_sides_of_a_ladder_are_called_by_what_they_have_or_lack(kind, side, title):
+    assert title_in(read_plan(RECORDED / kind), side) == title
 
 
 def test_before_a_ladder_starts_the_page_says_what_so_many_verdicts_need():

@@ -5,10 +5,12 @@ from typing import Any
 
 from explorer import content
 from explorer.settings import label_in_line, value_in_words
+from tiny_llama.comparing.ladder import WHOLE
 from tiny_llama.comparing.plan import MEASURES, Plan
 from tiny_llama.comparing.results import Comparison
 from tiny_llama.comparing.verdicts import Verdict
 from tiny_llama.menu import MENU
+from tiny_llama.setup import MODEL_FIELDS
 
 _SIDES: Mapping[str, str] = {
     "llama": "LLaMA",
@@ -38,6 +40,16 @@ SHORT: Mapping[Verdict, str] = {
 def side_title(name: str) -> str:
     """Say what a side is called."""
     return _SIDES.get(name, name.replace("-", " ").replace("_", ", "))
+
+
+def title_in(plan: Plan, name: str) -> str:
+    """Say what a side of an experiment is called: of a ladder, by what it has or lacks."""
+    place, _, setting = name.partition("-")
+    if setting not in MODEL_FIELDS:
+        return side_title(name)
+    if place == "without" and WHOLE in plan.sides:
+        return f"without {value_title(setting, plan.sides[WHOLE].setup.setting(setting))}"
+    return f"{place} {value_title(setting, plan.sides[name].setup.setting(setting))}"
 
 
 def value_title(setting: str, value: Any) -> str:

@@ -10,7 +10,7 @@ from explorer import content, link, session, showing
 from explorer.compare import ladder, race, steering
 from explorer.compare.choosing import LEAST_SEEDS, MOST_SEEDS, Choice, choose, plan_of
 from explorer.compare.curves import ALONG, Along
-from explorer.compare.naming import measured, side_title, verdict_line
+from explorer.compare.naming import measured, title_in, verdict_line
 from explorer.compare.opening import LOOKS
 from explorer.components.live_chart import Line, live_chart
 from explorer.engine.experiment import (
@@ -175,10 +175,10 @@ def _lines(experiment: Experiment, along: str) -> Iterator[Line]:
         if run is None or planned.side not in sides:
             continue
         series = run.series[experiment.plan.measure]
-        title = side_title(planned.side)
+        title = title_in(experiment.plan, planned.side)
         yield Line(
             name=planned.name,
-            title=words_of(planned).replace(planned.side, title, 1),
+            title=f"{title}{words_of(planned).removeprefix(planned.side)}",
             x=_places(planned, series.steps[:], series.seconds[:], ALONG[along]),
             values=series.values[:],
             colour=sides.index(planned.side),
@@ -236,7 +236,7 @@ def _offer_runs(experiment: Experiment) -> None:
             mine = [each for each in begun if each.side == side]
             if not mine:
                 continue
-            title, name = side_title(side), experiment.run_id(mine[0].name)
+            title, name = title_in(experiment.plan, side), experiment.run_id(mine[0].name)
             st.markdown(f"**{content.escaped(title)}**, seed {mine[0].seed}")
             link.offer("train", f"Its run: {content.escaped(title)}", run=name)
             for page, (label, words) in LOOKS.items():
