@@ -1,6 +1,7 @@
 """What a page run says is heard to its end, whenever the next question comes."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -148,6 +149,8 @@ def test_the_last_words_of_a_page_are_heard_though_a_timer_asks_the_moment_it_en
 ):
     """Without the guard they are lost; once they are not, `endings.py` can go."""
     monkeypatch.setattr(Runtime, "_instance", None)
-    told = asyncio.run(asyncio.wait_for(heard(tmp_path / "page.py", guarded=guarded), 60))
+    visit = asyncio.wait_for(heard(tmp_path / "page.py", guarded=guarded), 60)
+    with ThreadPoolExecutor(1) as thread:  # Playwright keeps a loop in the thread of the tests
+        told = thread.submit(asyncio.run, visit).result()
     assert ("the page's last words" in told) is guarded
     assert "news" in told
