@@ -8,6 +8,7 @@ two by two, since there are only four; windows are 32 tokens wide.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from tiny_llama.config import ModelConfig
@@ -287,16 +288,23 @@ MINIATURES: Mapping[str, Miniature] = {**_GPT_KIN, **_LLAMA_KIN, **_OTHERS}
 """Every model of the family tree by its id there."""
 
 
-_NAMES: dict[ModelConfig, list[str]] = {}
-for _name, _each in MINIATURES.items():
-    if _each.config:
-        _alike = replace(_each.config, vocab_size=ModelConfig.vocab_size)
-        _NAMES.setdefault(_alike, []).append(_name)
-
-
 def real_models(config: ModelConfig) -> Sequence[str]:
     """Name the models of the family tree that a config is the miniature of, by their ids there.
 
     The vocabulary does not count: a tokenizer decides it.
     """
-    return _NAMES.get(replace(config, vocab_size=ModelConfig.vocab_size), ())
+    return _names().get(_of_usual_vocabulary(config), ())
+
+
+@cache
+def _names() -> Mapping[ModelConfig, Sequence[str]]:
+    """Sort the models by what their miniatures are but for the vocabulary."""
+    names: dict[ModelConfig, list[str]] = {}
+    for name, each in MINIATURES.items():
+        if each.config:
+            names.setdefault(_of_usual_vocabulary(each.config), []).append(name)
+    return names
+
+
+def _of_usual_vocabulary(config: ModelConfig) -> ModelConfig:
+    return replace(config, vocab_size=ModelConfig.vocab_size)

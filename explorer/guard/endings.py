@@ -11,11 +11,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from explorer.guard.turns import Act
+
 PATIENCE_SECONDS = 2.0
 """So long an end is waited for; then the question passes all the same."""
 POLL_SECONDS = 0.002
-
-Act = Callable[[], None]
 
 
 class Endings:

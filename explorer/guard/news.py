@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from explorer.guard.turns import Act
+
 PATIENCE = 1.0
 """Seconds for which a question waits for page runs, many of which wait for a worker themselves."""
 LONGEST = 0.3
@@ -27,8 +29,6 @@ SHARE = 0.25
 """Of a core, for the live updates of everybody."""
 ANSWERS = 4.0
 """A page asks again no sooner than after so many times what an answer takes."""
-
-Act = Callable[[], None]
 
 
 @dataclass

@@ -159,20 +159,22 @@ class Guard:
 
     def _is_busy(self, session: str) -> bool:
         """Tell whether anything of a session runs, or has said what is not on its way yet."""
-        found = self._server._session_mgr.get_active_session_info(session)
-        if found is None:
-            return False
-        page: Any = found.session
-        return page._scriptrunner is not None or not page._browser_queue.is_empty()
+        page = self._page_of(session)
+        is_idle = page is None or (page._scriptrunner is None and page._browser_queue.is_empty())
+        return not is_idle
 
     def _is_gone(self, session: str) -> bool:
         return self._server._session_mgr.get_session_info(session) is None
 
     def _is_ending(self, session: str) -> bool:
         """Tell whether a session's last run takes no more questions, and is still to be heard."""
+        runner = getattr(self._page_of(session), "_scriptrunner", None)
+        return runner is not None and runner._requests._state is ScriptRequestType.STOP
+
+    def _page_of(self, session: str) -> Any:
+        """Give what Streamlit keeps of a tab that is connected; None: there is none."""
         found = self._server._session_mgr.get_active_session_info(session)
-        runner: Any = getattr(found.session, "_scriptrunner", None) if found else None
-        return bool(runner and runner._requests._state is ScriptRequestType.STOP)
+        return found.session if found else None
 
     def _tidy(self) -> None:
         """Let go of what sessions that have ended held, in Streamlit, too, and in the allocator."""
