@@ -511,10 +511,18 @@ def test_the_sizes_of_a_sweep_are_those_of_the_recorded_one():
     assert table["settings"]["batch_size"] == sweeping.BATCH_SIZE
 
 
+def opened_form(**link):
+    """Open the form of a sweep, which only then says what it would take."""
+    app = open_page("scaling", view="own", **link)
+    assert not any("if nobody else trains" in each for each in prose(app))
+    app.session_state["sweep_form"] = True
+    return app.run()
+
+
 def test_before_a_sweep_starts_the_page_says_how_long_it_takes_or_why_it_cannot_be():
-    app = open_page("scaling", view="own")
+    app = opened_form()
     assert re.search(r"12 runs, about \*\*.+\*\* if nobody else trains", "\n".join(prose(app)))
-    few = open_page("scaling", view="own", widths="64", budgets="3e9")
+    few = opened_form(widths="64", budgets="3e9")
     assert any("choose another budget" in each.value for each in few.warning)
 
 

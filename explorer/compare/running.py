@@ -1,6 +1,7 @@
 """A race or a ladder that is run here: started, followed live, and concluded."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +101,7 @@ def _follow(stage: Stage, experiment: Experiment) -> None:
         st.warning(content.escaped(experiment.message), icon=":material/warning:")
     if follows:
         st.html(Path(__file__).with_name("running.css"))
-    pace = session.refresh_seconds if is_running else lambda: session.SLOWEST_SECONDS
+    pace = partial(steering.pace, experiment)
     session.live(_live, pace)(experiment.id, drawn, along if follows else "")
     if not follows:
         _conclude(stage, experiment)
@@ -116,10 +117,7 @@ def _is_best_followed(experiment: Experiment) -> bool:
 
 def _live(name: str, drawn: tuple[object, ...], along: str) -> None:
     """Say how far it is, and draw its runs as they go on, if that is wanted."""
-    experiment = session.engine().experiment(name)
-    if experiment is None or steering.stage_of(experiment) != drawn:
-        st.rerun()  # the whole page looks different now
-    steering.progress(experiment)
+    experiment = steering.keep_up(name, drawn)
     if along:
         st.markdown(_so_far(experiment))
         _chart(experiment, along)

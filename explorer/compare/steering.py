@@ -94,6 +94,26 @@ def stage_of(experiment: Experiment) -> tuple[object, ...]:
     return experiment.state, experiment.message, experiment.n_over, is_mine
 
 
+def pace(experiment: Experiment) -> float:
+    """Say how often a live part may ask for news of an experiment, in seconds."""
+    is_running = experiment.state is ExperimentState.RUNNING
+    return session.refresh_seconds() if is_running else session.SLOWEST_SECONDS
+
+
+def keep_up(name: str, drawn: tuple[object, ...]) -> Experiment:
+    """Say in a live part how far an experiment is; where the page looks different, run it anew.
+
+    Args:
+        name: of the experiment.
+        drawn: how it stood when the page was drawn; see `stage_of`.
+    """
+    experiment = session.engine().experiment(name)
+    if experiment is None or stage_of(experiment) != drawn:
+        st.rerun()
+    _say_how_far(experiment)
+    return experiment
+
+
 def steer(experiment: Experiment, look_at: LookAt, *, another: str) -> None:
     """Let its student pause it, go on, stop and delete it; let everybody start one.
 
@@ -138,7 +158,7 @@ def _act(act: Callable[[], None]) -> None:
         st.rerun()
 
 
-def progress(experiment: Experiment) -> None:
+def _say_how_far(experiment: Experiment) -> None:
     """Say how far an experiment is, and how long it still takes."""
     said = [
         f"{STANDS[experiment.state]}: step {experiment.steps_done:,} of {experiment.n_steps:,}",

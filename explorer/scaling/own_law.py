@@ -17,6 +17,7 @@ from explorer.scaling.runs import (
     N_RESAMPLES,
     NAME,
     LawRun,
+    by_budget,
     fitted,
     is_complete,
     is_open,
@@ -93,11 +94,7 @@ def _show_so_far(runs: Sequence[LawRun], why: str) -> None:
     st.markdown(content.escaped(why) or so_far)
     if not runs:
         return
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        flops = in_flops(float(f"{6 * run.point.parameters * run.point.tokens:.1g}"))
-        spot = Run(x=run.point.parameters, y=run.point.loss, words=run.words)
-        groups.setdefault(flops, []).append(spot)
+    groups = by_budget(runs)
     said = "; ".join(f"{name}: {len(group)} runs" for name, group in groups.items())
     picture = by_group(
         groups,

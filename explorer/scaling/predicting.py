@@ -1,6 +1,5 @@
 """Predict before you look: small models are seen, and the loss of the largest is sealed."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -8,20 +7,21 @@ import streamlit as st
 
 from explorer import link, showing, state
 from explorer.figures.amounts import in_flops, in_words
-from explorer.figures.scaling import Foretold, Run, prediction
+from explorer.figures.scaling import Foretold, prediction
 from explorer.scaling import sweeping
 from explorer.scaling.runs import (
     LawRun,
     all_runs,
+    by_budget,
     fitted,
+    flops_of,
     is_complete,
     points,
     sealed_runs,
+    spots,
     the_sweep,
 )
 from explorer.stage import Stage
-from tiny_llama.comparing.isoflop import budgets
-from tiny_llama.comparing.law import points_of
 from tiny_llama.errors import CheckpointError, UserError
 
 _GUESSED = "guessed_loss"
@@ -85,10 +85,10 @@ def show(stage: Stage) -> None:
             st.button("Seal it again", icon=":material/lock:", key="seal_again", on_click=_seal)
     told = None
     if guess is not None:
-        told = Foretold(guess=guess, law=law, truth=_spots(asked.asked))
+        told = Foretold(guess=guess, law=law, truth=spots(asked.asked))
         showing.in_one_line(errors(asked, guess))
     showing.draw(
-        prediction(_groups(asked.known), asked.asked[0].point.parameters, told), key="prediction"
+        prediction(by_budget(asked.known), asked.asked[0].point.parameters, told), key="prediction"
     )
     with stage.below:
         st.caption(_SEALED)
@@ -117,12 +117,8 @@ def _about(asked: Question) -> None:
     st.markdown(
         f"**Asked for:** the held-out loss of {model.n_layers} layers × {model.d_model} wide, "
         f"{in_words(run.point.parameters)} parameters that multiply, after "
-        f"{in_words(run.point.tokens)} tokens ({in_flops(_flops(run))})."
+        f"{in_words(run.point.tokens)} tokens ({in_flops(flops_of(run))})."
     )
-
-
-def _flops(run: LawRun) -> float:
-    return float(f"{6 * run.point.parameters * run.point.tokens:.2g}")
 
 
 def _take_guess() -> None:
@@ -162,20 +158,3 @@ _SEALED = (
     "without them. Until there is a guess, the server sends none of their losses to this page. The "
     "law’s interval is that of the law: single runs scatter around it besides."
 )
-
-
-def _groups(runs: Sequence[LawRun]) -> dict[str, list[Run]]:
-    """Sort runs by budget of compute."""
-    by_numbers = {(r.point.parameters, r.point.tokens, r.point.loss): r for r in runs}
-    groups = {}
-    for some in budgets(points_of(by_numbers)):
-        rows = zip(
-            some.parameters.tolist(), some.tokens.tolist(), some.losses.tolist(), strict=True
-        )
-        own = [by_numbers[row] for row in rows]
-        groups[in_flops(float(f"{_flops(own[0]):.1g}"))] = _spots(own)
-    return groups
-
-
-def _spots(runs: Sequence[LawRun]) -> list[Run]:
-    return [Run(x=r.point.parameters, y=r.point.loss, words=r.words) for r in runs]

@@ -10,7 +10,10 @@ import streamlit as st
 
 from explorer import content, link, session
 from explorer.engine.experiment import Experiment
+from explorer.figures.amounts import in_flops
+from explorer.figures.scaling import Run
 from explorer.recorded import recorded
+from tiny_llama.comparing.isoflop import budgets
 from tiny_llama.comparing.law import LawFit, fit_law, points_of
 from tiny_llama.comparing.outcomes import Outcome
 from tiny_llama.comparing.plan import Plan
@@ -137,6 +140,30 @@ def is_complete() -> bool:
 def is_open() -> bool:
     """Tell whether the sealed runs may be seen: the link has the student's guess."""
     return link.value("guess") is not None
+
+
+def by_budget(runs: Sequence[LawRun]) -> dict[str, list[Run]]:
+    """Sort runs by budget of compute, the smallest first, as points of a picture over size."""
+    by_numbers = {(r.point.parameters, r.point.tokens, r.point.loss): r for r in runs}
+    groups: dict[str, list[Run]] = {}
+    for some in budgets(points_of(by_numbers)):
+        rows = zip(
+            some.parameters.tolist(), some.tokens.tolist(), some.losses.tolist(), strict=True
+        )
+        own = [by_numbers[row] for row in rows]
+        title = in_flops(float(f"{flops_of(own[0]):.1g}"))
+        groups.setdefault(title, []).extend(spots(own))
+    return groups
+
+
+def spots(runs: Sequence[LawRun]) -> list[Run]:
+    """Give runs as points of a picture over size."""
+    return [Run(x=r.point.parameters, y=r.point.loss, words=r.words) for r in runs]
+
+
+def flops_of(run: LawRun) -> float:
+    """Count the operations of a run by 6 N D, to two digits."""
+    return float(f"{6 * run.point.parameters * run.point.tokens:.2g}")
 
 
 def points(runs: Iterable[LawRun]) -> list[Point]:

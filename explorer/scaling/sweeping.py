@@ -1,12 +1,12 @@
 """A law of one's own: a sweep over sizes and budgets that is run here, in place of the recorded."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import streamlit as st
 
 from explorer import content, link, session
 from explorer.compare import steering
-from explorer.engine.experiment import Experiment, ExperimentState
 from explorer.figures.amounts import in_flops
 from explorer.recorded import recorded, say_recorded
 from explorer.scaling.runs import NAME, the_sweep
@@ -39,7 +39,8 @@ def choose() -> None:
         _offer()
         return
     steering.steer(sweep, _look_at, another="Recorded runs")
-    session.live(_live, lambda: _seconds(sweep))(sweep.id, steering.stage_of(sweep))
+    live = session.live(_say_how_far, partial(steering.pace, sweep))
+    live(sweep.id, steering.stage_of(sweep))
 
 
 def say_which(stage: Stage) -> None:
@@ -71,26 +72,19 @@ def plan_of(widths: list[str], budgets: list[str], n_seeds: int) -> Plan:
 
 
 def _offer() -> None:
-    with st.popover("Run a sweep here", icon=":material/play_arrow:", width="stretch"):
-        widths = link.widget(
-            st.pills,
-            "widths",
-            "Widths of the models",
-            usual=USUAL_SIZES,
-            options=list(SIZES),
-            selection_mode="multi",
-            folded=True,
+    box = st.popover(
+        "Run a sweep here",
+        icon=":material/play_arrow:",
+        width="stretch",
+        key="sweep_form",
+        on_change="rerun",
+    )
+    with box:
+        widths = _choose_some(
+            "widths", "Widths of the models", {each: each for each in SIZES}, USUAL_SIZES
         )
-        budgets = link.widget(
-            st.pills,
-            "budgets",
-            "Compute of a run (FLOP)",
-            usual=USUAL_BUDGETS,
-            options=list(BUDGETS),
-            format_func=lambda each: in_flops(float(each)),
-            selection_mode="multi",
-            folded=True,
-        )
+        compute = {each: in_flops(float(each)) for each in BUDGETS}
+        budgets = _choose_some("budgets", "Compute of a run (FLOP)", compute, USUAL_BUDGETS)
         n_seeds = link.widget(
             st.segmented_control,
             "sweep_seeds",
@@ -103,8 +97,28 @@ def _offer() -> None:
         wanted = (sorted(widths, key=int), sorted(budgets, key=float), n_seeds)
         if st.button("Start", icon=":material/play_arrow:", type="primary", key="start_sweep"):
             steering.start(lambda: (plan_of(*wanted), None), _look_at)
-        st.fragment(_say_how_long)(*wanted)
+        if box.open:  # it takes a worker, which whoever only looks need not ask
+            st.fragment(_say_how_long)(*wanted)
     steering.offer_own(_look_at, compares=False)
+
+
+def _choose_some(name: str, label: str, titles: Mapping[str, str], usual: list[str]) -> list[str]:
+    """Let the student choose some of a few by their titles."""
+    chosen = link.widget(
+        st.pills,
+        name,
+        label,
+        usual=usual,
+        options=list(titles),
+        format_func=lambda each: titles.get(each, each),
+        selection_mode="multi",
+        folded=True,
+    )
+    return list(chosen)
+
+
+def _say_how_far(name: str, drawn: tuple[object, ...]) -> None:
+    steering.keep_up(name, drawn)
 
 
 def _say_how_long(widths: list[str], budgets: list[str], n_seeds: int) -> None:
@@ -118,15 +132,3 @@ def _look_at(name: str) -> None:
     """Show another sweep, of which nothing has been foretold; an empty name: the recorded runs."""
     link.put(sweep=name)
     link.forget(["guess"])
-
-
-def _seconds(sweep: Experiment) -> float:
-    is_running = sweep.state is ExperimentState.RUNNING
-    return session.refresh_seconds() if is_running else session.SLOWEST_SECONDS
-
-
-def _live(name: str, drawn: tuple[object, ...]) -> None:
-    sweep = the_sweep()
-    if sweep is None or sweep.id != name or steering.stage_of(sweep) != drawn:
-        st.rerun()  # one more run is a point now, or it stands otherwise
-    steering.progress(sweep)
