@@ -539,6 +539,13 @@ def test_runs_that_are_too_few_for_a_law_are_drawn_all_the_same(app_engine, quic
     app_engine.delete_experiment(sweep.id, owner="sweeper")
 
 
+@pytest.mark.parametrize("view", ["own", "predict"])
+def test_a_link_to_a_sweep_that_is_gone_says_so_and_shows_the_recorded_runs(view):
+    app = open_page("scaling", view=view, sweep="gone1234")
+    assert "sweep is not on this server any more" in app.info[0].value
+    assert app.get("plotly_chart")
+
+
 @pytest.mark.slow
 def test_a_sweep_here_becomes_a_law_and_its_largest_model_is_sealed_until_the_guess(
     app_engine, quick

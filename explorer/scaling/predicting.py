@@ -19,7 +19,6 @@ from explorer.scaling.runs import (
     points,
     sealed_runs,
     spots,
-    the_sweep,
 )
 from explorer.stage import Stage
 from tiny_llama.errors import CheckpointError, UserError
@@ -68,7 +67,7 @@ def question() -> Question:
 
 def show(stage: Stage) -> None:
     """Show the small models, take a guess, and open what was found."""
-    if the_sweep() is not None:
+    if link.value("sweep"):
         with stage.controls:
             sweeping.choose()
     try:

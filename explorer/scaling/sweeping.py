@@ -36,6 +36,8 @@ def choose() -> None:
     """Let the student run a sweep, and follow the one that the link names."""
     sweep = the_sweep()
     if sweep is None:
+        if link.value("sweep"):
+            st.info("The link's sweep is not on this server any more.", icon=":material/info:")
         _offer()
         return
     steering.steer(sweep, _look_at, another="Recorded runs")
