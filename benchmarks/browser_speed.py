@@ -2,11 +2,11 @@
 
     python benchmarks/browser_speed.py [--rounds 3] [--sizes default,wide] [--parts]
 
-prints a table. PyTorch, Chromium and Firefox, each browser with both builds of the engine, take the
-same steps of the same run in turns, so that what else the machine does hits all alike. Two speeds
-are given, each from the quickest round: by the clock, from the seconds that each says its steps
-took, which means something on an idle machine only; and by processor time, of all of a browser's
-processes, the start not counted.
+prints a table. PyTorch, Chromium and Firefox, each browser with both builds of the engine and with
+the faster one in two workers that share each step, take the same steps of the same run in turns, so
+that what else the machine does hits all alike. Two speeds are given, each from the quickest round:
+by the clock, from the seconds that each says its steps took, which means something on an idle
+machine only; and by processor time, of all of a browser's processes, the start not counted.
 
 With --parts it also says where the time goes in Chromium, by its own profiler and a build that
 keeps the names of functions, and how fast matrix products are beside the most that vectors of four
@@ -52,6 +52,11 @@ SIZES: dict[str, dict[str, Any]] = {
     "wide": {"d_model": 96, "n_heads": 6},
 }
 BUILDS = ("plain", "relaxed")
+WAYS = {
+    **{build: {"build": build} for build in BUILDS},
+    "relaxed in two workers": {"build": "relaxed", "where": "two workers"},
+}
+"""Of training in a browser: what `trainer_page.train` is told."""
 WARM_UP = 10
 """Steps that do not count."""
 STEPS_OF_DEFAULT = 60
@@ -93,7 +98,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         pages = {name: trainer_page(browser) for name, browser in _browsers(playwright).items()}
         print(f"{processor()}; load {os.getloadavg()[0]:.1f}; {', '.join(pages)}")
-        contenders = [f"{name}, {build}" for name in pages for build in BUILDS]
+        contenders = [f"{name}, {way}" for name in pages for way in WAYS]
         head = ["size", "parameters", "measured by", "PyTorch, tokens/s", *contenders]
         print(f"| {' | '.join(head)} |\n| --- | ---: | --- |{' ---: |' * (len(contenders) + 1)}")
         for name in asked.sizes.split(","):
@@ -157,8 +162,8 @@ def _setup(sizes: dict[str, Any]) -> Setup:
 def _round(pages: dict[str, Page], setup: Setup, corpus: TokenizedCorpus) -> dict[str, Pace]:
     found = {"PyTorch": _pytorch(setup, corpus)}
     for name, page in pages.items():
-        for build in BUILDS:
-            found[f"{name}, {build}"] = _in_browser(page, setup, corpus, build)
+        for way, how in WAYS.items():
+            found[f"{name}, {way}"] = _in_browser(page, setup, corpus, **how)
     return found
 
 
@@ -174,13 +179,13 @@ def _pytorch(setup: Setup, corpus: TokenizedCorpus) -> Pace:
     )
 
 
-def _in_browser(page: Page, setup: Setup, corpus: TokenizedCorpus, build: str) -> Pace:
+def _in_browser(page: Page, setup: Setup, corpus: TokenizedCorpus, **how: str) -> Pace:
     """Train a short run and a long one: the second's further steps are what counts."""
     short = replace(setup, training=replace(setup.training, steps=WARM_UP))
     spent = []
     for each in (short, setup):
         trainer, before = new_trainer(each, corpus), _spent_by_browsers()
-        reports = train(page, trainer, each, build=build)["reports"]
+        reports = train(page, trainer, each, **how)["reports"]
         spent.append(_spent_by_browsers() - before)
     seconds = [row.get("seconds", 0.0) for row in reports]
     return Pace(
@@ -201,7 +206,7 @@ def _parts(page: Page, build: str) -> str:
     """Say what share of a default step's time each part takes, and how fast products are."""
     setup = _setup({})
     corpus = prepare_corpus(setup)
-    step = _in_browser(page, setup, corpus, build).by_processor
+    step = _in_browser(page, setup, corpus, build=build).by_processor
     with _named_builds() as folder, patch.object(packing, "HERE", folder):
         counts = _profile(page, setup, corpus, build)
         peak = _peak(page, folder / f"peak.{build}.wasm")

@@ -33,8 +33,9 @@ def train(page: Page, trainer: Trainer, setup: Setup, **how: Any) -> dict[str, A
         page: what `trainer_page` gave.
         trainer: where the run stands.
         setup: of the run; the vocabulary is the trainer's.
-        how: `where`: "worker" or "page"; `build`: "plain" or "relaxed"; `orders`: given one after
-            another each time that something is told.
+        how: `where`: "worker", "two workers" or "page"; `build`: "plain" or "relaxed"; `orders`:
+            given one after another each time that something is told; `losesSecondAt`: the step
+            after which the second worker is ended.
     """
     model = trainer.model.config
     content = material(replace(setup, model=model), *lent(trainer))

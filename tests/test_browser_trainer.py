@@ -69,7 +69,7 @@ def test_learning_rates_are_the_library_s(page, schedule, warmup_steps):
     assert found == pytest.approx([config.learning_rate_at(step) for step in steps], rel=1e-14)
 
 
-@pytest.mark.parametrize(("where", "noise"), [("worker", 0.0), ("page", 0.0), ("worker", 0.3)])
+@pytest.mark.parametrize(("where", "noise"), [("worker", 0.0), ("two workers", 0.0), ("page", 0.0), ("worker", 0.3)])
 def test_the_same_seed_gives_the_same_curve(page, where, noise):
     setup = SETUP.with_settings({"text_noise": noise})
     trainer = trainer_of(setup)
@@ -96,3 +96,36 @@ def test_the_first_steps_agree_to_the_last_digits(page):
     for row in found[1:6]:
         next_one = next(report for report in trainer if report.step == row["step"])
         assert row["loss"] == pytest.approx(next_one.loss, abs=2e-6)
+
+
+@pytest.mark.parametrize("n_texts", [1, 2, 8, 11])
+def test_whoever_trains_the_numbers_are_the_very_same(page, n_texts):
+    setup = SETUP.with_settings({"batch_size": n_texts})
+    found = [
+        train(page, trainer_of(setup), setup, where=where)
+        for where in ("worker", "two workers", "page")
+    ]
+    assert any(found[1]["wereShared"])
+    assert all(each["weights"] == found[0]["weights"] for each in found)
+    assert all(losses(each) == losses(found[0]) for each in found)
+
+
+def test_a_second_worker_that_falls_silent_is_done_without(page):
+    how = {"orders": ["step", "step", "resume"], "losesSecondAt": 1}
+    found = train(page, trainer_of(SETUP), SETUP, where="two workers", **how)
+    alone = train(page, trainer_of(SETUP), SETUP)
+    assert found["wereShared"][0]
+    assert not found["wereShared"][-1]
+    assert losses(found) == losses(alone)
+    assert found["weights"] == alone["weights"]
+
+
+def test_two_workers_obey_as_one_does(page):
+    orders = ["step", "resume", "pause", "step", "resume"]
+    found = train(page, trainer_of(SETUP), SETUP, where="two workers", orders=orders)
+    assert [row["step"] for row in found["reports"]] == list(range(TRAINING.steps + 1))
+    assert losses(found) == losses(train(page, trainer_of(SETUP), SETUP))
+
+
+def losses(found):
+    return [row.get("loss") for row in found["reports"]]

@@ -179,12 +179,33 @@ POLICY = """document.addEventListener("DOMContentLoaded", () => {
 def test_wherever_a_page_may_have_a_worker_it_trains_in_one_else_in_slices(come, policy, where):
     student = come_without(come, policy=policy)
     train(student)
-    assert [worker.url.startswith(where) for worker in student.page.workers] == [True] * bool(where)
+    assert all(worker.url.startswith(where) for worker in student.page.workers)
+    assert bool(student.page.workers) == bool(where)
     words = expect(student.page.locator(".trainer .words"))
     (words.not_to_contain_text if where else words.to_contain_text)("on the page")
     press(student, "Stop")
     student.see("Stopped")
     student.forgive("Content Security Policy")
+
+
+@pytest.mark.parametrize(("cores", "n_workers"), [(2, 1), (8, 2)])
+def test_where_there_are_cores_two_workers_share_the_steps(come, cores, n_workers):
+    script = f"Object.defineProperty(navigator, 'hardwareConcurrency', {{ value: {cores} }})"
+    student = come_without(come, script)
+    workers = []
+    student.page.on("worker", workers.append)
+    train(student)
+    press(student, "Pause")
+    see(student, "Paused")
+    paused = see_kept(student)
+    press(student, "Go on")
+    see(student, "Training in this browser", since=paused + 20)
+    press(student, "Stop")
+    student.see("Stopped")
+    assert len(workers) == n_workers
+    until(lambda: len(student.page.workers) == 1)  # the second has nothing more to do
+    kept = rows(student.server, student.run_id)
+    assert [row["step"] for row in kept] == list(range(len(kept)))
 
 
 def test_a_page_without_workers_trains_in_slices(come):

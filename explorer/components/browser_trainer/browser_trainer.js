@@ -116,7 +116,8 @@ class Trainer {
     const { session, data } = this
     const state = session?.state ?? (data.status === "finished" ? "finished" : "")
     const step = session?.step ?? Math.max(0, data.nextRow - 1)
-    const where = session?.where === "page" ? ", on the page, as this one may have no worker" : ""
+    const where = session?.where === "page" ? ", on the page, as this one may have no worker"
+      : session?.isShared && session.isMoving ? ", by two of its cores" : ""
     setText(this.words, `${STATES[state]}${where}: step ${whole(step)} of ${whole(data.steps)}`)
     this.bar.max = data.steps
     this.bar.value = step

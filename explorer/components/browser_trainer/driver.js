@@ -3,8 +3,10 @@
 import { Engine } from "./engine.js"
 import { Training } from "./training.js"
 import { unpack } from "./material.js"
+import { help, Partner } from "./partner.js"
 
 const REPORT_EVERY = 200 // ms
+const GOES_ON = ["running", "paused"]
 
 export class Driver {
   training = null
@@ -19,8 +21,8 @@ export class Driver {
     Object.assign(this, { tell, how })
   }
 
-  // Do what is ordered: { order: "begin", material, build, state, from } and then { order } alone, one of
-  // pause, resume, step, stop, and hand (over what has been learned).
+  // Do what is ordered: { order: "begin", material, build, state, from, port } and then { order } alone,
+  // one of pause, resume, step, stop, and hand (over what has been learned).
   async take({ order, ...rest }) {
     try {
       await this[order](rest)
@@ -29,23 +31,26 @@ export class Driver {
     }
   }
 
-  // What there is to begin `from`, if it is not what was lent, goes over that.
-  async begin({ material, build, state, from }) {
-    const all = { ...unpack(material), ...from }
-    const engine = await Engine.of(all[build], all.shape)
-    this.training = new Training(engine, all, this.how.textsAtOnce)
+  // Begin a run, whose second worker, if it has one, is at the other end of `port`.
+  async begin({ state, ...how }) {
+    this.training = await newTraining({ ...how, isFirst: true })
     this.become(state)
+  }
+
+  // Be the second worker of a run.
+  async help(how) {
+    await help(await newTraining({ ...how, isFirst: false }))
   }
 
   pause() { if (this.state === "running") this.become("paused") }
   resume() { if (this.state === "paused") this.become("running") }
-  stop() { if (["running", "paused"].includes(this.state)) this.become("stopped") }
+  stop() { if (GOES_ON.includes(this.state)) this.become("stopped") }
 
   // Do one step, a piece at a time.
   async step() {
     while (this.state === "paused" && !this.training.isDone) {
       const isReported = this.advance()
-      await this.how.rest()
+      await this.rest()
       if (isReported) break
     }
     this.settle()
@@ -63,7 +68,7 @@ export class Driver {
     try {
       while (this.state === "running") {
         this.runSlice()
-        await this.how.rest()
+        await this.rest()
       }
     } catch (error) {
       this.fail(error)
@@ -74,10 +79,16 @@ export class Driver {
   runSlice() {
     const end = performance.now() + this.how.slice
     do this.advance()
-    while (performance.now() < end && !this.training.isDone && !this.mayGive)
+    while (performance.now() < end && !this.training.awaits && !this.training.isDone && !this.mayGive)
     this.settle()
     if (performance.now() - this.toldAt > REPORT_EVERY || this.state !== "running") this.report()
     if (this.mayGive) this.give()
+  }
+
+  // Let others do their work, and what is waited for come.
+  async rest() {
+    await this.training.awaits
+    await this.how.rest()
   }
 
   advance() {
@@ -91,10 +102,10 @@ export class Driver {
   }
 
   report() {
-    const { state, reports } = this
+    const { state, reports, training } = this
     this.reports = []
     this.toldAt = performance.now()
-    this.tell({ told: "reports", state, reports })
+    this.tell({ told: "reports", state, reports, isShared: Boolean(training?.partner) })
   }
 
   // Hand over what has been learned, once the step that is amid is reported.
@@ -103,7 +114,7 @@ export class Driver {
     while (this.owes && this.state !== "running") {
       if (this.mayGive) this.give()
       else this.advance()
-      await this.how.rest()
+      await this.rest()
     }
   }
 
@@ -122,13 +133,22 @@ export class Driver {
       .map(view => view.slice())
     const learned = { nextStep, state: this.state, weights, means, squares }
     this.tell({ told: "learned", ...learned }, [weights.buffer, means.buffer, squares.buffer])
+    if (!GOES_ON.includes(this.state)) this.training.leave()
   }
 
   fail(error) {
     this.state = "failed"
+    this.training?.leave()
     this.report()
     this.tell({ told: "failed", sentence: error.message })
   }
+}
+
+// What there is to begin `from`, if it is not what was lent, goes over that.
+async function newTraining({ material, build, from, port, isFirst }) {
+  const all = { ...unpack(material), ...from }
+  const engine = await Engine.of(all[build], all.shape)
+  return new Training(engine, all, port && new Partner(port, isFirst))
 }
 
 // Let orders come in: a message to oneself is not slowed down as a timer is.
@@ -148,6 +168,6 @@ function idleMoment() {
   return new Promise(goOn => setTimeout(goOn, ON_PAGE.slice))
 }
 
-export const IN_WORKER = { slice: 50, rest: nextMessage, textsAtOnce: Infinity } // ms
+export const IN_WORKER = { slice: 50, rest: nextMessage } // ms
 // A page is never kept from its own work for longer than a frame or two.
-export const ON_PAGE = { slice: 12, rest: idleMoment, textsAtOnce: 4 }
+export const ON_PAGE = { slice: 12, rest: idleMoment }

@@ -13,6 +13,8 @@ from tiny_llama.setup import Setup
 
 BUILD_FILES = {"plain": "engine.wasm", "relaxed": "engine.relaxed.wasm"}
 """By what `bestBuild` in engine.js calls them."""
+TEXTS_AT_ONCE = 4
+"""So many are read by one call of the engine at most, as a page must not stand still for longer."""
 _ALIGNED = 8
 _KINDS = ("int32", "uint16", "float32", "uint8")
 
@@ -25,9 +27,13 @@ def material(setup: Setup, values: Mapping[str, Any], arrays: Mapping[str, np.nd
         values: what the worker found to be said besides.
         arrays: likewise; see `explorer.engine.worker.lending`.
     """
-    of_model = asdict(shape(setup.model, n_texts=setup.training.batch_size))
-    training = asdict(setup.training)
-    said = {"shape": of_model, "training": training, "context": setup.model.context, **values}
+    said = {
+        "shape": asdict(shape(setup.model, n_texts=TEXTS_AT_ONCE)),
+        "texts_at_once": TEXTS_AT_ONCE,
+        "training": asdict(setup.training),
+        "context": setup.model.context,
+        **values,
+    }
     builds = {
         name: np.frombuffer((HERE / file).read_bytes(), np.uint8)
         for name, file in BUILD_FILES.items()

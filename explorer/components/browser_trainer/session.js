@@ -4,7 +4,7 @@
 import { dropCheckpoint, keepCheckpoint } from "./checkpoints.js"
 import { Driver, ON_PAGE } from "./driver.js"
 import { bestBuild } from "./engine.js"
-import { newWorker } from "./workers.js"
+import { beginTogether, newWorkers } from "./workers.js"
 import { whole } from "../shared.js"
 
 const RETURN_EVERY = 60_000 // ms between two times that the server is given what has been learned
@@ -26,6 +26,7 @@ const NO_ENGINE = "This browser cannot train: it has no WebAssembly with 128-bit
 export class Session {
   state = "" // as the driver's
   where = "" // "worker" or "page"
+  isShared = false // whether a second worker does half of each step
   sentence = "" // why it does not go on
   refusal = "" // why the server has not kept what it was given last
   news = "" // what is to be said until it goes on
@@ -83,16 +84,20 @@ export class Session {
   }
 
   async fromWorker() {
-    const worker = await newWorker()
+    const [worker, second] = await newWorkers()
     if (!worker) return null
     this.where = "worker"
     worker.onmessage = ({ data }) => this.hear(data)
     worker.onerror = event => {
       event.preventDefault()
       worker.terminate()
+      second?.terminate()
       this.end(`The browser ended this run's worker (${event.message ?? "no reason given"}); reload the page to go on.`)
     }
-    return message => worker.postMessage(message)
+    return message => {
+      if (message.order === "begin" && second) beginTogether(message, worker, second)
+      else worker.postMessage(message)
+    }
   }
 
   onPage() {
@@ -108,9 +113,9 @@ export class Session {
     this.listen()
   }
 
-  take({ state, reports }) {
+  take({ state, reports, isShared }) {
     const stands = this.state && state !== this.state && state !== "running"
-    this.state = state
+    Object.assign(this, { state, isShared })
     reports.forEach(row => this.note(row))
     if (this.isMoving) this.news = ""
     if (!this.isMoving) this.paces = []

@@ -17,13 +17,13 @@ export function learningRateAt(config, step) {
 
 export class Training {
   pieces = null // of the step that is being done
+  awaits = null // a promise: the next piece of work comes after it
   spent = 0 // milliseconds of training on that step
 
-  // `material` is what `material.py` packs: the setup and where the run stands, and the text. A piece
-  // of work reads so many texts of a batch at once at most.
-  constructor(engine, material, textsAtOnce) {
-    Object.assign(this, { engine, material, config: material.training })
-    this.textsAtOnce = Math.min(textsAtOnce, this.config.batch_size)
+  // `material` is what `material.py` packs: the setup and where the run stands, and the text. With a
+  // partner (see partner.js), it finds half of each gradient itself.
+  constructor(engine, material, partner = null) {
+    Object.assign(this, { engine, material, partner, config: material.training })
     this.context = material.context
     this.nextStep = material.next_step // the step whose weights come next; 0: a look at the model
     const room = this.config.batch_size * this.context
@@ -38,6 +38,12 @@ export class Training {
     if (squares) this.engine.squares.set(squares)
   }
 
+  // Go on alone.
+  leave() {
+    this.partner?.dismiss()
+    this.partner = null
+  }
+
   get isDone() {
     return this.nextStep > this.config.steps
   }
@@ -49,8 +55,10 @@ export class Training {
 
   // Do the next piece of work: a step's training or a part of it, a look at some held-out texts, or a
   // token. Gives the report, as a row of metrics.jsonl, once a step and all that is due after it are
-  // done. Throws an Error with a sentence where the numbers have overflowed.
+  // done. Does nothing while there is something to wait for. Throws an Error with a sentence where the
+  // numbers have overflowed.
   advance() {
+    if (this.awaits) return null
     this.pieces ??= this.step(this.nextStep)
     const { done, value } = this.pieces.next()
     if (!done) return null
@@ -75,7 +83,7 @@ export class Training {
     const { config, engine } = this
     this.spent = 0
     this.timed(() => this.drawBatch(step))
-    const loss = yield* this.differentiate()
+    const loss = yield* this.differentiate(step)
     this.check(step, "loss", loss)
     const learningRate = learningRateAt(config, step)
     const settings = { ...this.settings(), learningRate, step }
@@ -84,26 +92,55 @@ export class Training {
     return { loss, learning_rate: learningRate, gradient_norm: length, seconds: this.spent / 1000 }
   }
 
-  // Find the batch's loss and gradient. Where that takes several pieces, the gradient is the sum of
-  // theirs, whose last digits are rounded otherwise.
-  * differentiate() {
-    const { context, engine, textsAtOnce, inputs, targets } = this
+  // Find the batch's loss and gradient: those of its first half, and of its second, each rounded, so
+  // that the sum is the same whoever finds which.
+  * differentiate(step) {
+    const own = yield* this.half(this.partner?.isFirst ?? true ? 0 : 1)
+    const other = (yield* this.fromPartner(step, own)) ?? (yield* this.half(1))
+    return this.timed(() => {
+      const { gradients } = this.engine
+      for (let i = 0; i < gradients.length; i++) gradients[i] = own.gradient[i] + other.gradient[i]
+      return own.loss + other.loss
+    })
+  }
+
+  // Find what a half of the batch adds to its loss and gradient, some texts at a time.
+  * half(which) {
+    const { context, engine, inputs, targets } = this
     const { batch_size: texts, label_smoothing: smoothing } = this.config
-    if (textsAtOnce < texts) (this.sum ??= new Float32Array(engine.count)).fill(0)
+    const middle = Math.ceil(texts / 2)
+    const [begin, end] = which ? [middle, texts] : [0, middle]
+    this.halves ??= [0, 1].map(() => new Float32Array(engine.count))
+    const gradient = this.halves[which].fill(0)
     let loss = 0
-    for (let text = 0; text < texts; text += textsAtOnce) {
-      const n = Math.min(textsAtOnce, texts - text)
+    for (let text = begin; text < end; text += this.textsAtOnce) {
+      const n = Math.min(this.textsAtOnce, end - text)
       const [from, to] = [text * context, (text + n) * context]
       loss += (n / texts) * this.timed(() => {
         engine.read(inputs.subarray(from, to), targets.subarray(from, to))
         const found = engine.differentiate(n, smoothing)
-        if (n < texts) addShare(this.sum, engine.gradients, n / texts)
+        addShare(gradient, engine.gradients, n / texts)
         return found
       })
-      if (n < texts) yield
+      yield
     }
-    if (textsAtOnce < texts) engine.gradients.set(this.sum)
-    return loss
+    return { loss, gradient }
+  }
+
+  // Give the partner one half, and wait for the other; null: there is no partner, or not any more.
+  * fromPartner(step, own) {
+    if (!this.partner) return null
+    this.timed(() => this.partner.give(step, own, this.spent))
+    const began = performance.now()
+    let other = null
+    this.awaits = this.partner.take(step).then(half => {
+      this.spent += performance.now() - began
+      this.awaits = null
+      other = half
+    })
+    yield
+    if (this.partner.isGone) this.partner = null
+    return other
   }
 
   // Do something, and count the milliseconds that it takes.
@@ -129,6 +166,10 @@ export class Training {
       inputs.set(tokens.subarray(start, start + context), text * context)
       targets.set(tokens.subarray(start + 1, start + 1 + context), text * context)
     }
+  }
+
+  get textsAtOnce() {
+    return this.material.texts_at_once
   }
 
   // Look at the held-out texts, as many at a time as training reads.
