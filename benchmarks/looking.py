@@ -147,6 +147,7 @@ ACTIONS = (
         title="Logit lens: probability or rank",
         link="/generation?view=lens",
         act=radio("Rank", "Probability"),
+        shows=".lens",
     ),
     Action(
         title="Tokens: another merge",
