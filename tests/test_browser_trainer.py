@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from trainer_page import train, trainer_page
 
+from explorer.components.browser_trainer.build import HERE as FOLDER
 from tiny_llama.checkpoint import new_trainer
 from tiny_llama.config import ModelConfig
 from tiny_llama.corpora import own_text
@@ -69,7 +70,9 @@ def test_learning_rates_are_the_library_s(page, schedule, warmup_steps):
     assert found == pytest.approx([config.learning_rate_at(step) for step in steps], rel=1e-14)
 
 
-@pytest.mark.parametrize(("where", "noise"), [("worker", 0.0), ("two workers", 0.0), ("page", 0.0), ("worker", 0.3)])
+@pytest.mark.parametrize(
+    ("where", "noise"), [("worker", 0.0), ("two workers", 0.0), ("page", 0.0), ("worker", 0.3)]
+)
 def test_the_same_seed_gives_the_same_curve(page, where, noise):
     setup = SETUP.with_settings({"text_noise": noise})
     trainer = trainer_of(setup)
@@ -118,6 +121,21 @@ def test_a_second_worker_that_falls_silent_is_done_without(page):
     assert not found["wereShared"][-1]
     assert losses(found) == losses(alone)
     assert found["weights"] == alone["weights"]
+
+
+def test_a_second_worker_that_does_not_pay_is_done_without(page):
+    def judged_slow(route):
+        script = (FOLDER / "partner.js").read_text()
+        assert "this.waited > this.worked" in script
+        script = script.replace("this.waited > this.worked", "true")
+        route.fulfill(body=script, content_type="text/javascript")
+
+    page.route("**/partner.js", judged_slow)
+    found = train(page, trainer_of(SETUP), SETUP, where="two workers")
+    page.unroute("**/partner.js")
+    assert found["wereShared"][0]
+    assert not found["wereShared"][-1]
+    assert losses(found) == losses(train(page, trainer_of(SETUP), SETUP))
 
 
 def test_two_workers_obey_as_one_does(page):

@@ -193,7 +193,11 @@ def test_where_there_are_cores_two_workers_share_the_steps(come, cores, n_worker
     script = f"Object.defineProperty(navigator, 'hardwareConcurrency', {{ value: {cores} }})"
     student = come_without(come, script)
     workers = []
-    student.page.on("worker", workers.append)
+
+    def note(worker):  # Playwright takes no method of a list
+        workers.append(worker)
+
+    student.page.on("worker", note)
     train(student)
     press(student, "Pause")
     see(student, "Paused")

@@ -9,7 +9,7 @@ export class Partner {
   halves = new Map() // that came from it, by step
   spare = null // a buffer that came with the last of them
   wake = () => {} // called when something has come
-  steps = 0 // shared since it was judged last
+  steps = -1 // shared since it was judged last; the first, for which it gets ready, does not count
   worked = 0 // ms of one's own halves of them
   waited = 0 // ms until the other halves were there
 
@@ -20,7 +20,7 @@ export class Partner {
   }
 
   hear({ isOver, step, ...half }) {
-    if (isOver) close()
+    if (isOver) return close()
     this.halves.set(step, half)
     this.wake()
   }
@@ -56,8 +56,8 @@ export class Partner {
   // device has not got the cores.
   isSlow() {
     this.steps += 1
-    if (!this.isFirst || this.steps < TRIAL) return false
-    const isSlow = this.waited > this.worked
+    if (this.steps > 0 && this.steps < TRIAL) return false
+    const isSlow = this.isFirst && this.steps === TRIAL && this.waited > this.worked
     this.steps = this.worked = this.waited = 0
     return isSlow
   }
