@@ -67,8 +67,15 @@ def task_map(
         y1=row + 0.5,
         line={"width": 4, "color": "gray"},
     )
-    figure.update_xaxes(side="top", showgrid=False)
-    figure.update_yaxes(autorange="reversed", showgrid=False)
+    # As far as the cells go, and no farther: a phone has no room beside them.
+    ends = (-0.5, len(models) - 0.5)
+    figure.update_xaxes(side="top", showgrid=False, range=ends, autotickangles=[0, -90])
+    figure.update_yaxes(
+        showgrid=False,
+        range=(len(tasks) - 0.5, -0.5),
+        tickvals=list(tasks),
+        ticktext=[task.replace(" ", "<br>") for task in tasks],
+    )
     said = "; ".join(
         f"{task}: " + ", ".join(f"{m} {_percent(s)}" for m, s in zip(models, row, strict=True))
         for task, row in zip(tasks, shares, strict=True)
