@@ -113,7 +113,8 @@ def read_bytes(path: Path, most: int) -> bytes:
                 f"{path.name} is not there or is not a file; choose a folder that holds one."
             )
         with path.open("rb") as file:
-            content = file.read(most + 1)
+            # Room is made for as much as is asked for, where a process may not have that much.
+            content = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
     except OSError as error:
         raise CheckpointError(
             f"{path.name} cannot be read ({error.strerror}); check its permissions."
