@@ -1,11 +1,15 @@
-"""A run that a student's browser trains becomes the server's own, whichever page they look at."""
+"""A run that a student's browser trains becomes the server's own, whichever page they look at.
+
+The browser asks for a turn, gives what it has when it has one, and hears what has come of it: each
+answer is what `hand_over.js` is drawn with next.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
-from explorer import session, state
+from explorer import guard, session, state
 from explorer.components.hand_over import hand_over
 from explorer.page_list import TRAIN
 from tiny_llama.errors import UserError
@@ -30,6 +34,7 @@ def _listen(page: str) -> None:
     said = {"answers": state.kept(_ANSWERS, int), "answer": state.kept(_ANSWER, dict)}
     hand_over(
         {"page": page, **said},
+        ask=_ask,
         take=lambda given: _take(given, page),
         note_unable=lambda: _note_unable(page),
     )
@@ -38,6 +43,28 @@ def _listen(page: str) -> None:
 def _note_unable(page: str) -> None:
     session.note_unable_browser()
     state.keep(_SHOWS, page == TRAIN)
+
+
+def _ask(given: Mapping[str, Any]) -> None:
+    """Say whether the browser may give what it has made of a run now, or when it is to ask again.
+
+    Where the server has all of it, as an answer was lost, that is said.
+    """
+    run_id, step = str(given.get("run", "")), given.get("step")
+    try:
+        has_all = session.engine().has_taken(
+            run_id,
+            step=step if isinstance(step, int) else -1,
+            stops=given.get("stops") is True,
+            owner=session.owner(),
+        )
+    except UserError as error:
+        _answer(run_id, refusal=str(error))
+    else:
+        if has_all:
+            _answer(run_id, refusal="")
+        else:
+            _answer(run_id, wait=guard.seconds_until_turn())
 
 
 def _take(given: Mapping[str, Any], page: str) -> None:
@@ -53,9 +80,16 @@ def _take(given: Mapping[str, Any], page: str) -> None:
         engine.take_back(run_id, given, owner=session.owner())
     except UserError as error:
         refusal = str(error)
-    next_row = run.next_row if run is not None and session.is_mine(run) else 0
-    answer = {"run": run_id, "nextRow": next_row, "refusal": refusal}
-    state.keep(_ANSWER, answer)
-    state.keep(_ANSWERS, state.kept(_ANSWERS, int) + 1)
+    finally:
+        guard.end_turn()
+    _answer(run_id, refusal=refusal)
     has_ended = run is not None and run.status is not before
     state.keep(_SHOWS, not refusal and (page == TRAIN or has_ended or given.get("shows") is True))
+
+
+def _answer(run_id: str, **said: Any) -> None:
+    """Answer the browser, as `hand_over.js` takes it."""
+    run = session.engine().poll(run_id)
+    next_row = run.next_row if run is not None and session.is_mine(run) else 0
+    state.keep(_ANSWER, {"run": run_id, "nextRow": next_row, **said})
+    state.keep(_ANSWERS, state.kept(_ANSWERS, int) + 1)

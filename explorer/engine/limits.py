@@ -100,6 +100,9 @@ class Limits:
     """Weights of models that pages look at, kept in a worker; one of them is always kept."""
     answer_bytes: int
     """What pages were told about models, kept in the server: a class asks the same things."""
+    hand_overs: int
+    """What browsers have trained and the server takes in at once: each goes through forms that take
+    some 20 MB together, and waits for the same worker."""
     workers: int
     """Processes with PyTorch in them, some 300 MB each."""
     unwatched_seconds: float = 300
@@ -139,6 +142,7 @@ SHARED = Limits(
     starts_a_minute=12,
     looked_at_bytes=16_000_000,  # twenty default models
     answer_bytes=16_000_000,
+    hand_overs=3,
     workers=1,  # a second one would not fit beside the server
     forgotten_seconds=24 * 3600,
     folder_bytes=2_000_000_000,
@@ -167,6 +171,7 @@ OWN = Limits(
     starts_a_minute=60,
     looked_at_bytes=100_000_000,
     answer_bytes=100_000_000,
+    hand_overs=12,
     workers=8,
     forgotten_seconds=30 * 24 * 3600,
     folder_bytes=10_000_000_000,

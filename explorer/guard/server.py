@@ -26,6 +26,7 @@ from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestTy
 from explorer.engine.limits import limits, most_returned_bytes
 from explorer.guard import messages
 from explorer.guard.endings import Endings
+from explorer.guard.hand_overs import HandOvers
 from explorer.guard.news import News
 from explorer.guard.texts import Texts
 from explorer.guard.turns import Act, Turns
@@ -34,7 +35,7 @@ from explorer.guard.uploads import hold_few
 LONG_BOX = "own_text"
 """The only widget that may show a long text: the student's own to train on."""
 TRAINED = "hand_over__events"
-"""The only part that may give back what a browser has trained; what it says is held by nobody."""
+"""The only part that may give back what a browser has trained, when it has a turn."""
 MOST_TEXTS = 12
 """So many of the longest texts may the server hold for all students together."""
 MOST_BYTES_A_LETTER = 3
@@ -70,6 +71,7 @@ class Guard:
         most = limits().text_bytes
         self._longest = MOST_BYTES_A_LETTER * most + messages.MOST_STATE_BYTES
         self.texts = Texts(MOST_TEXTS * most, self._is_gone)
+        self.hand_overs = HandOvers(limits().hand_overs, self._is_gone)
         if isinstance(server.uploaded_file_mgr, MemoryUploadedFileManager):
             megabytes = -(-most // 2**20)  # as the uploader counts
             hold_few(server.uploaded_file_mgr, self.texts, most_bytes=megabytes * 2**20)
@@ -144,8 +146,9 @@ class Guard:
         for each in messages.long_states(asks):
             n_bytes = each.ByteSize()
             if messages.key_of(each) == TRAINED and n_bytes <= most_returned_bytes():
-                continue
-            if messages.key_of(each) != LONG_BOX or n_bytes > self._longest:
+                if not self.hand_overs.comes(session):
+                    refused.append(each)  # its page asks for a turn once more
+            elif messages.key_of(each) != LONG_BOX or n_bytes > self._longest:
                 self._notes[session] = TOO_LONG
                 refused.append(each)
             elif not self.texts.hold(session, LONG_BOX, n_bytes):
@@ -203,6 +206,22 @@ def seconds_between_news(n_pages: int) -> float:
     """Say how often a page may ask for news, of so many that do, for the server to follow."""
     found = guard()
     return found.news.seconds(n_pages) if found else 0.0
+
+
+def seconds_until_turn() -> float:
+    """Give the tab whose page runs a turn to hand over what its browser has trained, and 0.
+
+    Where others have all turns, say after how many seconds it is to ask again.
+    """
+    found, context = guard(), get_script_run_ctx()
+    return found.hand_overs.ask(context.session_id) if found and context else 0.0
+
+
+def end_turn() -> None:
+    """Note that what the browser of this tab has handed over is taken, or refused."""
+    found, context = guard(), get_script_run_ctx()
+    if found and context:
+        found.hand_overs.end(context.session_id)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import { whole } from "../shared.js"
 
 const RETURN_EVERY = 60_000 // ms between two times that the server is given what has been learned
 const FIRST_RETURN = 10_000 // ms; so soon can all pages look inside
+const LEAST_PAUSE = 10 // times as long as the server took is the pause after it, where that is longer
 const KEEP_EVERY = 5_000 // ms between two times that this browser keeps what has been learned
 const SERIES = [
   "loss", "held_out_loss", "bits_per_byte", "learning_rate", "gradient_norm", "seconds",
@@ -134,9 +135,9 @@ export class Session {
     const { nextStep, weights, means, squares } = said
     const rows = this.rows.filter(row => row.step < nextStep)
     keepCheckpoint({ run, owner, nextStep, rows, weights, means, squares })
-    if (!this.isOwed) return
+    if (!this.isOwed && !this.learned) return
     this.isOwed = false
-    this.learned = said
+    this.learned = said // in place of what has waited for its turn so far
     window.dispatchEvent(new Event(LEARNED))
   }
 
@@ -177,11 +178,25 @@ export class Session {
     this.order("hand")
   }
 
+  // Whether there is something that the server has not got.
+  get hasLearned() {
+    return Boolean(this.learned) && (this.learned.state !== "paused" || this.rows.length > 0)
+  }
+
+  get hasStopped() {
+    return this.state === "stopped"
+  }
+
+  // The server has all up to this step, and knows whether it stops there.
+  dropLearned({ step, stops }) {
+    if (this.step === step && this.hasStopped === stops) this.learned = null
+  }
+
   // What the server is given, and may keep; null: nothing is ready.
   takeLearned() {
-    const { learned } = this
+    const { learned, hasLearned } = this
     this.learned = null
-    if (!learned || (learned.state === "paused" && !this.rows.length)) return null
+    if (!hasLearned) return null
     const { nextStep, state, weights, means, squares } = learned
     const rows = this.rows.filter(row => row.step < nextStep).map(plainRow)
     const numbers = Object.fromEntries(
@@ -191,13 +206,20 @@ export class Session {
     return { run, loan, shows, next_step: nextStep, stops: state === "stopped", rows, ...numbers }
   }
 
-  // What the server says: it has all rows before this one, or why it has not kept more.
-  noteAnswer({ nextRow, refusal }) {
+  // What the server says: it has all rows before this one; and, where it has answered in so many ms
+  // to what it was given, why it has not kept that (empty: it has).
+  noteAnswer({ nextRow, refusal }, took) {
     this.rows = this.rows.filter(row => row.step >= nextRow)
-    this.refusal = refusal
-    const hasEnded = ["finished", "stopped"].includes(this.state)
-    if (hasEnded && !refusal && !this.rows.length) dropCheckpoint(this.owner, this.run)
+    if (refusal !== undefined) this.noteTaken(refusal, took)
     this.listen()
+  }
+
+  noteTaken(refusal, took) {
+    this.refusal = refusal
+    if (refusal) this.learned = null // until it is due again
+    this.dueAt = performance.now() + Math.max(RETURN_EVERY, LEAST_PAUSE * took)
+    const hasEnded = this.hasStopped || this.state === "finished"
+    if (hasEnded && !refusal && !this.rows.length) dropCheckpoint(this.owner, this.run)
   }
 
   stepsASecond() {

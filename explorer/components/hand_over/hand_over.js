@@ -1,18 +1,27 @@
-// Gives the server what this tab's runs have learned, whichever page it shows: one at a time, and
-// again where no answer comes. Says so, too, where this browser cannot train. It draws nothing.
+// Gives the server what this tab's runs have learned, whichever page it shows. Says so, too, where
+// this browser cannot train. It draws nothing.
+//
+// What it gives is megabytes, so it asks first, in a few words, and gives when it has a turn; of a
+// server that cannot follow it so hears later, and no second one is on its way before the first is
+// taken. What is not answered is asked for again, ever more rarely.
 //
 // data: { page, answers, answer }: which page is shown, how many answers there have been, and the last
-// of them, as `Session.noteAnswer` takes it, with the `run`.
+// of them: { run, nextRow } and either `wait`, in how many seconds to ask again (0: give it now), or
+// `refusal`, why what was given is not kept (empty: it is, or nothing is missing).
 
 import { bestBuild } from "../browser_trainer/engine.js"
 import { LEARNED, sessions } from "../browser_trainer/session.js"
 
 const ANSWER_WITHIN = 15_000 // ms
+const LONGEST = 120_000 // ms between two times that the same is asked
 
-let page, tell, waiting
+let page, tell
 let answers = 0
+let turn = null // what is under way: { session, began, tries, does: "ask", "wait", "gather" or "give" }
+let timer
 
 addEventListener(LEARNED, giveNext)
+addEventListener("online", () => ["ask", "give"].includes(turn?.does) && ask())
 
 export default function handOver({ data, setTriggerValue }) {
   if (!tell && !bestBuild()) setTriggerValue("unable", true)
@@ -26,26 +35,70 @@ export default function handOver({ data, setTriggerValue }) {
   giveNext()
 }
 
-function hear(data) {
-  answers = data.answers
-  clearTimeout(waiting)
-  waiting = 0
-  sessions.get(data.answer.run)?.noteAnswer(data.answer)
+function giveNext() {
+  if (!tell) return
+  if (turn?.does === "gather") give()
+  if (turn) return
+  const session = [...sessions.values()].find(each => each.hasLearned)
+  if (!session) return
+  turn = { session, began: performance.now(), tries: 0 }
+  ask()
 }
 
-function giveNext() {
-  if (waiting || !tell) return
-  for (const session of sessions.values()) {
-    const learned = session.takeLearned()
-    if (!learned) continue
-    tell("returned", learned)
-    waiting = setTimeout(giveAgain, ANSWER_WITHIN, session)
+function ask() {
+  turn.does = "ask"
+  const patience = Math.min(LONGEST, ANSWER_WITHIN * 2 ** Math.max(0, turn.tries - 2))
+  turn.tries += 1
+  const { run, step, hasStopped: stops } = turn.session
+  turn.asked = { run, step, stops }
+  tell("asks", turn.asked)
+  later(ask, patience)
+}
+
+// Give what there is now, which may be more than when it was asked.
+function give() {
+  const learned = turn.session.takeLearned()
+  if (!learned) {
+    turn.does = "gather"
+    turn.session.hand()
+    later(end, ANSWER_WITHIN)
     return
   }
+  turn.does = "give"
+  tell("returned", learned)
+  later(askAgain, 4 * ANSWER_WITHIN)
 }
 
 // The page may have been drawn anew, or the network have failed, while it was on the way.
-function giveAgain(session) {
-  waiting = 0
-  session.hand({ isShown: true })
+function askAgain() {
+  turn.session.isShown = true
+  ask()
+}
+
+function hear(data) {
+  answers = data.answers
+  const { answer } = data
+  const isOurs = turn?.session.run === answer.run
+  if (isOurs && turn.does === "ask" && answer.refusal === "") turn.session.dropLearned(turn.asked)
+  sessions.get(answer.run)?.noteAnswer(answer, isOurs ? performance.now() - turn.began : 0)
+  if (!isOurs) return
+  if (answer.wait === undefined) end()
+  else if (answer.wait) wait(1000 * answer.wait)
+  else give()
+}
+
+function wait(ms) {
+  Object.assign(turn, { does: "wait", tries: 0 })
+  later(ask, ms)
+}
+
+function end() {
+  clearTimeout(timer)
+  turn = null
+  giveNext()
+}
+
+function later(act, ms) {
+  clearTimeout(timer)
+  timer = setTimeout(act, ms)
 }

@@ -272,6 +272,24 @@ class Engine:
         run.loan = borrower or store.new_run_id()
         return replace(found, values={**found.values, "loan": run.loan})
 
+    def has_taken(self, run_id: str, *, step: int, stops: bool, owner: str) -> bool:
+        """Tell whether all that a browser has made of a run is here already.
+
+        Args:
+            run_id: the run.
+            step: the last one that the browser has done.
+            stops: whether its student has stopped it there.
+            owner: the secret of the student whose browser it is.
+
+        Raises:
+            EngineError: if the run is unknown, another student's, or trains here.
+        """
+        run = self._own_browser_run(run_id, owner)
+        has_ended = run.status is not RunState.PAUSED
+        return run.status is RunState.FINISHED or (
+            0 <= step < run.next_row and (has_ended or not stops)
+        )
+
     def take_back(self, run_id: str, returned: Mapping[str, Any], *, owner: str) -> None:
         """Keep what a browser has made of a run so far; whatever is wrong with it, nothing is lost.
 
