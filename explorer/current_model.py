@@ -79,7 +79,10 @@ def _offer_own(run: Run) -> None:
     own_runs = session.own_runs()
     waiting = (each for each in own_runs if _waits_in_browser(each))
     own = next((each for each in own_runs if each.is_moving), None) or next(waiting, None)
-    if own is None or own.id == run.id or session.is_mine(run):
+    if session.is_mine(run):
+        return
+    if own is None:
+        _offer_lost()
         return
     if _waits_in_browser(own):
         hint = "It trains in this browser, or waits there to go on."
@@ -94,6 +97,14 @@ def _offer_own(run: Run) -> None:
         on_click=lambda: session.look_at(own.id),
         help="Look at your own run, which trains meanwhile.",
     )
+
+
+def _offer_lost() -> None:
+    """Lead to a run that the server does not have any more, where this browser has kept it."""
+    if run_id := next(iter(session.lost_runs()), ""):
+        hint = "This browser has kept it; the server does not have it any more."
+        if st.button(_BACK, icon=":material/restore:", key="own_run", help=hint):
+            link.go(TRAIN, run=run_id)
 
 
 def _waits_in_browser(run: Run) -> bool:

@@ -250,6 +250,7 @@ def _take_settings(run: Run) -> None:
 def _delete(run: Run) -> None:
     def delete() -> None:
         session.engine().delete(run.id, owner=session.owner())
+        session.note_deleted(run.id)
         session.look_at("")
 
     st.caption("Deleted means gone: run, model and log, also for those who have the link.")

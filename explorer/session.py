@@ -6,7 +6,7 @@ link, or a pretrained model. The link names it; where it names none, it is a pre
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import ParamSpec
 
@@ -20,6 +20,7 @@ from explorer.engine.run import Mark, Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.engine import Engine
 from explorer.engine.server.pretrained import DEFAULT
+from explorer.engine.store import fingerprint
 from explorer.settings import Started, Text, name_by_what_differs, text_named
 from tiny_llama.errors import UserError
 from tiny_llama.setup import OWN_TEXT
@@ -28,6 +29,8 @@ P = ParamSpec("P")
 OWNER = "owner_secret"
 """Under this name a tab keeps its student's secret."""
 _SAMPLE = "sample_step"
+_LOST, _DELETED = "runs that only this browser has", "runs that are deleted"
+_WANTED_BACK, _WHY_NOT_BACK = "the run that is wanted back", "why it has not come"
 _UNABLE = "this browser cannot train"
 _INSPECTED = "inspected step of "
 
@@ -74,6 +77,64 @@ def look_at(run_id: str) -> None:
 def is_mine(one: Run | Experiment) -> bool:
     """Tell whether this student may steer a run, or an experiment."""
     return engine().is_owner(one, owner())
+
+
+def owner_mark() -> str:
+    """Give the fingerprint by which runs know this student, which is useless to others."""
+    return fingerprint(owner())
+
+
+def note_kept_runs(kept: Mapping[str, tuple[int, int]]) -> None:
+    """Note which runs this browser has kept, each with its last step and with how many it has.
+
+    Those that the server has lost may be brought back; those that their student has deleted, not.
+    """
+    there = engine()
+    for run_id in filter(there.is_deleted, kept):
+        note_deleted(run_id)
+    lost = {run_id: steps for run_id, steps in kept.items() if there.poll(run_id) is None}
+    state.keep(_LOST, {each: lost[each] for each in lost if each not in deleted_runs()})
+
+
+def lost_runs() -> Mapping[str, tuple[int, int]]:
+    """List this student's runs that only their browser has, as `note_kept_runs` was told."""
+    return state.kept(_LOST, dict[str, tuple[int, int]])
+
+
+def wanted_back() -> str:
+    """Name the run that the student wants brought back now; empty: none."""
+    return state.kept(_WANTED_BACK, str)
+
+
+def want_back(run_id: str) -> None:
+    """Have the browser give back a run that the server has lost."""
+    state.keep(_WANTED_BACK, run_id)
+    state.keep(_WHY_NOT_BACK, "")
+
+
+def why_not_back() -> str:
+    """Say why the last run that was wanted back has not come; empty: it has."""
+    return state.kept(_WHY_NOT_BACK, str)
+
+
+def note_brought_back(run_id: str, refusal: str = "") -> None:
+    """Note that the server has a run again, or why it has not."""
+    if not refusal:
+        state.keep(_LOST, {each: steps for each, steps in lost_runs().items() if each != run_id})
+    if wanted_back() == run_id:
+        state.keep(_WANTED_BACK, "")
+        state.keep(_WHY_NOT_BACK, refusal)
+
+
+def deleted_runs() -> list[str]:
+    """List the runs of which this browser is to keep nothing."""
+    return state.kept(_DELETED, list[str])
+
+
+def note_deleted(run_id: str) -> None:
+    """Note that a run is deleted, so that the browser drops what it has kept of it."""
+    state.keep(_DELETED, [*deleted_runs(), run_id])
+    note_brought_back(run_id)
 
 
 def note_unable_browser() -> None:

@@ -6,8 +6,9 @@ stage = open_page("train")
 with stage.controls:
     wanted = form.show()
 run = session.current_run()
-if run is None:
-    with stage.picture:
+with stage.picture:
+    in_browser.offer_lost()
+    if run is None:
         showing.stop("This link's run is not on this server any more; press Train to start one.")
 with stage.picture, live_run.panel():
     stood = live_run.stage_of(run)

@@ -1,12 +1,14 @@
 """A student trains in their own browser: no time of the server, and a run as any other."""
 
 import re
+import shutil
 
 import pytest
 from app_in_browser import LONG, TINY, Server, link, students
 from conftest import until
 from playwright.sync_api import expect
 
+from explorer.engine.store import note_deleted
 from tiny_llama.metrics import read_metrics
 
 pytestmark = pytest.mark.slow
@@ -264,7 +266,7 @@ def open_database(act):
     }})"""
 
 
-KEPT = open_database("all.push([kept.run, kept.nextStep])")
+KEPT = open_database("if (kept.run) all.push([kept.run, kept.nextStep])")
 DAMAGE = open_database("kept.weights[5] += 0.5; cursor.update(kept); all.push(kept.nextStep)")
 OF_ANOTHER = open_database(
     'store.put(kept, cursor.key.replace(/^./, "x")); cursor.delete(); all.push(kept.nextStep)'
@@ -455,3 +457,120 @@ def test_on_a_phone_it_fits_the_screen(browser, server):
         assert wide <= 390
         press(student, "Stop")
         student.see("Stopped")
+
+
+# A run that the server does not have any more.
+
+
+def lose(student, to):
+    """Have a server that starts anew know nothing, as one whose disk is emptied; see the offer."""
+    run_id = student.run_id
+    student.server.kill()
+    shutil.rmtree(student.server.runs)
+    student.server.start()
+    student.open(to)
+    student.see_text("this browser has kept it up to step")
+    return run_id
+
+
+def kept_steps(student):
+    """Wait until the browser has kept a checkpoint; say of which runs, and up to which steps."""
+    until(lambda: student.page.evaluate(KEPT))
+    return {run: next_step - 1 for run, next_step in student.page.evaluate(KEPT)}
+
+
+def forgive_the_restart(student):
+    student.forgive("net::ERR_CONNECTION", "disconnected from server", "server endpoint")
+    student.forgive("server is not responding", "WebSocket")
+
+
+def test_a_run_that_the_server_has_lost_comes_back_from_the_browser(come):
+    student = come(link(**ENDLESS))
+    train(student)
+    press(student, "Pause")
+    see(student, "Paused")
+    kept = see_kept(student)
+    until(lambda: kept_steps(student)[student.run_id] == kept)
+    before = rows(student.server, student.run_id)
+    run_id = lose(student, f"/train?run={student.run_id}")
+    student.press("Go on with it")
+    see(student, "Paused", since=kept)
+    assert student.run_id == run_id
+    after = rows(student.server, run_id)
+    assert [row["step"] for row in after] == list(range(kept + 1))
+    for name in ("loss", "held_out_loss", "gradient_norm"):
+        told = [(one.get(name), other.get(name)) for one, other in zip(before, after, strict=True)]
+        assert all((one is None) == (other is None) for one, other in told)
+        assert [other for _, other in told if other] == pytest.approx(
+            [one for one, _ in told if one], rel=1e-6
+        )
+    assert after[0]["sample"] == before[0]["sample"]
+    press(student, "Go on")
+    see(student, "Training in this browser", since=kept + 20)
+    press(student, "Stop")
+    student.see("Stopped")
+    forgive_the_restart(student)
+
+
+def test_a_tab_that_trains_while_its_server_starts_anew_keeps_its_run(come):
+    student = come(link(**ENDLESS))
+    train(student)
+    until(lambda: kept_steps(student))
+    run_id = student.run_id
+    student.server.kill()
+    shutil.rmtree(student.server.runs)
+    student.server.start()
+    student.see_text("this browser has kept it up to step")
+    student.press("Go on with it")
+    since = step_of(student)
+    see(student, "Training in this browser", since=since + 20)
+    press(student, "Pause")
+    see(student, "Paused")
+    kept = see_kept(student)
+    assert [row["step"] for row in rows(student.server, run_id)] == list(range(kept + 1))
+    press(student, "Stop")
+    student.see("Stopped")
+    forgive_the_restart(student)
+
+
+LEARN_MORE = f"""() => {{
+  const numbers = new Float32Array(4)
+  const all = {{ weights: numbers, means: numbers, squares: numbers }}
+  {SESSION}.learn({{ nextStep: 9, state: "running", ...all }})
+}}"""
+"""As what is still on its way from the worker of a run."""
+
+
+def test_a_run_that_is_deleted_leaves_the_browser_in_all_its_tabs_and_for_good(come):
+    student = come(link(**ENDLESS))
+    train(student)
+    run_id = student.run_id
+    assert run_id in kept_steps(student)
+    other = come("/", beside=student)
+    student.pick("Delete for good")
+    until(lambda: run_id not in dict(student.page.evaluate(KEPT)))
+    assert student.page.evaluate("window.tinyLlamaSessions.size") in (0, 1)
+    student.page.wait_for_function(f"{SESSION}.state === 'failed'")
+    other.page.reload()
+    other.rest()
+    assert run_id not in dict(other.page.evaluate(KEPT))
+    student.page.evaluate(LEARN_MORE)
+    student.page.wait_for_timeout(300)
+    assert run_id not in dict(student.page.evaluate(KEPT))
+
+
+def test_what_is_deleted_while_the_browser_is_away_is_dropped_at_its_next_visit(come):
+    student = come(link(**ENDLESS))
+    train(student)
+    press(student, "Pause")
+    see(student, "Paused")
+    see_kept(student)
+    run_id = student.run_id
+    assert run_id in kept_steps(student)
+    student.server.kill()
+    shutil.rmtree(student.server.runs / run_id)
+    note_deleted(student.server.runs, run_id)
+    student.server.start()
+    student.open("/")
+    until(lambda: run_id not in dict(student.page.evaluate(KEPT)))
+    forgive_the_restart(student)

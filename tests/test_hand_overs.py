@@ -149,6 +149,7 @@ def say(app, event, value):
     assert not app.exception
     told = json.loads(hand_over(app).json)
     assert told["answers"] == before + 1
+    assert not told["answer"].pop("isDeleted")
     return told["answer"]
 
 

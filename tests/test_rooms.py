@@ -72,7 +72,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("content", "engine", "engine.server", "link", "page_list", "session", "state", "train"),
     ),
     "navigation": ("content", "link", "page_list"),
-    "handing_over": ("components", "guard", "page_list", "session", "state"),
+    "handing_over": (
+        *("components", "engine", "engine.server", "guard", "page_list", "session", "state"),
+    ),
     "share": ("link", "session"),
     "bar": (
         *("components", "content", "current_model", "glossary", "link", "navigation", "page_list"),

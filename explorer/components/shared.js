@@ -44,6 +44,26 @@ export function scrolling() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth"
 }
 
+const LONGEST = 15_000 // milliseconds to wait for what may never be drawn
+
+// Say something to the server once the page neither runs nor is drawn; gives what forgoes it. An
+// answer amid a page run starts the next beside it, and Streamlit 1.67 then lets two threads change
+// what it knows of the page's widgets, by which either may fail. An answer while a widget is still on
+// the way to the screen lacks this widget's choice, and it then shows none.
+export function whenQuiet(act) {
+  const end = performance.now() + LONGEST
+  let waiting
+  const look = () => {
+    const app = document.querySelector("[data-testid=stApp]")
+    const isRunning = ["running", "rerunRequested"].includes(app?.dataset.testScriptState)
+    const isDrawing = document.querySelector("[data-testid=stSkeleton]") && performance.now() < end
+    if (isRunning || isDrawing) waiting = setTimeout(look, 20)
+    else act()
+  }
+  look()
+  return () => clearTimeout(waiting)
+}
+
 // -- Elements ------------------------------------------------------------------------------------
 
 const SVG = "http://www.w3.org/2000/svg"

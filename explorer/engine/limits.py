@@ -42,8 +42,11 @@ while everybody waits."""
 
 
 def most_returned_bytes() -> int:
-    """Say how long a message may be by which a browser gives back what it has made of a run."""
-    return 18 * MOST_LENT_PARAMETERS + 250 * limits().steps
+    """Say how long a message may be by which a browser gives back what it has made of a run.
+
+    One that the server has lost comes with its text, in which a line's end takes two letters.
+    """
+    return 18 * MOST_LENT_PARAMETERS + 250 * limits().steps + 2 * limits().text_bytes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -167,6 +167,8 @@ class TakeBack(Request[Done]):
     """As in `metrics.jsonl`, but for samples, which are tokens still."""
     arrays: Mapping[str, np.ndarray]
     """`weights`, `means` and `squares`, each all parameters in one row."""
+    mark: str = ""
+    """Of the text in tokens that the run must have for this to be its own; empty: it has it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -99,6 +99,9 @@ class Run:
 
     place: str = SERVER
     """Where it trains: on the server, or in its owner's browser, whose word then counts."""
+    deed: str = ""
+    """What its id is drawn from, where a browser trains it: only who was lent it knows this, and by
+    it may bring it back to a server that has lost it; empty: nobody may."""
     loan: str = ""
     """By what the browser is known that has it; empty: none has, as far as this server knows."""
     text_mark: str = ""

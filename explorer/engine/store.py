@@ -5,6 +5,7 @@ run it is, how it was started, and how it stands. An experiment is a folder of r
 the server adds `state.json`. No name is ever a path from a user.
 """
 
+import base64
 import hashlib
 import hmac
 import os
@@ -45,6 +46,13 @@ NAME = "name.txt"
 """What its student calls a run."""
 MARK = "mark.txt"
 """Whether its student has pinned or hidden it."""
+DELETED = "deleted.txt"
+"""The ids of the runs that their students have deleted, a line each: none may be brought back."""
+_MOST_DELETED = 20_000
+"""So many of them are known, the latest."""
+_DRAWS = 20_000
+"""How often a deed is hashed: some milliseconds once a run, and an age for who tries deeds until
+one fits an id."""
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{8}")
 _OWNER = re.compile(r"[0-9a-f]{64}")
 _OURS = (RECORD, RECORD_BEFORE, LOCK, NAME, MARK)
@@ -58,6 +66,7 @@ _KEPT = {
     "step": int,
     "measured": dict,
     "place": str,
+    "deed": str,
 }
 _KEPT_OF_EXPERIMENT = {
     "owner": str,
@@ -72,6 +81,21 @@ _KEPT_OF_EXPERIMENT = {
 def new_run_id() -> str:
     """Make a name that nobody can guess and that fits a link."""
     return secrets.token_urlsafe(6)
+
+
+def new_deed() -> str:
+    """Draw what the id of a run is made from that a browser trains; see `id_of_deed`."""
+    return secrets.token_urlsafe(16)
+
+
+def id_of_deed(deed: str) -> str:
+    """Give the id of the run of a deed.
+
+    The id stands in links; the deed only its owner's browser has. So who shows the deed has been
+    lent the run, even to a server that has lost all it knew.
+    """
+    drawn = hashlib.pbkdf2_hmac("sha256", deed.encode(), b"run", _DRAWS, 6)
+    return base64.urlsafe_b64encode(drawn).decode()
 
 
 def is_run_id(word: str) -> bool:
@@ -337,6 +361,24 @@ def delete_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def note_deleted(folder: Path, run_id: str) -> None:
+    """Keep that a student has deleted a run, in the folder of all runs.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written.
+    """
+    with writing(folder), (folder / DELETED).open("a", encoding="ascii") as file:
+        file.write(f"{run_id}\n")
+
+
+def read_deleted(folder: Path) -> list[str]:
+    """List the runs that students have deleted, the latest last."""
+    with suppress(OSError, UnicodeError):
+        lines = (folder / DELETED).read_text(encoding="ascii").splitlines()
+        return [line for line in lines[-_MOST_DELETED:] if is_run_id(line)]
+    return []
+
+
 def zip_folder(
     folder: Path, *, most_bytes: int, but: Collection[str] = (), readme: str = ""
 ) -> bytes:
@@ -490,7 +532,7 @@ _EARLIER = (
 
 def _checked_record(path: Path) -> dict[str, Any]:
     record = read_sealed(path, (*_KEPT, "setup"))
-    record = {"text_owner": _likely_text_owner(record), "place": SERVER} | record
+    record = {"text_owner": _likely_text_owner(record), "place": SERVER, "deed": ""} | record
     kinds = {**_KEPT, "setup": dict}
     wrong = [name for name, kind in kinds.items() if not isinstance(record.get(name), kind)]
     if not wrong and record["status"] not in list(RunState):

@@ -2,21 +2,23 @@
 
 import secrets
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from explorer import link, session, state
+from explorer import content, link, session, state
 from explorer.components.browser_trainer import browser_trainer
 from explorer.components.browser_trainer.material import material
 from explorer.components.browser_trainer.shape import not_covered
 from explorer.components.live_chart import updates
 from explorer.engine.limits import check_lent
+from explorer.engine.messages import Found
 from explorer.engine.run import BROWSER, SERVER, Run
 from explorer.engine.run_state import RunState
 from explorer.train import live_run
 from tiny_llama.errors import ConfigError, UserError
-from tiny_llama.setup import Setup
+from tiny_llama.setup import OWN_TEXT, Setup
 
 PLACES = {SERVER: "The server", BROWSER: "This browser"}
 _REST = "Saves battery and heat; it goes on by itself when you come back."
@@ -57,6 +59,49 @@ def check(setup: Setup) -> None:
             f"the server."
         )
     check_lent(setup)
+
+
+def offer_lost() -> None:
+    """Offer to go on with a run that only this browser has; the page ends if it is looked at."""
+    lost, current = session.lost_runs(), session.current_id()
+    if not lost:
+        return
+    run_id = current if current in lost else next(iter(lost))
+    step, steps = lost[run_id]
+    whose = "this run" if run_id == current else "a run of yours"
+    with st.container(key="lost_run", gap="xsmall"):
+        st.info(
+            f"The server does not have {whose} any more; this browser has kept it up to step "
+            f"{step:,} of {steps:,}.",
+            icon=":material/history:",
+        )
+        with st.container(horizontal=True, gap="xsmall", key="lost_row"):
+            is_coming = session.wanted_back() == run_id
+            st.button(
+                "Bringing it back" if is_coming else "Go on with it",
+                icon=":material/restore:",
+                key="bring_back",
+                type="primary",
+                disabled=is_coming,
+                on_click=partial(_bring_back, run_id),
+                help="The server gets it from this browser: the same run, with its curve.",
+            )
+            st.button(
+                "Drop it",
+                icon=":material/delete:",
+                key="drop_lost",
+                on_click=partial(session.note_deleted, run_id),
+                help="This browser forgets it, too.",
+            )
+        if why := session.why_not_back():
+            st.error(content.escaped(why), icon=":material/error:")
+    if run_id == current:
+        st.stop()
+
+
+def _bring_back(run_id: str) -> None:
+    session.want_back(run_id)
+    session.look_at(run_id)
 
 
 def is_shown(run: Run) -> bool:
@@ -113,8 +158,17 @@ def _lend(run: Run) -> tuple[bytes, Mapping[str, Any]]:
     borrower = state.kept(_BORROWER, lambda: secrets.token_urlsafe(6))
     try:
         found = session.engine().lend(run.id, owner=session.owner(), borrower=borrower)
+        keeps = _keeps(run, found)
     except UserError as error:
         state.keep(_TROUBLE, str(error))
         return b"", history
     state.keep(_TROUBLE, "")
-    return material(run.setup, found.values, found.arrays), history
+    return material(run.setup, {**found.values, "keeps": keeps}, found.arrays), history
+
+
+def _keeps(run: Run, found: Found) -> dict[str, Any]:
+    """Give what the browser has to keep of a run to bring it back to a server that has lost it."""
+    keeps = {"setup": run.setup.as_dict(), "deed": run.deed, "mark": found.values["mark"]}
+    if run.setup.corpus == OWN_TEXT:
+        keeps["text"] = session.engine().text_of(run.id, owner=session.owner())
+    return keeps

@@ -70,6 +70,7 @@ class Trainer {
 
   attend() {
     this.session.restsHidden = this.data.restsHidden
+    this.session.owner = this.data.owner // who may have been known otherwise when it began
     this.session.listen = () => this.draw()
   }
 
@@ -80,12 +81,12 @@ class Trainer {
   // One run at a time: the others of this tab wait.
   async begin() {
     const { run, owner, material, history, samples, nextRow } = this.data
-    const { loan, next_step: nextStep, token_texts: texts, weights } = unpack(material)
+    const { loan, keeps, next_step: nextStep, token_texts: texts, weights } = unpack(material)
     this.isBeginning = true
     const kept = await findCheckpoint(owner, run, weights.length)
     this.isBeginning = false
     for (const other of sessions.values()) if (other.isMoving) other.order("pause")
-    const session = new Session({ run, owner, loan, nextStep, nextRow, history, samples, texts })
+    const session = new Session({ run, owner, loan, keeps, nextStep, nextRow, history, samples, texts })
     sessions.set(run, session)
     session.begin(material, kept)
     if (run !== this.run) return

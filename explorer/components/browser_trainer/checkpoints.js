@@ -3,15 +3,19 @@
 
 const STORE = "checkpoints"
 const MOST = 3 // runs: each takes twelve bytes a parameter
+const GONE = " gone" // at the end of a key: the run is deleted
 const ARRAYS = ["weights", "means", "squares"]
 
-// Keep a checkpoint in place of the run's earlier one: { owner, run, nextStep, rows } and the three
-// arrays. Where the browser keeps nothing, the run lasts as long as its tab.
+// Keep a checkpoint in place of the run's earlier one, unless it is deleted: { owner, run, nextStep,
+// rows, weights, means, squares }; and, to bring it back to a server that has lost it, `keeps` (how it
+// was started, as in_browser.py has it), `curves` and what it has `written`. Where the browser keeps
+// nothing, the run lasts as long as its tab.
 export async function keepCheckpoint(checkpoint) {
   const { owner, run } = checkpoint
   await quietly(async store => {
+    if (await answerOf(store.getKey(keyOf(owner, run, GONE)))) return
     store.put({ ...checkpoint, at: Date.now(), mark: markOf(checkpoint) }, keyOf(owner, run))
-    const all = (await answerOf(store.getAllKeys())).map(String)
+    const all = await runKeys(store)
     if (all.length <= MOST) return
     const kept = await Promise.all(all.map(async key => [key, (await answerOf(store.get(key))).at]))
     kept.sort(([, one], [, other]) => other - one)
@@ -19,13 +23,13 @@ export async function keepCheckpoint(checkpoint) {
   })
 }
 
-// Give the checkpoint of an owner's run of so many parameters; null: there is none. One that is not
-// as it was kept is dropped; what is given then only says that it `isDamaged`.
+// Give the checkpoint of an owner's run, of so many parameters if that is known; null: there is none.
+// One that is not as it was kept is dropped; what is given then only says that it `isDamaged`.
 export async function findCheckpoint(owner, run, count) {
   return quietly(async store => {
     const found = await answerOf(store.get(keyOf(owner, run)))
     if (!found) return null
-    if (isWhole(found, count)) return found
+    if (isWhole(found, count ?? found.weights?.length)) return found
     store.delete(keyOf(owner, run))
     return { isDamaged: true }
   })
@@ -35,8 +39,31 @@ export async function dropCheckpoint(owner, run) {
   await quietly(store => store.delete(keyOf(owner, run)))
 }
 
-function keyOf(owner, run) {
-  return `${owner} ${run}`
+// Drop what there is of a run, and keep nothing of it from now on, in no tab.
+export async function dropForGood(owner, run) {
+  await quietly(store => {
+    store.delete(keyOf(owner, run))
+    store.put(true, keyOf(owner, run, GONE))
+  })
+}
+
+// List an owner's runs that may be brought back to a server that has lost them: { run, step, steps }.
+export async function keptRuns(owner) {
+  return await quietly(async store => {
+    const keys = (await runKeys(store)).filter(key => key.startsWith(keyOf(owner, "")))
+    const all = await Promise.all(keys.map(key => answerOf(store.get(key))))
+    return all.filter(kept => kept.keeps?.deed).map(({ run, nextStep, keeps }) => (
+      { run, step: nextStep - 1, steps: keeps.setup.training.steps }))
+  }) ?? []
+}
+
+async function runKeys(store) {
+  const all = (await answerOf(store.getAllKeys())).map(String)
+  return all.filter(key => !key.endsWith(GONE))
+}
+
+function keyOf(owner, run, what = "") {
+  return `${owner} ${run}${what}`
 }
 
 // Do something with the store; null: this browser has none, or has no room.

@@ -1,9 +1,10 @@
 // A run that this tab trains, whatever page it shows: its worker, its curves, and what has not been
 // given back to the server yet.
 
-import { dropCheckpoint, keepCheckpoint } from "./checkpoints.js"
+import { dropCheckpoint, dropForGood, keepCheckpoint } from "./checkpoints.js"
 import { Driver, ON_PAGE } from "./driver.js"
 import { bestBuild } from "./engine.js"
+import { message, plainRow } from "./returned.js"
 import { beginTogether, newWorkers } from "./workers.js"
 import { whole } from "../shared.js"
 
@@ -14,6 +15,8 @@ const KEEP_EVERY = 5_000 // ms between two times that this browser keeps what ha
 const SERIES = [
   "loss", "held_out_loss", "bits_per_byte", "learning_rate", "gradient_norm", "seconds",
 ]
+// What a row of the run's log is made of; see returned.js.
+const KEPT = SERIES.filter(name => name !== "learning_rate")
 const PACE = 5_000 // ms over which the pace is measured
 
 // The runs of this tab by name; they go on while another page is shown.
@@ -25,6 +28,7 @@ const NO_ENGINE = "This browser cannot train: it has no WebAssembly with 128-bit
   + "browser since 2023 has, or this page may not use it. Let the run train on the server."
 
 export class Session {
+  event = "returned" // under what the server is given what it has learned
   state = "" // as the driver's
   where = "" // "worker" or "page"
   isShared = false // whether a second worker does half of each step
@@ -35,11 +39,14 @@ export class Session {
   rows = [] // that the server has not kept yet
   seconds = 0
   samples = [] // [step, text]
+  written = [] // [step, tokens], of those that this browser has seen
+  quit = () => {} // ends what trains it
   paces = [] // [time, step]
   listen = () => {} // called when something is new
 
-  constructor({ run, owner, loan, nextStep, nextRow, history, samples, texts }) {
-    Object.assign(this, { run, owner, loan, nextStep, nextRow, texts, samples: [...samples] })
+  constructor({ run, owner, loan, keeps, nextStep, nextRow, history, samples, texts }) {
+    const said = { run, owner, loan, keeps, nextStep, nextRow, texts }
+    Object.assign(this, { ...said, samples: [...samples] })
     this.step = Math.max(0, nextStep - 1)
     this.series = Object.fromEntries(SERIES.map(name => [name, history[name] ?? emptySeries()]))
     this.seconds = this.series.seconds.seconds.at(-1) ?? 0
@@ -63,6 +70,7 @@ export class Session {
   }
 
   takeUp(kept) {
+    this.written = kept?.written ?? []
     const served = `step ${whole(this.step)}, which the server has`
     if (kept?.isDamaged) {
       this.news = `What this browser had kept of the run is damaged and was left out: it goes on from ${served}.`
@@ -88,11 +96,11 @@ export class Session {
     const [worker, second] = await newWorkers()
     if (!worker) return null
     this.where = "worker"
+    this.quit = () => { worker.terminate(); second?.terminate() }
     worker.onmessage = ({ data }) => this.hear(data)
     worker.onerror = event => {
       event.preventDefault()
-      worker.terminate()
-      second?.terminate()
+      this.quit()
       this.end(`The browser ended this run's worker (${event.message ?? "no reason given"}); reload the page to go on.`)
     }
     return message => {
@@ -104,6 +112,7 @@ export class Session {
   onPage() {
     const driver = new Driver(said => this.hear(said), ON_PAGE)
     this.where = "page"
+    this.quit = () => Object.assign(driver, { state: "failed", tell() {} })
     return message => driver.take(message)
   }
 
@@ -131,14 +140,22 @@ export class Session {
   // All that a checkpoint takes: for this browser to keep, and for the server, where it is due.
   learn(said) {
     this.keepsAt = performance.now() + KEEP_EVERY
-    const { run, owner } = this
+    const { run, owner, keeps, written } = this
     const { nextStep, weights, means, squares } = said
     const rows = this.rows.filter(row => row.step < nextStep)
-    keepCheckpoint({ run, owner, nextStep, rows, weights, means, squares })
+    const curves = this.curves()
+    keepCheckpoint({ run, owner, keeps, nextStep, rows, curves, written, weights, means, squares })
     if (!this.isOwed && !this.learned) return
     this.isOwed = false
     this.learned = said // in place of what has waited for its turn so far
     window.dispatchEvent(new Event(LEARNED))
+  }
+
+  // All curves, in few bytes: by what else has no copy of them than the server, should that lose its.
+  curves() {
+    const columns = ({ steps, values }) => (
+      { steps: Int32Array.from(steps), values: Float32Array.from(values) })
+    return Object.fromEntries(KEPT.map(name => [name, columns(this.series[name])]))
   }
 
   // A tab that nobody sees keeps what it has, as it may be closed; it rests, if that is wished.
@@ -162,7 +179,9 @@ export class Session {
       seconds.push(this.seconds)
       values.push(row[name])
     }
-    if (row.sample) this.samples.push([row.step, this.textOf(row.sample)])
+    if (!row.sample) return
+    this.samples.push([row.step, this.textOf(row.sample)])
+    this.written.push([row.step, row.sample.tokens])
   }
 
   // What the server makes of the bytes is what counts; this shows a byte that is no letter as such.
@@ -197,18 +216,16 @@ export class Session {
     const { learned, hasLearned } = this
     this.learned = null
     if (!hasLearned) return null
-    const { nextStep, state, weights, means, squares } = learned
-    const rows = this.rows.filter(row => row.step < nextStep).map(plainRow)
-    const numbers = Object.fromEntries(
-      Object.entries({ weights, means, squares }).map(([name, row]) => [name, base64Of(row)]))
+    const rows = this.rows.filter(row => row.step < learned.nextStep).map(plainRow)
     const { run, loan, isShown: shows = false } = this
     this.isShown = false
-    return { run, loan, shows, next_step: nextStep, stops: state === "stopped", rows, ...numbers }
+    return { run, loan, shows, stops: learned.state === "stopped", ...message(learned, rows) }
   }
 
   // What the server says: it has all rows before this one; and, where it has answered in so many ms
   // to what it was given, why it has not kept that (empty: it has).
-  noteAnswer({ nextRow, refusal }, took) {
+  noteAnswer({ nextRow, refusal, isDeleted }, took) {
+    if (isDeleted) this.forget()
     this.rows = this.rows.filter(row => row.step >= nextRow)
     if (refusal !== undefined) this.noteTaken(refusal, took)
     this.listen()
@@ -220,6 +237,15 @@ export class Session {
     this.dueAt = performance.now() + Math.max(RETURN_EVERY, LEAST_PAUSE * took)
     const hasEnded = this.hasStopped || this.state === "finished"
     if (hasEnded && !refusal && !this.rows.length) dropCheckpoint(this.owner, this.run)
+  }
+
+  // Its student has deleted it, maybe in another tab.
+  forget() {
+    this.quit()
+    this.end("This run is deleted.")
+    this.learned = null
+    this.rows = []
+    dropForGood(this.owner, this.run)
   }
 
   stepsASecond() {
@@ -239,22 +265,4 @@ export class Session {
 
 function emptySeries() {
   return { steps: [], seconds: [], values: [] }
-}
-
-// What only this browser knows of a step; the rest follows from the setup.
-function plainRow(row) {
-  const numbers = ["loss", "gradient_norm", "seconds", "held_out_loss", "bits_per_byte"]
-    .filter(name => name in row)
-    .map(name => [name, Number(row[name].toPrecision(7))])
-  const sample = row.sample && { sample: row.sample.tokens }
-  return { step: row.step, ...Object.fromEntries(numbers), ...sample }
-}
-
-function base64Of(numbers) {
-  const bytes = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength)
-  const pieces = []
-  for (let at = 0; at < bytes.length; at += 32768) {
-    pieces.push(String.fromCharCode(...bytes.subarray(at, at + 32768)))
-  }
-  return btoa(pieces.join(""))
 }

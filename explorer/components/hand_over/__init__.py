@@ -16,6 +16,8 @@ def hand_over(
     *,
     ask: Callable[[Mapping[str, Any]], None],
     take: Callable[[Mapping[str, Any]], None],
+    note_kept: Callable[[Mapping[str, Any]], None],
+    bring_back: Callable[[Mapping[str, Any]], None],
     note_unable: Callable[[], None],
 ) -> None:
     """Draw nothing, and take what the browser gives.
@@ -24,6 +26,8 @@ def hand_over(
         values: see `hand_over.js`.
         ask: called, before the page runs, with which run the browser would give something of.
         take: likewise, with what it has made of a run.
+        note_kept: called with the runs of which the browser keeps something.
+        bring_back: called with all that it has kept of a run that the server has lost.
         note_unable: called where the browser cannot train.
     """
     part("hand_over", css=False)(
@@ -32,6 +36,8 @@ def hand_over(
         height=1,
         on_asks_change=partial(_pass_on, "asks", ask),
         on_returned_change=partial(_pass_on, "returned", take),
+        on_kept_change=partial(_pass_on, "kept", note_kept),
+        on_lost_change=partial(_pass_on, "lost", bring_back),
         on_unable_change=note_unable,
     )
 

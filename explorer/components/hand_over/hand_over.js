@@ -5,17 +5,26 @@
 // server that cannot follow it so hears later, and no second one is on its way before the first is
 // taken. What is not answered is asked for again, ever more rarely.
 //
-// data: { page, answers, answer }: which page is shown, how many answers there have been, and the last
+// Which runs this browser has kept it says at each visit; one that the server has lost and its student
+// wants back, it gives in the same way.
+//
+// data: { page, answers, answer, visit, owner, deleted, wanted }: which page is shown, how many answers there have been, and the last
 // of them: { run, nextRow } and either `wait`, in how many seconds to ask again (0: give it now), or
-// `refusal`, why what was given is not kept (empty: it is, or nothing is missing).
+// `refusal`, why what was given is not kept (empty: it is, or nothing is missing); and `isDeleted`.
+// Whose runs they are in this visit, which are deleted, and which is wanted back.
 
 import { bestBuild } from "../browser_trainer/engine.js"
+import { dropForGood, keptRuns } from "../browser_trainer/checkpoints.js"
+import { KeptRun } from "../browser_trainer/kept_run.js"
 import { LEARNED, sessions } from "../browser_trainer/session.js"
+import { whenQuiet } from "../shared.js"
 
 const ANSWER_WITHIN = 15_000 // ms
-const LONGEST = 120_000 // ms between two times that the same is asked
+const RAREST = 120_000 // ms between two times that the same is asked
 
-let page, tell
+let page, tell, visited
+let lost = null // the run that is wanted back
+const forgotten = new Set() // runs that are deleted
 let answers = 0
 let turn = null // what is under way: { session, began, tries, does: "ask", "wait", "gather" or "give" }
 let timer
@@ -32,6 +41,30 @@ export default function handOver({ data, setTriggerValue }) {
     for (const session of sessions.values()) session.hand({ isShown: true })
   }
   page = data.page
+  tellKept(data)
+  for (const run of data.deleted) forget(data.owner, run)
+  bringBack(data)
+  giveNext()
+}
+
+async function tellKept({ visit, owner }) {
+  if (visited === `${visit} ${owner}`) return
+  visited = `${visit} ${owner}`
+  const runs = await keptRuns(owner)
+  if (runs.length) whenQuiet(() => tell("kept", { runs }))
+}
+
+function forget(owner, run) {
+  if (forgotten.has(run)) return
+  forgotten.add(run)
+  sessions.get(run)?.forget()
+  dropForGood(owner, run)
+}
+
+async function bringBack({ owner, wanted }) {
+  if (!wanted || lost?.run === wanted) return
+  lost = new KeptRun(owner, wanted)
+  await lost.gather()
   giveNext()
 }
 
@@ -39,7 +72,7 @@ function giveNext() {
   if (!tell) return
   if (turn?.does === "gather") give()
   if (turn) return
-  const session = [...sessions.values()].find(each => each.hasLearned)
+  const session = lost?.learned ? lost : [...sessions.values()].find(each => each.hasLearned)
   if (!session) return
   turn = { session, began: performance.now(), tries: 0 }
   ask()
@@ -47,7 +80,7 @@ function giveNext() {
 
 function ask() {
   turn.does = "ask"
-  const patience = Math.min(LONGEST, ANSWER_WITHIN * 2 ** Math.max(0, turn.tries - 2))
+  const patience = Math.min(RAREST, ANSWER_WITHIN * 2 ** Math.max(0, turn.tries - 2))
   turn.tries += 1
   const { run, step, hasStopped: stops } = turn.session
   turn.asked = { run, step, stops }
@@ -65,7 +98,7 @@ function give() {
     return
   }
   turn.does = "give"
-  tell("returned", learned)
+  tell(turn.session.event, learned)
   later(askAgain, 4 * ANSWER_WITHIN)
 }
 
@@ -94,6 +127,7 @@ function wait(ms) {
 
 function end() {
   clearTimeout(timer)
+  if (turn.session === lost) lost = null
   turn = null
   giveNext()
 }

@@ -6,6 +6,7 @@ stand behind the same face.
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from explorer.engine.server.dispatch import Dispatch
 from explorer.engine.server.errors import EngineError
 from explorer.engine.server.experiments import Experiments
 from explorer.engine.server.exports import Export, Exports
+from explorer.engine.server.lost import Lost
 from explorer.engine.server.pretrained import PRETRAINED, pretrained_run
 from explorer.engine.server.questions import Questions
 from explorer.engine.server.registry import Registry, Share
@@ -44,6 +46,8 @@ from tiny_llama.comparing.plan_file import PlanFile, make_plan
 from tiny_llama.errors import UserError
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.setup import TEXT, Setup, snapshot_steps
+
+DELETED = "This run was deleted by its student; start a new one."
 
 
 class Engine:
@@ -73,6 +77,7 @@ class Engine:
         self.caretaker = Caretaker(
             self.registry, self._dispatch, self._experiments, folder=self.folder, limits=allowed
         )
+        self._deleted = set(store.read_deleted(self.folder))
 
     # Runs: starting, looking at, steering, ending.
 
@@ -104,7 +109,7 @@ class Engine:
         setup = with_expected_vocabulary(setup, text)
         if place == BROWSER:
             check_lent(setup)
-        run = self._admit(setup, owner, parent)
+        run = self._admit(setup, owner, parent, store.new_deed() if place == BROWSER else "")
         run.text_owner, run.place = run.owner if text is not None else "", place
         try:
             store.write_record(run)
@@ -270,7 +275,7 @@ class Engine:
         run = self._own_browser_run(run_id, owner)
         found = self._dispatch.visit(run, Lend(run=run_id))
         run.loan = borrower or store.new_run_id()
-        return replace(found, values={**found.values, "loan": run.loan})
+        return replace(found, values={**found.values, "loan": run.loan, "deed": run.deed})
 
     def has_taken(self, run_id: str, *, step: int, stops: bool, owner: str) -> bool:
         """Tell whether all that a browser has made of a run is here already.
@@ -290,21 +295,71 @@ class Engine:
             0 <= step < run.next_row and (has_ended or not stops)
         )
 
-    def take_back(self, run_id: str, returned: Mapping[str, Any], *, owner: str) -> None:
+    def take_back(
+        self, run_id: str, returned: Mapping[str, Any], *, owner: str, mark: str = ""
+    ) -> None:
         """Keep what a browser has made of a run so far; whatever is wrong with it, nothing is lost.
 
         Args:
             run_id: the run.
             returned: what the browser says; see `explorer.engine.server.returned`.
             owner: the secret of the student whose browser it is.
+            mark: of the text that the run must have; see `read_returned`.
 
         Raises:
             EngineError: if it is not what a browser can have made of this run, or as by `lend`.
         """
         run = self._own_browser_run(run_id, owner)
-        self._dispatch.visit(run, read_returned(returned, run))
+        self._dispatch.visit(run, read_returned(returned, run, mark))
         with self.registry.lock:
             self.registry.note_change(run)
+
+    def is_deleted(self, run_id: str) -> bool:
+        """Tell whether a run's student has deleted it, as far as this server knows."""
+        return run_id in self._deleted
+
+    def bring_back(self, lost: Lost, *, owner: str) -> None:
+        """Make a run anew that this server has lost, from what its owner's browser has kept of it.
+
+        Args:
+            lost: the run; by its deed, it is this browser's.
+            owner: the secret of the student whose browser it is.
+
+        Raises:
+            UserError: if there is such a run, or its student has deleted it; if it is not what a
+                browser can have made of it; or as by `start`.
+        """
+        setup = with_expected_vocabulary(lost.setup, lost.text)
+        with self.registry.lock:
+            self._check_lost(lost.run)
+            run = self._admit(setup, owner, None, lost.deed)
+            run.text_owner, run.place = run.owner if lost.text is not None else "", BROWSER
+        try:
+            store.write_record(run)
+            if lost.text is not None:
+                store.write_text(run, lost.text)
+            self._dispatch.launch(run, state=RunState.PAUSED)
+            if run.worker is None:
+                raise EngineError(
+                    "There is no memory now to bring this run back, as the models that train take "
+                    "all that there is; try again in a minute."
+                )
+            self._pool.ask(Checkpoint(run=run.id), run.worker)  # waits until it is there
+            if run.status is not RunState.PAUSED:
+                raise EngineError(run.message or "This run could not be prepared; try again.")
+            self.take_back(run.id, lost.returned, owner=owner, mark=lost.mark)
+        except UserError:
+            with suppress(UserError):
+                self._let_go(run)
+            self.caretaker.delete(run)
+            raise
+
+    def _check_lost(self, run_id: str) -> None:
+        if self.is_deleted(run_id):
+            raise EngineError(DELETED)
+        is_here = run_id in PRETRAINED or self.experiment(run_id) or self.registry.find(run_id)
+        if is_here or (self.folder / run_id).exists():
+            raise EngineError("This run is on the server; reload the page to see it.")
 
     def repeat(self, run_id: str, *, steps: int, owner: str) -> np.ndarray:
         """Train the first steps of a run that a browser trains here, too; give their losses.
@@ -362,8 +417,11 @@ class Engine:
             EngineError: if the run is another student's.
         """
         run = _by_itself(self._own(run_id, owner))
-        if run.worker is not None:
-            self._pool.ask(Forget(run=run_id), run.worker)
+        self._let_go(run)
+        if run.deed:  # a browser may have kept it
+            self._deleted.add(run.id)
+            with suppress(UserError):  # a full disk: this server knows, and the page says it
+                store.note_deleted(self.folder, run.id)
         self.caretaker.delete(run)
 
     # Experiments: many runs by one plan.
@@ -540,15 +598,16 @@ class Engine:
         self._pool.close()
         self.caretaker.close()
 
-    def _admit(self, setup: Setup, owner: str, parent: str | None) -> Run:
-        """Take in one more run, of which there is no folder yet.
+    def _admit(self, setup: Setup, owner: str, parent: str | None, deed: str = "") -> Run:
+        """Take in one more run, of which there is no folder yet; its id is that of a deed, if any.
 
         Raises:
             EngineError: if there is no room.
         """
-        run_id = store.new_run_id()
+        run_id = store.id_of_deed(deed) if deed else store.new_run_id()
         run = Run(
             id=run_id,
+            deed=deed,
             setup=setup,
             owner=store.fingerprint(owner),
             folder=self.folder / run_id,
@@ -558,7 +617,14 @@ class Engine:
         self.admission.admit(run)
         return run
 
+    def _let_go(self, run: Run) -> None:
+        """Have a run's worker forget it, before its folder goes."""
+        if run.worker is not None:
+            self._pool.ask(Forget(run=run.id), run.worker)
+
     def _known(self, run_id: str) -> Run:
+        if self.is_deleted(run_id):
+            raise EngineError(DELETED)
         if (run := self.poll(run_id)) is None:
             raise EngineError("This run is not on this server any more; start one of your own.")
         return run

@@ -25,21 +25,27 @@ _LOOKED_AT = ("held_out_loss", "bits_per_byte")
 _LARGEST = 1e30
 
 
-def read_returned(said: Mapping[str, Any], run: Run) -> TakeBack:
+def read_returned(said: Mapping[str, Any], run: Run, mark: str = "") -> TakeBack:
     """Read what a browser says of a run.
+
+    Args:
+        said: what it says.
+        run: the run.
+        mark: of the text in tokens that the run must have; empty: it has it. Then some of the texts
+            that the model wrote may be missing, as a browser keeps only those that it has seen.
 
     Raises:
         EngineError: with the first thing that is wrong.
     """
     try:
-        return _read(said, run)
+        return _read(said, run, mark)
     except EngineError:
         raise
     except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
         raise _refused(f"it cannot be read ({type(error).__name__})") from None
 
 
-def _read(said: Mapping[str, Any], run: Run) -> TakeBack:
+def _read(said: Mapping[str, Any], run: Run, mark: str) -> TakeBack:
     check_lent(run.setup)
     if run.loan and said["loan"] != run.loan:
         raise EngineError(
@@ -52,26 +58,27 @@ def _read(said: Mapping[str, Any], run: Run) -> TakeBack:
         run=run.id,
         next_step=next_step,
         stops=said["stops"] is True,
-        rows=_rows(said["rows"], run, next_step),
+        mark=mark,
+        rows=_rows(said["rows"], run, next_step, has_all=not mark),
         arrays={name: _numbers(name, said[name], run) for name in _ARRAYS},
     )
 
 
-def _rows(said: Sequence[Any], run: Run, next_step: int) -> list[dict[str, Any]]:
+def _rows(said: Sequence[Any], run: Run, next_step: int, *, has_all: bool) -> list[dict[str, Any]]:
     """Read the rows; the first ones may be here already, where an answer was lost on its way."""
     steps = [_whole(row["step"]) for row in said] if isinstance(said, list) else []
     n_known = max(0, run.next_row - steps[0]) if steps else 0
     if steps[n_known:] != list(range(run.next_row, next_step)):
         raise _refused(f"its rows are not those of the steps {run.next_row} to {next_step - 1}")
-    return [_row(row, run) for row in said[n_known:]]
+    return [_row(row, run, has_all=has_all) for row in said[n_known:]]
 
 
-def _row(said: Mapping[str, Any], run: Run) -> dict[str, Any]:
+def _row(said: Mapping[str, Any], run: Run, *, has_all: bool) -> dict[str, Any]:
     """Read what is known of a step; what is said besides is passed over."""
     training, step = run.setup.training, said["step"]
     names = _TRAINED * (step > 0) + _LOOKED_AT * training.evaluates_at(step)
     row = {"step": step} | {name: _number(name, said[name]) for name in names}
-    if training.samples_at(step):
+    if training.samples_at(step) and (has_all or "sample" in said):
         row["sample"] = _tokens(said["sample"], run)
     return row
 

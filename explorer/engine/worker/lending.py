@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 import torch
 
 from tiny_llama.data import IGNORED, TokenizedText
-from tiny_llama.errors import ConfigError
+from tiny_llama.errors import CheckpointError, ConfigError
 from tiny_llama.model import TinyLlama
 from tiny_llama.sample_config import SampleConfig
 from tiny_llama.training import HeldOut, StepReport, Trainer
@@ -38,6 +39,7 @@ def lent(trainer: Trainer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         "prompt": corpus.tokenizer.encode(corpus.prompt).tolist(),
         "temperature": SampleConfig().temperature,
         "held_out_bytes": int(corpus.tokenizer.byte_lengths()[said].sum()),
+        "mark": mark_of(corpus),
         "token_texts": [*map(corpus.tokenizer.token_text, range(corpus.tokenizer.vocab_size))],
     }
     kind = np.uint16 if corpus.tokenizer.vocab_size <= 2**16 else np.int32
@@ -48,6 +50,28 @@ def lent(trainer: Trainer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         "weights": _row(each for each in trainer.model.parameters()),
     }
     return values, arrays | _memory(trainer)
+
+
+def mark_of(corpus: TokenizedText) -> str:
+    """Give a mark by which a text in tokens is known again, and the tokens' own texts with it."""
+    texts = map(corpus.tokenizer.token_text, range(corpus.tokenizer.vocab_size))
+    found = blake2b("\0".join(texts).encode(errors="surrogatepass"), digest_size=16)
+    found.update(corpus.tokens.numpy().astype("<i4").tobytes())
+    return found.hexdigest()
+
+
+def check_mark(trainer: Trainer, mark: str) -> None:
+    """Refuse what was trained on another text than a run has, or on one cut otherwise.
+
+    Raises:
+        CheckpointError: if it was.
+    """
+    corpus = trainer.trained_on
+    if not isinstance(corpus, TokenizedText) or mark_of(corpus) != mark:
+        raise CheckpointError(
+            "The text of this run, or how it is cut into tokens, is not what it was when the run "
+            "began, as this is another version of the app; start a new run."
+        )
 
 
 def take_weights(trainer: Trainer, arrays: Mapping[str, np.ndarray], *, next_step: int) -> None:

@@ -32,7 +32,13 @@ from explorer.engine.messages import (
     Unload,
 )
 from explorer.engine.run_state import RunState
-from explorer.engine.worker.lending import lent, repeating, report_of, take_weights
+from explorer.engine.worker.lending import (
+    check_mark,
+    lent,
+    repeating,
+    report_of,
+    take_weights,
+)
 from explorer.engine.worker.preparing import Library, Prepared
 from explorer.engine.worker.refusing import sentence, tried
 from explorer.engine.worker.shares import Shares
@@ -326,6 +332,8 @@ class LiveRuns:
     def take_back(self, request: TakeBack) -> Done:
         """Keep what a browser has made of a run, as if it had been made here."""
         run = self._find(request.run)
+        if request.mark:
+            check_mark(run.trainer, request.mark)
         take_weights(run.trainer, request.arrays, next_step=request.next_step)
         for row in request.rows:
             trainer = run.trainer if row["step"] else as_it_began(run.trainer)
