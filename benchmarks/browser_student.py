@@ -19,7 +19,7 @@ from tiny_llama.train_config import TrainConfig
 
 TRAINER, HAND_OVER = "explorer.browser_trainer", "explorer.hand_over"
 FIRST_RETURN, RETURN_EVERY, LEAST_PAUSE = 10, 60, 10
-ASK_WITHIN, GIVEN_WITHIN = 15, 60
+ANSWER_WITHIN = 15
 """Seconds without an answer after which a tab asks again."""
 STEPS_A_SECOND = 20
 
@@ -64,22 +64,22 @@ class BrowserTrainer:
         training, answer = TrainConfig(**lent["training"]), dict[str, Any](wait=0.0)
         while "wait" in answer:
             asked = {"run": lent["run"], "step": self._step(), "stops": False}
-            answer = await self._say("asks", asked, ASK_WITHIN)
+            answer = await self._say("asks", asked)
             if answer.get("wait") == 0:
                 next_step = self._step() + 1
                 rows = [_row(step, training) for step in range(answer["nextRow"], next_step)]
                 self.n_given += 1
                 said = _returned(lent, rows, next_step)
-                answer = await self._say("returned", said, GIVEN_WITHIN)
+                answer = await self._say("returned", said)
             await asyncio.sleep(max(0.0, answer.get("wait", 0.0)))
         self.refusals += filter(None, [answer["refusal"]])
         self.n_taken += not answer["refusal"]
 
-    async def _say(self, event: str, value: object, patience: float) -> dict[str, Any]:
+    async def _say(self, event: str, value: object) -> dict[str, Any]:
         """Say something, and wait for the answer; where none comes, it is to be asked again."""
         before = self._heard()["answers"]
         await self._tab.trigger(HAND_OVER, event, value)
-        end = time.perf_counter() + patience
+        end = time.perf_counter() + ANSWER_WITHIN
         while (heard := self._heard())["answers"] == before:
             if time.perf_counter() > end:
                 return {"wait": -1.0}

@@ -99,10 +99,11 @@ function give() {
   }
   turn.does = "give"
   tell(turn.session.event, learned)
-  later(askAgain, 4 * ANSWER_WITHIN)
+  later(askAgain, ANSWER_WITHIN)
 }
 
-// The page may have been drawn anew, or the network have failed, while it was on the way.
+// The page may have been drawn anew, or the network have failed, while it was on the way. The question
+// comes after it, so it is not given twice where it is only slow.
 function askAgain() {
   turn.session.isShown = true
   ask()
