@@ -574,3 +574,88 @@ def test_what_is_deleted_while_the_browser_is_away_is_dropped_at_its_next_visit(
     student.open("/")
     until(lambda: run_id not in dict(student.page.evaluate(KEPT)))
     forgive_the_restart(student)
+
+
+# By the keyboard alone.
+
+FOCUSED = """() => {
+  let at = document.activeElement
+  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement
+  const copy = at?.cloneNode(true)
+  copy?.querySelectorAll("[data-testid=stIconMaterial]").forEach(icon => icon.remove())
+  return (at?.getAttribute("aria-label") || copy?.textContent || "").trim()
+}"""
+"""The name of what has the focus, without that of its icon."""
+MOST_TABS = 200
+
+
+def focused(student):
+    return student.page.evaluate(FOCUSED)
+
+
+def tab_to(student, name):
+    """Press Tab until this has the focus, from where it is now."""
+    student.rest()
+    passed = []
+    while not passed or passed[-1] != name:
+        assert len(passed) < MOST_TABS, passed
+        if passed:
+            student.page.keyboard.press("Tab")
+        passed.append(focused(student))
+
+
+def strike(student, name, key="Enter"):
+    tab_to(student, name)
+    student.page.keyboard.press(key)
+
+
+def expect_said(student, words):
+    """What is read out to who does not see the page."""
+    said = student.page.locator(".trainer > [role=status]")
+    expect(said).to_have_text(re.compile(words))
+
+
+def test_by_the_keyboard_alone_a_run_is_started_steered_changed_and_deleted(come):
+    student = come(link(**LONG))
+    keyboard = student.page.keyboard
+    tab_to(student, "The server")
+    keyboard.press("ArrowRight")
+    assert focused(student) == "This browser"
+    keyboard.press("Space")
+    student.page.wait_for_url(re.compile("where=browser"))
+    strike(student, "Train")
+    see(student, "Training in this browser", since=20)
+    expect_said(student, "^Training in this browser$")
+    strike(student, "Pause")
+    see(student, "Paused")
+    see_kept(student)
+    student.rest()  # the page has been drawn anew
+    expect_said(student, r"^Paused: step [\d,]+ of 50,000$")
+    assert focused(student) == "Go on"
+    keyboard.press("Space")
+    see(student, "Training in this browser")
+    assert focused(student) == "Pause"
+    keyboard.press("Enter")
+    paused = see(student, "Paused")
+    strike(student, "One step", "Space")
+    see(student, "Paused", since=paused + 1)
+    see_kept(student)
+    student.rest()
+    assert focused(student) == "One step"
+    strike(student, "Stop")
+    student.see("Stopped")
+    student.rest()
+    assert focused(student) == "Go on on the server"
+    tab_to(student, "Steps")
+    keyboard.press("ControlOrMeta+a")
+    keyboard.type("40000")
+    keyboard.press("Enter")
+    stopped = student.run_id
+    strike(student, "Restart with changes")
+    student.page.wait_for_url(re.compile(f"run=(?!{stopped})"))
+    see(student, "Training in this browser", since=20)
+    restarted = student.run_id
+    strike(student, "More")
+    strike(student, "Delete for good")
+    student.page.wait_for_url(re.compile(r"/train\?(?!.*run=)"))
+    until(lambda: not (student.server.runs / restarted).exists())

@@ -34,17 +34,27 @@ class Trainer {
   constructor(parent) {
     parent.querySelector(".place")?.remove() // what kept the place free: see __init__.py
     this.root = element("div", "part trainer", parent)
-    this.words = element("p", "words", this.root, { role: "status" })
+    this.words = element("p", "words", this.root)
+    // Is read out: how it stands, and at which step only where it rests.
+    this.said = element("p", "summary", this.root, { role: "status" })
     this.bar = element("progress", "", this.root, { "aria-label": "Steps done" })
     this.row = element("div", "play", this.root)
-    this.goOn = button("Pause", "", this.row, () => this.pauseOrGoOn())
-    this.one = button("One step", "", this.row, () => this.session?.order("step"))
-    this.stop = button("Stop", "", this.row, () => this.session?.order("stop"))
+    this.goOn = this.key("Pause", () => this.pauseOrGoOn())
+    this.one = this.key("One step", () => this.session?.order("step"))
+    this.stop = this.key("Stop", () => this.session?.order("stop"))
     this.note = element("p", "trouble", this.root, { role: "alert" })
     this.chart = element("div", "", this.root)
     this.texts = element("div", "texts", this.root)
     this.before = this.textBox()
     this.after = this.textBox()
+  }
+
+  // A button that keeps the focus also while it does nothing.
+  key(name, press) {
+    const made = button(name, "", this.row, () => made.ariaDisabled !== "true" && press())
+    made.addEventListener("focus", () => { this.hasFocus = true })
+    made.addEventListener("blur", event => { this.hasFocus = !event.relatedTarget })
+    return made
   }
 
   textBox() {
@@ -55,6 +65,8 @@ class Trainer {
   leave() {
     clearTimeout(this.asking)
     if (this.session) this.session.listen = () => {}
+    // Who has stopped the run by the keyboard goes on where it is steered from then on.
+    if (this.hasFocus) requestAnimationFrame(() => focusOn(".st-key-row_of_play button"))
   }
 
   update({ data, setTriggerValue }) {
@@ -119,13 +131,15 @@ class Trainer {
     const step = session?.step ?? Math.max(0, data.nextRow - 1)
     const where = session?.where === "page" ? ", on the page, as this one may have no worker"
       : session?.isShared && session.isMoving ? ", by two of its cores" : ""
-    setText(this.words, `${STATES[state]}${where}: step ${whole(step)} of ${whole(data.steps)}`)
+    const words = `${STATES[state]}${where}: step ${whole(step)} of ${whole(data.steps)}`
+    setText(this.words, words)
+    setText(this.said, state === "running" ? STATES[state] : words)
     this.bar.max = data.steps
     this.bar.value = step
     setText(this.goOn, state === "running" ? "Pause" : "Go on")
-    this.goOn.disabled = !["running", "paused"].includes(state)
-    this.one.disabled = state !== "paused"
-    this.stop.disabled = !["running", "paused"].includes(state)
+    const canGoOn = ["running", "paused"].includes(state)
+    this.goOn.ariaDisabled = this.stop.ariaDisabled = String(!canGoOn)
+    this.one.ariaDisabled = String(state !== "paused")
     const note = session?.sentence || session?.refusal || data.trouble || session?.news || ""
     setText(this.note, note)
     this.drawChart()
@@ -195,6 +209,11 @@ class Trainer {
     fill(this.before, first)
     fill(this.after, last)
   }
+}
+
+// Unless something else has the focus.
+function focusOn(selector) {
+  if (document.activeElement === document.body) document.querySelector(selector)?.focus()
 }
 
 function fill({ caption, text }, sample) {
