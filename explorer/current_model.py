@@ -5,7 +5,6 @@ import streamlit as st
 from explorer import content, link, session, state
 from explorer.engine.run import BROWSER, Run
 from explorer.engine.run_state import RunState
-from explorer.engine.server.pretrained import PRETRAINED
 from explorer.page_list import TRAIN
 from explorer.train.live_run import STATUS
 from tiny_llama.cost import count_parameters
@@ -37,7 +36,7 @@ def _seconds(run: Run) -> float | None:
 
 
 def _switch(run: Run | None) -> None:
-    names = _names(run)
+    names = session.titles(run)
     link.show(_CHOICE, run.id if run else None)
     if run and state.kept(_NAMED, lambda: names[run.id]) != names[run.id]:
         # Streamlit 1.67 does not tell the browser that what is chosen is called otherwise now, as
@@ -61,17 +60,6 @@ def _look() -> None:
     # After a restart of the server, the browser sends what it showed, which may name nothing yet.
     if chosen and session.engine().poll(chosen):
         session.look_at(chosen)
-
-
-def _names(run: Run | None) -> dict[str, str]:
-    """List what can be chosen: one's own runs, the pretrained ones, and the one the link names."""
-    names = {each.id: session.full_name(each) for each in session.listed_runs()}
-    names |= {name: f"{name}, shipped" for name in PRETRAINED}
-    if run and run.id not in names:
-        whose = "hidden" if session.is_mine(run) else "somebody else's"
-        whose = "of an experiment" if run.experiment else whose
-        names = {run.id: f"{session.run_name(run)}, {whose}"} | names
-    return names
 
 
 def _offer_own(run: Run) -> None:

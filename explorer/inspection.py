@@ -1,5 +1,6 @@
 """What is inspected: the current model, after which step, and the text that it reads."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -13,7 +14,7 @@ from explorer.engine.run_state import RunState
 from explorer.engine.server.answer_cache import Answer
 from explorer.engine.server.pretrained import pretrained_run
 from explorer.stage import Stage
-from explorer.widgets import choose_index, choose_layer
+from explorer.widgets import choose_index, choose_layer, choose_named
 from explorer.words import MOST_CHARACTERS
 from tiny_llama.analyses.roles import CLEAR, ROLES
 from tiny_llama.config import ModelConfig
@@ -38,6 +39,19 @@ class Inspection:
     text: str
     reading: Answer
     """See `tiny_llama.analyses.reading`."""
+    other: "Inspection | None" = None
+    """The model that stands beside it and has read the same text; see `explorer.beside`."""
+    is_beside: bool = False
+    """Whether it is that other one."""
+
+    @property
+    def models(self) -> Sequence["Inspection"]:
+        """This one, and the other if there is one."""
+        return (self, self.other) if self.other else (self,)
+
+    def key(self, name: str) -> str:
+        """Name a part of the page, which has one for each of two models."""
+        return f"{name}_beside" if self.is_beside else name
 
     def analyse(self, analysis: str, **values: Any) -> Answer:
         """Analyse this model; where that fails, say why and end the page."""
@@ -50,34 +64,89 @@ def inspect(stage: Stage) -> Inspection:
     A view of all steps has its own way through them, so the choice of one is not offered beside it.
     """
     with stage.shared:
-        return _inspect(is_of_one_step=stage.view != ALL_STEPS)
+        return _inspect(is_of_one_step=stage.view != ALL_STEPS, takes_two=stage.takes_two)
 
 
-def _inspect(*, is_of_one_step: bool) -> Inspection:
+def _inspect(*, is_of_one_step: bool, takes_two: bool) -> Inspection:
     run = current_run()
     text = text_line(example_text(run))
     step = _step(run) if is_of_one_step else None
     if not text.strip():
         showing.stop("There is no text to read; write some words.")
-    if step is None:
-        step = session.inspected_step(run)
-    reading = analyse("reading", run=run, step=step, text=text)
+    beside = choose_other(run) if takes_two else None
+    reading = analyse("reading", run=run, step=_step_of(run, step), text=text)
+    _say_how_it_was_read(run, reading)
+    other = _read_beside(beside, step, text) if beside else None
+    if other and not session.reads_alike(run, other.run):
+        st.caption(
+            "Each reads the text in tokens of its own tokenizer, so their losses a token do not "
+            "compare."
+        )
+    inspection = Inspection(run=run, step=reading.step, text=text, reading=reading, other=other)
+    _follow(inspection)
+    return inspection
+
+
+def choose_other(run: Run, nobody: str = "no other model") -> Run | None:
+    """Let the student choose a model to stand beside this one; None: there is to be no other.
+
+    Args:
+        run: the model that it stands beside.
+        nobody: what the list calls having chosen none.
+    """
+    named = link.value("beside", among=_Known())
+    found = session.titles(session.engine().poll(named) if named else None)
+    titles = {"": nobody} | {name: title for name, title in found.items() if name != run.id}
+    options = {name: f"Beside it: {title}" for name, title in titles.items()}
+    chosen = choose_named("Model beside it", options, key="beside", is_labelled=False)
+    return session.engine().poll(chosen) if chosen else None
+
+
+class _Known:
+    """All models of which this server knows; nobody is among them, too."""
+
+    def __contains__(self, name: object) -> bool:
+        return not name or session.engine().poll(str(name)) is not None
+
+
+def _read_beside(run: Run, step: int | None, text: str) -> Inspection | None:
+    """Have another model read the text, too; where it cannot, say why, and show the first alone.
+
+    It is taken after the same step as the first, if it has kept that, else as it stands.
+    """
+    if step not in session.engine().snapshot_steps(run):
+        step = None
+    name = content.escaped(session.run_name(run))
+    try:
+        reading = _ask("reading", run=run, step=_step_of(run, step), text=text)
+    except UserError as error:
+        st.warning(f"{name} cannot be shown beside it: {content.escaped(str(error))}")
+        return None
+    _say_how_it_was_read(run, reading, f"{name}: ")
+    return Inspection(run=run, step=reading.step, text=text, reading=reading, is_beside=True)
+
+
+def _step_of(run: Run, chosen: int | None) -> int | None:
+    """Say after which step a model is looked at; None: as it stands."""
+    return session.inspected_step(run) if chosen is None else chosen
+
+
+def _say_how_it_was_read(run: Run, reading: Answer, whose: str = "") -> None:
+    """Say what came of reading a text, and keep to this step of a model that trains."""
     if run.is_moving:
         session.inspect_step(run, reading.step)
-    st.caption(_summary(run, reading))
+    st.caption(whose + _summary(run, reading))
     if reading["note"]:
-        st.warning(content.escaped(reading["note"]), icon=":material/warning:")
-    say_what_is_not_known(reading)
-    _follow(run, reading.step)
-    return Inspection(run=run, step=reading.step, text=text, reading=reading)
+        st.warning(whose + content.escaped(reading["note"]), icon=":material/warning:")
+    say_what_is_not_known(reading, whose)
 
 
-def say_what_is_not_known(reading: Answer) -> None:
+def say_what_is_not_known(reading: Answer, whose: str = "") -> None:
     """Say which characters of a text the model's tokenizer has lost, or spells in bytes."""
     if lost := content.lost(reading["n_unknown"]):
-        st.caption(f":material/warning: {lost}.")
+        st.caption(f":material/warning: {whose}{lost}.")
     if spelled := content.in_bytes(reading["in_bytes"]):
-        st.caption(f":material/translate: {content.escaped(spelled)}.")
+        st.caption(f":material/translate: {whose}{content.escaped(spelled)}.")
 
 
 def analyse(
@@ -85,12 +154,16 @@ def analyse(
 ) -> Answer:
     """Have the engine analyse a model; where that fails, say why and end the page."""
     try:
-        with st.spinner("Looking", show_time=True):
-            return session.engine().analyse(
-                run.id if run else "", analysis, step=step, owner=session.owner(), **values
-            )
+        return _ask(analysis, run=run, step=step, **values)
     except UserError as error:
         showing.stop(str(error))
+
+
+def _ask(analysis: str, *, run: Run | None, step: int | None, **values: Any) -> Answer:
+    with st.spinner("Looking", show_time=True):
+        return session.engine().analyse(
+            run.id if run else "", analysis, step=step, owner=session.owner(), **values
+        )
 
 
 def current_run() -> Run:
@@ -186,7 +259,7 @@ def needs_heads(config: ModelConfig) -> None:
     if not (config.has_attention and config.n_layers):
         showing.stop(
             f"This model has no attention to look at (attention='{config.attention}', "
-            f"n_layers={config.n_layers}); choose another model in the bar above."
+            f"n_layers={config.n_layers}); choose another model."
         )
 
 
@@ -240,21 +313,24 @@ def _summary(run: Run, reading: Answer) -> str:
     return f"{words} · step {reading.step:,}"
 
 
-def _follow(run: Run, step: int) -> None:
-    """While the model trains, let the student look again, or go on looking."""
-    if not run.is_moving:
+def _follow(inspection: Inspection) -> None:
+    """While a model trains, let the student look again, or go on looking."""
+    moving = {each.run.id: each.step for each in inspection.models if each.run.is_moving}
+    if not moving:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Look again", icon=":material/refresh:", help="Take the model as it is now."):
-            session.inspect_step(run, None)
-            st.rerun()
+            _look_again(moving)
         follows = link.widget(st.toggle, "follow", "Follow the training")
     if follows:
-        st.fragment(_look_again, run_every=FOLLOW_SECONDS)(run.id, step)
+        st.fragment(_look_again, run_every=FOLLOW_SECONDS)(moving)
 
 
-def _look_again(run_id: str, step: int) -> None:
-    run = session.engine().poll(run_id)
-    if run is not None and run.step > step:
+def _look_again(shown: Mapping[str, int]) -> None:
+    """Show the models as they are now, if one of them has come further than what is shown."""
+    runs = [run for name in shown if (run := session.engine().poll(name)) is not None]
+    further = [run for run in runs if run.step > shown[run.id]]
+    for run in further:
         session.inspect_step(run, None)
+    if further:
         st.rerun()

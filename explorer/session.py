@@ -19,7 +19,7 @@ from explorer.engine.experiment import Experiment
 from explorer.engine.run import Mark, Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.engine import Engine
-from explorer.engine.server.pretrained import DEFAULT
+from explorer.engine.server.pretrained import DEFAULT, PRETRAINED
 from explorer.engine.store import fingerprint
 from explorer.settings import Started, Text, name_by_what_differs, text_named
 from tiny_llama.errors import UserError
@@ -184,6 +184,21 @@ def own_names() -> dict[str, str]:
     }
 
 
+def titles(named: Run | None) -> dict[str, str]:
+    """List the models that can be chosen, and what each is called in a list.
+
+    Args:
+        named: the one that the link names; also listed where it is neither one's own nor shipped.
+    """
+    names = {each.id: full_name(each) for each in listed_runs()}
+    names |= {name: f"{name}, shipped" for name in PRETRAINED}
+    if named and named.id not in names:
+        whose = "hidden" if is_mine(named) else "somebody else's"
+        whose = "of an experiment" if named.experiment else whose
+        names = {named.id: f"{run_name(named)}, {whose}"} | names
+    return names
+
+
 def full_name(run: Run) -> str:
     """Give a run's name, its text, and what is not as in Tiny LLaMA."""
     if not run.is_readable:
@@ -232,7 +247,7 @@ def is_overlaid(other: Run, run: Run) -> bool:
     """Tell whether a run is laid over another one."""
     if other.id in link.value("without"):
         return False
-    return is_asked_for(other.id) or _compares(other, run)
+    return is_asked_for(other.id) or reads_alike(other, run)
 
 
 def is_asked_for(run_id: str) -> bool:
@@ -240,7 +255,8 @@ def is_asked_for(run_id: str) -> bool:
     return run_id in link.value("overlay")
 
 
-def _compares(one: Run, other: Run) -> bool:
+def reads_alike(one: Run, other: Run) -> bool:
+    """Tell whether two runs learned the same text in the same tokens, so that losses compare."""
     texts = {started(each).text_id for each in (one, other)}
     tokenizers = {(each.setup.tokenizer, each.setup.vocab_size) for each in (one, other)}
     return len(texts) == len(tokenizers) == 1

@@ -9,6 +9,7 @@ from typing import Any
 from tiny_llama.menu import MENU
 from tiny_llama.presets import find_preset
 from tiny_llama.setup import (
+    MODEL_FIELDS,
     TINY,
     Setup,
     changes,
@@ -243,6 +244,16 @@ def name_by_what_differs(setup: Setup) -> str:
     apart = (*_APART, "tokenizer") if _is_usual(setup) else _APART
     words += [_difference(name, new) for name, (_, new) in found.items() if name not in apart]
     return _some(words)
+
+
+def what_it_has(setup: Setup, other: Setup) -> str:
+    """Say what a model has where another one has something else, as "RMSNorm, RoPE".
+
+    Of models that are built alike, it is how this one was trained.
+    """
+    found = changes(other, setup)
+    built = [name for name in found if name in MODEL_FIELDS or name == "corpus"]
+    return _some([_difference(name, found[name][1]) for name in built or found])
 
 
 _APART = (

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import streamlit as st
+from streamlit.runtime.scriptrunner import StopException
 
 from explorer import content, glossary, presentation, state
 from explorer.figures.picture import Picture, with_type
@@ -25,10 +26,14 @@ class LiveTensor:
     values: np.ndarray
 
 
+class NothingToSeeError(StopException):
+    """Ends the page, or the half of it that has nothing to show; why has been said."""
+
+
 def stop(why: str) -> NoReturn:
-    """Say why there is nothing to see, and end the page."""
+    """Say why there is nothing to see, and end the page, or this half of its picture."""
     st.error(content.escaped(why), icon=":material/error:")
-    st.stop()
+    raise NothingToSeeError
 
 
 def tiles(numbers: Mapping[str, str]) -> None:

@@ -27,6 +27,8 @@ class Stage:
     page: str
     view: str
     """Their names, as the link has them; a page without views has none."""
+    takes_two: bool
+    """Whether a second model can stand beside the first in this view."""
     picture: DeltaGenerator
     """What the view is about, as large as the first screen allows. What a view draws stands here,
     unless it says otherwise.
@@ -69,6 +71,8 @@ class View(Generic[P]):
     title: str
     show: Callable[Concatenate[Stage, P], None]
     """Draws it on a stage; all views of a page are given the same."""
+    takes_two: bool = False
+    """Whether it can show a second model beside the first; see `explorer.beside`."""
 
     def draw(self, stage: Stage, *given: P.args, **named: P.kwargs) -> None:
         """Draw it and its words: what has no other place stands in the picture's."""
@@ -88,14 +92,14 @@ def open_view(page: str, views: Sequence[View[P]]) -> tuple[View[P], Stage]:
     with _heading(page):
         view = _choose(views)
         _about(page)
-    return view, _stage(page, view.name)
+    return view, _stage(page, view.name, takes_two=view.takes_two)
 
 
 def open_page(page: str) -> Stage:
     """Draw the frame of a page without views; return the stage."""
     with _heading(page):
         _about(page)
-    return _stage(page, "")
+    return _stage(page, "", takes_two=False)
 
 
 def _heading(page: str) -> DeltaGenerator:
@@ -121,7 +125,7 @@ def _choose(views: Sequence[View[P]]) -> View[P]:
     return by_name[chosen]
 
 
-def _stage(page: str, view: str) -> Stage:
+def _stage(page: str, view: str, *, takes_two: bool) -> Stage:
     """Make room: on a phone, one under the other in this order."""
     with st.container(key="stage", horizontal=True, gap="medium"):
         picture = st.container(key="picture", gap="xsmall")
@@ -132,6 +136,7 @@ def _stage(page: str, view: str) -> Stage:
     return Stage(
         page=page,
         view=view,
+        takes_two=takes_two,
         picture=picture,
         controls=controls,
         shared=shared,

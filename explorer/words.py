@@ -204,7 +204,7 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
         "hide": (_several(), []),
     },
     READING: {"text": _text(MOST_CHARACTERS)},
-    INSIDE: {"at": (_text(10), "now"), "follow": (SWITCH, False)},
+    INSIDE: {"at": (_text(10), "now"), "follow": (SWITCH, False), "beside": (_text(100), "")},
     ("train",): {
         "where": (_one_of(), "server"),
         "rest": (SWITCH, False),
@@ -317,7 +317,6 @@ _WORDS: Mapping[tuple[str, ...], Mapping[str, Kind | tuple[Kind, Any]]] = {
         "unit": COUNT,
         "units_from": COUNT,
         "threshold": (_number(0, 1), 0.1),
-        "beside": _one_of(),
         "sizes_of": (_one_of(), "this"),
         "multiple": _one_of(),
     },

@@ -34,6 +34,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("content", "engine", "engine.server", "link", "session", "showing", "stage", "widgets"),
         "words",
     ),
+    "beside": ("inspection", "session", "settings", "showing"),
     "run_actions": (
         *("content", "controls", "engine", "engine.server", "session", "settings", "state"),
     ),
@@ -44,8 +45,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("widgets", "words"),
     ),
     "inside": (
-        *("components", "content", "controls", "engine", "engine.server", "figures", "inspection"),
-        *("link", "presentation", "session", "showing", "state", "stage", "widgets", "words"),
+        *("beside", "components", "content", "controls", "engine", "engine.server", "figures"),
+        *("inspection", "link", "presentation", "session", "showing", "state", "stage", "widgets"),
+        "words",
     ),
     "architecture": (
         *("components", "content", "controls", "engine", "figures", "glossary", "inspection"),
@@ -68,9 +70,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("compare", "content", "engine", "family", "figures", "guard", "home", "link"),
         *("recorded", "session", "showing", "stage", "state", "widgets"),
     ),
-    "current_model": (
-        *("content", "engine", "engine.server", "link", "page_list", "session", "state", "train"),
-    ),
+    "current_model": (*("content", "engine", "link", "page_list", "session", "state", "train"),),
     "navigation": ("content", "link", "page_list"),
     "handing_over": (
         *("components", "engine", "engine.server", "guard", "page_list", "session", "state"),

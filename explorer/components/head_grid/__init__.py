@@ -25,7 +25,12 @@ _HINTS = {
 
 
 def head_grid(
-    maps: np.ndarray, roles: np.ndarray, *, key: str, open_head: Callable[[int, int], None]
+    maps: np.ndarray,
+    roles: np.ndarray,
+    *,
+    key: str,
+    open_head: Callable[[int, int], None],
+    is_half: bool = False,
 ) -> None:
     """Show all heads; call `open_head(layer, head)` when one is pressed.
 
@@ -34,15 +39,15 @@ def head_grid(
         roles: scores in the order of `tiny_llama.analyses.roles.ROLES`, `l h 6`.
         key: identifies the grid on the page.
         open_head: called before the page is run again.
+        is_half: whether another grid stands beside it, so that there is room for maps and names.
     """
 
     def chosen() -> None:
         layer, head = state.shown(key)["chosen"]
         open_head(int(layer), int(head))
 
-    part("head_grid")(
-        key=key, data=grid_data(maps, roles), height="content", on_chosen_change=chosen
-    )
+    data = grid_data(maps, roles) | {"isHalf": is_half}
+    part("head_grid")(key=key, data=data, height="content", on_chosen_change=chosen)
 
 
 def grid_data(maps: np.ndarray, roles: np.ndarray) -> dict[str, Any]:

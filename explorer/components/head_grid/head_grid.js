@@ -1,6 +1,7 @@
 // All heads of a model at a glance: a small map each, with its role scores; a press opens a head.
 //
-// data: { layers: [[head]], size, alt }
+// data: { layers: [[head]], size, alt, isHalf }
+// isHalf: whether another grid stands beside this one; scores have no room then
 // head: { map (size x size bytes, base64), label, scores: [[short title, title, share or null]] }
 
 import { bytesOf, button, element, readTheme, saveCanvas, shades } from "../shared.js"
@@ -10,6 +11,7 @@ export default function headGrid(component) {
   const root = parentElement.querySelector(".grid") ?? element("div", "part grid", parentElement)
   root.setAttribute("role", "group")
   root.setAttribute("aria-label", data.alt)
+  root.classList.toggle("half", Boolean(data.isHalf))
   const shade = shades(readTheme(root).scale)
   root.style.setProperty("--layers", data.layers.length)
   root.replaceChildren()

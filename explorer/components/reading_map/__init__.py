@@ -40,9 +40,10 @@ class Reading:
     """How many tokens, itself included, a token can read; None: all before it."""
 
 
-def reading_map(reading: Reading, *, key: str) -> None:
-    """Draw the map and the arcs."""
-    part("reading_map")(key=key, data=map_data(reading), height="content")
+def reading_map(reading: Reading, *, key: str, is_half: bool = False) -> None:
+    """Draw the map and the arcs; where another map stands beside them, the map above all else."""
+    data = map_data(reading) | {"isHalf": is_half}
+    part("reading_map")(key=key, data=data, height="content")
 
 
 def map_data(reading: Reading) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 // Which token reads from which: a labelled map, and arcs between two columns of tokens.
 //
 // data: { tokens, first, heads: [{ layer, head, role }], chosen, steps, patterns, window, alt,
-//         canSave }
+//         isHalf }
 // patterns: base64 of little-endian uint16, steps x heads x n x n, 65535 for a weight of 1
 // tokens: what each of the n tokens reads as; `first` is the place of the first in the text
 // steps: training steps that can be scrubbed through; usually one
 // window: how many tokens, itself included, a token can read; null: all before it
+// isHalf: whether another map stands beside this one; it then begins as high as it can
 //
 // Pointing and keys move the focus on this side alone; nothing goes to the server.
 
@@ -107,6 +108,7 @@ class View {
     this.n = data.tokens.length
     this.patterns = new Uint16Array(bytesOf(data.patterns).buffer)
     this.theme = themeOf(this.root)
+    this.root.classList.toggle("half", Boolean(data.isHalf))
     const same = before && JSON.stringify(before.tokens) === JSON.stringify(data.tokens)
     if (!same) this.focus = this.locked = null
     if (!before || before.heads.length !== data.heads.length || before.chosen !== data.chosen) {

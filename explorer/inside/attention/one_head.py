@@ -1,5 +1,8 @@
 """One head: its map with arcs, and how it is named."""
 
+from collections.abc import Sequence
+
+from explorer.beside import head_of, side_by_side
 from explorer.components import reading_map
 from explorer.components.head_grid import role_title
 from explorer.engine.server.answer_cache import Answer
@@ -14,13 +17,23 @@ def show(stage: Stage, inspection: Inspection) -> None:
     with stage.controls:
         layer, head = choose_head(inspection.run)
         first = choose_window(inspection)
-    answer = inspection.analyse(
-        "layer", text=inspection.text, layer=layer, first=first, most=reading_map.MOST_TOKENS
-    )
-    reading = _reading(answer, layer, head, inspection.step)
-    reading_map.reading_map(reading, key="reading")
+
+    def ask(model: Inspection) -> reading_map.Reading:
+        own_layer, own_head = head_of(model, layer, head)
+        answer = model.analyse(
+            "layer", text=model.text, layer=own_layer, first=first, most=reading_map.MOST_TOKENS
+        )
+        return _reading(answer, own_layer, own_head, model.step)
+
+    reading = side_by_side(inspection, ask, _draw)[0]
     offer_page(stage, lambda: reading_map.page(reading, f"Attention of layer {layer}, head {head}"))
     explain(stage, inspection, layer, head)
+
+
+def _draw(
+    model: Inspection, reading: reading_map.Reading, readings: Sequence[reading_map.Reading]
+) -> None:
+    reading_map.reading_map(reading, key=model.key("reading"), is_half=len(readings) > 1)
 
 
 def _reading(answer: Answer, layer: int, head: int, step: int) -> reading_map.Reading:

@@ -1,17 +1,19 @@
 """Gate against up, and how many hidden values are near zero beside another model."""
 
+from contextlib import suppress
+
 import numpy as np
 import streamlit as st
 
 from explorer import link, session, showing
 from explorer.engine.run import Run
 from explorer.engine.server.answer_cache import Answer
-from explorer.engine.server.pretrained import PRETRAINED
+from explorer.engine.server.pretrained import PRETRAINED, pretrained_run
 from explorer.figures.feed_forward import gate_density, near_zero
 from explorer.inside.norm_and_swiglu.hidden_layer import config_with_hidden_layer, forward_code
-from explorer.inspection import Inspection, analyse, usual_place
+from explorer.inspection import Inspection, analyse, choose_other, usual_place
 from explorer.stage import Stage
-from explorer.widgets import choose_layer, choose_named
+from explorer.widgets import choose_layer
 from tiny_llama.analyses.places import THRESHOLDS
 from tiny_llama.config import ModelConfig
 from tiny_llama.menu import FEED_FORWARD
@@ -27,17 +29,16 @@ def show(stage: Stage, inspection: Inspection) -> None:
             "Near zero: below this share of the layer's rms",
             options=[0.01, 0.03, 0.1, 0.3, 1.0],
         )
-        names = {name: name for name in PRETRAINED if name != inspection.run.id}
-        beside = choose_named("Beside", names, key="beside", usual=_other(inspection))
+        usual = _other(inspection)
+        chosen = choose_other(inspection.run, nobody=f"{usual}, of the other kind")
         layer = choose_layer(config.n_layers, usual_place(inspection.run)[0])
     answer = inspection.analyse("openings", text=inspection.text, layer=layer)
-    run = session.engine().poll(beside)
-    assert run is not None
-    compared = analyse("openings", run=run, text=inspection.text, layer=0)
+    run = chosen or pretrained_run(usual)
     left, right = st.columns(2)
     with left:
         _density(answer, config, layer)
-    with right:
+    with right, suppress(showing.NothingToSeeError):
+        compared = analyse("openings", run=run, text=inspection.text, layer=0)
         st.caption("How many hidden values are near zero")
         shares = {
             _titled(inspection.run): answer["near_zero"].mean(0),
