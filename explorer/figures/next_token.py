@@ -25,6 +25,7 @@ def next_tokens(
     *,
     stages: Sequence[str],
     n_kept: int,
+    most: float = 0.0,
 ) -> Picture:
     """Draw bars of what the model itself expects, and on them of what the next token is drawn from.
 
@@ -34,6 +35,7 @@ def next_tokens(
         kept: whether each can still be drawn after each stage, `s n`.
         stages: names of the stages, the model's own probabilities first.
         n_kept: how many tokens of all can still be drawn at the end.
+        most: a probability for which the axis has room, too.
     """
     own, last = probabilities[0], probabilities[-1]
     ends = [
@@ -62,7 +64,8 @@ def next_tokens(
     )
     framed(figure, height=90 + 24 * len(tokens), x="Probability")
     figure.update_layout(barmode="overlay", bargap=0)
-    figure.update_xaxes(range=[0, 1.25 * float(max(own.max(), last.max()))], tickformat=".0%")
+    most = max(most, float(own.max()), float(last.max()))
+    figure.update_xaxes(range=[0, 1.25 * most], tickformat=".0%")
     figure.update_yaxes(
         tickvals=places,
         ticktext=[plotted(token) for token in tokens],

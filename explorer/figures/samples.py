@@ -10,12 +10,15 @@ from explorer.figures.picture import Picture, framed
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
-def sample_surprise(seeds: Sequence[int], log_probabilities: np.ndarray) -> Picture:
+def sample_surprise(
+    seeds: Sequence[int], log_probabilities: np.ndarray, *, most: float | None = None
+) -> Picture:
     """Draw how improbable each text becomes as it grows: a steep place is an unlikely token.
 
     Args:
         seeds: a line each, `n`.
         log_probabilities: ln of what the model gave each token, `n t`.
+        most: where the y axis ends; None: just above the highest line.
     """
     sums = np.cumsum(-log_probabilities, 1)
     places = list(range(1, sums.shape[1] + 1))
@@ -33,6 +36,8 @@ def sample_surprise(seeds: Sequence[int], log_probabilities: np.ndarray) -> Pict
         ]
     )
     framed(figure, height=320, x="Tokens written", y="−ln probability of the text (nats)")
+    if most is not None:
+        figure.update_yaxes(range=[0, most])
     said = ", ".join(f"seed {seed} {sums[i, -1]:.1f}" for i, seed in enumerate(seeds))
     return Picture(
         figure=figure,

@@ -20,6 +20,7 @@ def token_losses(
     average: float,
     uniform: float,
     first: int = 2,
+    most: float | None = None,
 ) -> Picture:
     """Draw the loss of each token of a stretch of text.
 
@@ -31,6 +32,7 @@ def token_losses(
         average: over the tokens of the whole text that count.
         uniform: ln of the number of tokens: what a guess at random would lose.
         first: the place of the first token in the text, counted from 1.
+        most: where the y axis ends; None: just above the highest bar or line.
     """
     places = list(range(first, first + len(tokens)))
     figure = go.Figure(
@@ -62,6 +64,8 @@ def token_losses(
     framed(figure, height=320, y="Loss (nats)")
     name_tokens(figure, tokens, first)
     figure.update_yaxes(rangemode="tozero")
+    if most is not None:
+        figure.update_yaxes(range=[0, most])
     order = np.argsort(np.where(judged, -losses, np.inf), kind="stable")
     worst = [i for i in order[:N_SAID] if judged[i]]
     said = "; ".join(

@@ -41,18 +41,21 @@ STYLE = (
 )
 
 
-def fitting(*rows: Sequence[str], share: float = 1.0, least: float = _LEAST) -> str:
+def fitting(
+    *rows: Sequence[str], share: float = 1.0, least: float = _LEAST, width: float = 1.0
+) -> str:
     """Give the style in which rows of tokens fill a share of the stage's picture together.
 
     Args:
         rows: tokens, each row of them in a place of its own.
         share: of the picture's room, at most 1.
+        width: of the picture's, at most 1.
         least: width of a box, in letters' heights.
     """
     widths = (
         _GAP + max(least, _LETTER * len(visible(token)) + _AROUND) for row in rows for token in row
     )
-    side = sqrt(_RAGGED * share / max(1.0, _HIGH * sum(widths)))
+    side = sqrt(_RAGGED * share * width / max(1.0, _HIGH * sum(widths)))
     most = share if len(rows) == 1 else 0.75 * share
     return (
         f"font-size:clamp({SMALLEST}px,calc({_ROOM} * {side:.4f}),{LARGEST}px);"

@@ -4,9 +4,9 @@ from explorer.inside.generation import kv_cache, logit_lens, next_token, samples
 from explorer.stage import View
 
 VIEWS = (
-    View("next", "Next token", next_token.show),
-    View("samples", "Several texts", samples.show),
+    View("next", "Next token", next_token.show, takes_two=True),
+    View("samples", "Several texts", samples.show, takes_two=True),
     View("cache", "KV cache", kv_cache.show),
     View("lens", "Logit lens", logit_lens.show),
-    View("surprise", "Surprise", surprise.show),
+    View("surprise", "Surprise", surprise.show, takes_two=True),
 )

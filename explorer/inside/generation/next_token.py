@@ -9,7 +9,8 @@ from itertools import groupby
 import numpy as np
 import streamlit as st
 
-from explorer import content, link, presentation, showing
+from explorer import content, link, presentation, session, showing
+from explorer.beside import side_by_side
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import visible
 from explorer.figures.next_token import STAGES, next_tokens, percent
@@ -59,17 +60,16 @@ def show(stage: Stage, inspection: Inspection) -> None:
         link.put(written=as_word([*added, *(Added(token=token, who="d") for token in drawn)]))
         st.rerun()
     _text_so_far(answer, added)
-    n = PRESENTED if presentation.is_on() else len(answer["tokens"])
-    showing.draw(
-        next_tokens(
-            answer["tokens"][:n],
-            answer["probabilities"][:, :n],
-            answer["kept"][:, :n],
-            stages=answer["stages"],
-            n_kept=int(answer["n_kept"][-1]),
-        ),
-        key="next_tokens",
-    )
+
+    def ask(model: Inspection) -> Answer:
+        if not model.is_beside:
+            return answer
+        if session.reads_alike(model.run, inspection.run):
+            return model.analyse("next_token", **asked)
+        text = inspection.text + "".join(answer["after"])  # no id of one is one of the other's
+        return model.analyse("next_token", **{**asked, "text": text, "added": []})
+
+    side_by_side(inspection, ask, _bars)
     with stage.below:
         st.caption(_counted(answer, len(added)))
         st.markdown(stages_table(answer, settings))
@@ -81,6 +81,19 @@ def show(stage: Stage, inspection: Inspection) -> None:
             values=answer["probabilities"],
         ),
     )
+
+
+def _bars(model: Inspection, answer: Answer, answers: Sequence[Answer]) -> None:
+    n = PRESENTED if presentation.is_on() else len(answer["tokens"])
+    picture = next_tokens(
+        answer["tokens"][:n],
+        answer["probabilities"][:, :n],
+        answer["kept"][:, :n],
+        stages=answer["stages"],
+        n_kept=int(answer["n_kept"][-1]),
+        most=max(float(each["probabilities"].max()) for each in answers),
+    )
+    showing.draw(picture, key=model.key("next_tokens"))
 
 
 def read_word(word: str, n_vocab: int) -> list[Added]:

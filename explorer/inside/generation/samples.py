@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 
 from explorer import content, link, showing
+from explorer.beside import say_whose, side_by_side
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures.samples import sample_surprise
 from explorer.inside.generation import sampling
@@ -29,24 +30,33 @@ def show(stage: Stage, inspection: Inspection) -> None:
     with stage.controls:
         seeds, n_tokens = _sizes()
         settings = sampling.settings()
-    answer = inspection.analyse(
-        "samples", text=inspection.text, seeds=seeds, n_tokens=n_tokens, **settings
-    )
-    _texts(answer, seeds, inspection.text)
-    showing.draw(sample_surprise(seeds, answer["log_probabilities"]), key="sample_surprise")
+
+    def ask(model: Inspection) -> Answer:
+        return model.analyse("samples", text=model.text, seeds=seeds, n_tokens=n_tokens, **settings)
+
+    def draw(model: Inspection, answer: Answer, answers: Sequence[Answer]) -> None:
+        is_half = len(answers) > 1
+        _texts(answer, seeds, model.text, n_columns=1 if is_half else _COLUMNS)
+        most = 1.05 * max(_highest(each) for each in answers) if is_half else None
+        picture = sample_surprise(seeds, answer["log_probabilities"], most=most)
+        showing.draw(picture, key=model.key("sample_surprise"))
+
+    answers = side_by_side(inspection, ask, draw)
     with stage.below:
         if inspection.reading["n_left_out"]:
             st.caption(
                 "They go on from the end of the whole text, of which the model reads no more than "
                 "its context holds."
             )
-        st.markdown(numbers_table(answer, seeds))
+        for model, each in zip(inspection.models, answers, strict=False):
+            say_whose(model, inspection)
+            st.markdown(numbers_table(each, seeds))
     stage.explain(
         code="tiny_llama.generation:generate",
         tensor=showing.LiveTensor(
             path="ln of the model's own probability of each token written",
             axes="sample t",
-            values=answer["log_probabilities"],
+            values=answers[0]["log_probabilities"],
         ),
     )
 
@@ -79,9 +89,14 @@ def _sizes() -> tuple[list[int], int]:
     return [sampling.following(seed, number) for number in range(n_samples)], n_tokens
 
 
-def _texts(answer: Answer, seeds: Sequence[int], given: str) -> None:
+def _highest(answer: Answer) -> float:
+    """Give the −ln of the probability of the least likely text."""
+    return float(-answer["log_probabilities"].sum(1).min())
+
+
+def _texts(answer: Answer, seeds: Sequence[int], given: str, *, n_columns: int) -> None:
     """Show the texts side by side, and over each what it goes on from; long ones scroll."""
-    columns = st.columns(min(_COLUMNS, len(seeds)), gap="small")
+    columns = st.columns(min(n_columns, len(seeds)), gap="small")
     end = content.escaped(" ".join(given.split())[-_END:])
     for number, (seed, tokens) in enumerate(zip(seeds, answer["tokens"], strict=True)):
         text = "".join(tokens)

@@ -1,5 +1,6 @@
 """Surprise: the loss of each token of the text, and what was expected instead."""
 
+from collections.abc import Sequence
 from html import escape
 from math import log
 
@@ -7,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from explorer import content, showing
+from explorer.beside import say_whose, side_by_side
 from explorer.engine.server.answer_cache import Answer
 from explorer.figures.labels import ending, visible
 from explorer.figures.next_token import percent
@@ -36,17 +38,28 @@ def show(stage: Stage, inspection: Inspection) -> None:
             "the first: write a longer one."
         )
         return
-    answer = inspection.analyse("surprise", text=inspection.text)
-    uniform = log(inspection.run.setup.model.vocab_size)
-    showing.in_one_line(_numbers(answer))
-    st.html(coloured(answer, uniform))
+    uniform = max(log(each.run.setup.model.vocab_size) for each in inspection.models)
+
+    def ask(model: Inspection) -> Answer:
+        return model.analyse("surprise", text=model.text)
+
+    def draw(_: Inspection, answer: Answer, answers: Sequence[Answer]) -> None:
+        showing.in_one_line(_numbers(answer))
+        st.html(coloured(answer, uniform, is_half=len(answers) > 1))
+
+    answers = side_by_side(inspection, ask, draw)
     with stage.below:
-        st.caption(_legend(answer, uniform))
-        _bars(answer, uniform)
-        st.markdown(worst_table(answer))
+        st.caption(_legend(answers[0], uniform))
+        n = max(len(each["losses"]) for each in answers)
+        stretch = choose_stretch(n, MOST_BARS, key="surprise_from")
+        most = 1.05 * max(uniform, *(float(each["losses"].max()) for each in answers))
+        for model, each in zip(inspection.models, answers, strict=False):
+            say_whose(model, inspection)
+            _bars(model, each, uniform, stretch, most if len(answers) > 1 else None)
+            st.markdown(worst_table(each))
     stage.explain(
         code="tiny_llama.analyses.reading:reading",
-        tensor=showing.LiveTensor(path="losses", axes="t", values=answer["losses"]),
+        tensor=showing.LiveTensor(path="losses", axes="t", values=answers[0]["losses"]),
     )
 
 
@@ -75,7 +88,7 @@ def bits_per_byte(answer: Answer) -> float:
     return float(answer["losses"][judged].sum(dtype=np.float64) / log(2) / n_bytes)
 
 
-def coloured(answer: Answer, uniform: float) -> str:
+def coloured(answer: Answer, uniform: float, *, is_half: bool = False) -> str:
     """Write the text in HTML, each token on a ground by its loss and over its number."""
     losses = [None, *answer["losses"][: MOST_COLOURED - 1]]
     judged = [True, *judged_tokens(answer)[: MOST_COLOURED - 1]]
@@ -84,7 +97,7 @@ def coloured(answer: Answer, uniform: float) -> str:
         _cell(token, loss, uniform, counts=bool(counts))
         for token, loss, counts in zip(tokens, losses, judged, strict=True)
     ]
-    style = fitting(tokens, share=_SHARE, least=_LEAST)
+    style = fitting(tokens, share=_SHARE, least=_LEAST, width=0.5 if is_half else 1.0)
     return f"{STYLE}{boxed(cells, label='Tokens and their losses', style=style)}"
 
 
@@ -118,10 +131,14 @@ def _legend(answer: Answer, uniform: float) -> str:
     return words
 
 
-def _bars(answer: Answer, uniform: float) -> None:
+def _bars(
+    model: Inspection, answer: Answer, uniform: float, stretch: range, most: float | None
+) -> None:
     losses, tokens, judged = answer["losses"], answer["tokens"][1:], judged_tokens(answer)
-    stretch = choose_stretch(len(tokens), MOST_BARS, key="surprise_from")
     part = slice(stretch.start, stretch.stop)
+    if not tokens[part]:
+        st.caption("This model reads the text in fewer tokens, and none of them stands there.")
+        return
     showing.draw(
         token_losses(
             tokens[part],
@@ -131,8 +148,9 @@ def _bars(answer: Answer, uniform: float) -> None:
             average=float(losses[judged].mean()),
             uniform=uniform,
             first=stretch.start + 2,
+            most=most,
         ),
-        key="token_losses",
+        key=model.key("token_losses"),
     )
 
 

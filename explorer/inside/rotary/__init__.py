@@ -8,6 +8,6 @@ VIEWS = (
     View("distance", "Only the distance counts", distance.show),
     View("decay", "Decay", decay.show),
     View("model", "On the model", trained.show),
-    View("longer", "Longer contexts", longer.show),
+    View("longer", "Longer contexts", longer.show, takes_two=True),
     View("conventions", "Conventions", conventions.show),
 )

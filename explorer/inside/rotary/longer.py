@@ -94,12 +94,15 @@ def table(answers: Sequence[tuple[Reader, Answer]]) -> str:
 
 
 def _choose(inspection: Inspection) -> list[Reader]:
-    """Let the student choose models: pretrained, stretched, and the current one if it is new."""
+    """Let the student choose models: pretrained, stretched, and the current one if it is new.
+
+    Where another stands beside the current one, these two are drawn, and more only if chosen.
+    """
     schemes = link.widget(
         st.pills,
         "schemes",
         "Models as trained",
-        usual=list(SCHEMES),
+        usual=[] if inspection.other else list(SCHEMES),
         options=list(SCHEMES),
         selection_mode="multi",
     )
@@ -113,6 +116,16 @@ def _choose(inspection: Inspection) -> list[Reader]:
         help="; ".join(f"{name}: {each.title}" for name, each in STRETCHES.items()),
     )
     factor = link.widget(st.select_slider, "factor", "Factor s", options=FACTORS)
+    own = [
+        Reader(
+            name=f"{session.run_name(each.run)} ({_whose(each)})",
+            run=each.run,
+            step=each.step,
+        )
+        for each in inspection.models
+        if inspection.other or each.run.id not in SCHEMES.values()
+    ]
+    named = {reader.run.id for reader in own}
     readers = [
         Reader(
             name=_named(scheme),
@@ -120,12 +133,9 @@ def _choose(inspection: Inspection) -> list[Reader]:
             step=inspection.step if inspection.run.id == name else None,
         )
         for scheme, name in SCHEMES.items()
-        if scheme in schemes
+        if scheme in schemes and name not in named
     ]
-    if inspection.run.id not in SCHEMES.values():
-        name = f"{session.run_name(inspection.run)} (this model)"
-        readers.append(Reader(name=name, run=inspection.run, step=inspection.step))
-    return readers + [
+    return (own + readers if inspection.other else readers + own) + [
         Reader(
             name=f"{STRETCHES[each].title}, s = {factor}",
             run=base.run,
@@ -136,6 +146,10 @@ def _choose(inspection: Inspection) -> list[Reader]:
         for each in STRETCHES
         if each in stretches
     ]
+
+
+def _whose(model: Inspection) -> str:
+    return "beside it" if model.is_beside else "this model"
 
 
 def _stretchable(inspection: Inspection) -> Reader:
