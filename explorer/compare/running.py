@@ -12,7 +12,7 @@ from explorer.compare import ladder, race, steering
 from explorer.compare.choosing import LEAST_SEEDS, MOST_SEEDS, Choice, choose, plan_of
 from explorer.compare.curves import ALONG, Along
 from explorer.compare.naming import measured, title_in, verdict_line
-from explorer.compare.opening import LOOKS
+from explorer.compare.opening import offer_both, offer_looks
 from explorer.components.live_chart import Line, live_chart
 from explorer.engine.experiment import (
     Experiment,
@@ -229,14 +229,14 @@ def _offer_runs(experiment: Experiment) -> None:
     """Offer to open a run of each side, as it stands, on the pages that look inside."""
     label = "Open a model" if _is_ladder(experiment) else "Open both"
     with st.popover(label, icon=":material/open_in_new:", width="stretch"):
-        for side in experiment.plan.sides:
-            begun = [each for each in experiment.seed_runs if each.name in experiment.runs]
-            mine = [each for each in begun if each.side == side]
-            if not mine:
-                continue
-            title, name = title_in(experiment.plan, side), experiment.run_id(mine[0].name)
-            st.markdown(f"**{content.escaped(title)}**, seed {mine[0].seed}")
+        begun = [each for each in experiment.seed_runs if each.name in experiment.runs]
+        firsts = {each.side: each for each in reversed(begun)}
+        shown = [firsts[side] for side in experiment.plan.sides if side in firsts]
+        if not _is_ladder(experiment):
+            offer_both([experiment.run_id(each.name) for each in shown])
+        for each in shown:
+            title, name = title_in(experiment.plan, each.side), experiment.run_id(each.name)
+            st.markdown(f"**{content.escaped(title)}**, seed {each.seed}")
             link.offer("train", f"Its run: {content.escaped(title)}", run=name)
-            for page, (label, words) in LOOKS.items():
-                link.offer(page, f"{label} of {content.escaped(title)}", run=name, **words)
+            offer_looks(name, content.escaped(title))
         st.caption("Each stands where it is now, and goes on as long as the experiment does.")
