@@ -13,7 +13,7 @@ from explorer.settings import what_it_has
 
 T = TypeVar("T")
 _LINE = (
-    "margin: 0; font-size: 0.875rem; line-height: 1.2;"
+    "margin: 0 0 -0.85rem; font-size: 0.875rem; line-height: 1.2;"
     "white-space: nowrap; overflow: hidden; text-overflow: ellipsis"
 )
 """A name takes one line, so that pictures begin as high as without it, nearly."""

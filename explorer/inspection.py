@@ -49,6 +49,11 @@ class Inspection:
         """This one, and the other if there is one."""
         return (self, self.other) if self.other else (self,)
 
+    @property
+    def is_half(self) -> bool:
+        """Whether its picture has half of the room."""
+        return len(self.models) > 1 or self.is_beside
+
     def key(self, name: str) -> str:
         """Name a part of the page, which has one for each of two models."""
         return f"{name}_beside" if self.is_beside else name

@@ -1,11 +1,13 @@
 """A second model beside the current one: by the link, and in every view that takes two."""
 
+import base64
 import json
 import re
 from importlib import import_module
 
+import numpy as np
 import pytest
-from conftest import PAGES, QUICK, ROOT, open_page, trained, walk
+from conftest import PAGES, QUICK, ROOT, open_page, trained, training, until, walk
 
 from explorer import session
 from explorer.engine.server.pretrained import pretrained_run
@@ -86,6 +88,110 @@ def test_models_of_different_tokenizers_read_the_same_text_each_in_its_own_token
     assert len(both[1]) == len("The cat sat") > len(both[0])
     assert "tokens of its own tokenizer" in said(app)
     assert "tokens of its own tokenizer" not in said(open_page("attention", beside=OTHER))
+
+
+def specs(app):
+    return [json.loads(each.proto.spec) for each in app.get("plotly_chart")]
+
+
+def test_next_tokens_of_both_stand_on_one_scale_after_the_same_text():
+    link = {"text": "Once there was a kind", "written": "l2.h5"}
+    app = open_page("generation", beside=OTHER, **link)
+    assert names(app) == [ONE, OTHER]
+    both = specs(app)
+    ranges = [spec["layout"]["xaxis"]["range"] for spec in both]
+    assert ranges[0] == ranges[1]
+    alone = specs(open_page("generation", run=OTHER, **link))
+    assert both[1]["data"][0]["x"] == alone[0]["data"][0]["x"] != both[0]["data"][0]["x"]
+    app.button(key="add_likeliest").click().run()
+    assert not app.exception
+    assert specs(app)[1]["data"][0]["x"] != both[1]["data"][0]["x"]
+
+
+def test_a_model_of_another_tokenizer_goes_on_from_the_written_text_too(odd_runs, engine):
+    link = {"text": "Once there was a", "written": "l2.h5"}
+    app = open_page("generation", beside=odd_runs["bytes"], **link)
+    assert not app.error
+    assert not app.exception
+    asked = {"text": link["text"], "added": [2, 5], "seed": 0, "temperature": 0.8}
+    filters = {"top_k": 0, "top_p": 1.0, "min_p": 0.0}
+    written = "".join(engine.analyse(ONE, "next_token", **asked, **filters)["after"])
+    whole = asked | {"text": link["text"] + written, "added": []}
+    found = engine.analyse(odd_runs["bytes"], "next_token", **whole, **filters)
+    drawn = specs(app)[1]["data"][0]["x"]
+    shown = np.frombuffer(base64.b64decode(drawn["bdata"]), drawn["dtype"])
+    np.testing.assert_array_equal(shown, found["probabilities"][0].round(5))
+
+
+def test_both_write_on_by_the_same_seeds_and_settings():
+    link = {"view": "samples", "sample_seed": "5", "n_samples": "2", "temperature": "0.5"}
+    app = open_page("generation", beside=OTHER, **link)
+    written = [each.value for each in app.code][:4]
+    alone = [
+        [each.value for each in open_page("generation", run=run, **link).code][:2]
+        for run in (ONE, OTHER)
+    ]
+    assert written == [*alone[0], *alone[1]]
+    assert written[:2] != written[2:]
+    ranges = [spec["layout"]["yaxis"]["range"] for spec in specs(app)]
+    assert ranges[0] == ranges[1]
+
+
+def test_the_losses_of_both_are_coloured_by_one_scale_and_drawn_to_one_height():
+    app = open_page("generation", view="surprise", beside=OTHER, text="The duck sat. The cat")
+    boxes = [each.proto.body for each in app.get("html") if "<b style" in each.proto.body]
+    alone = [
+        [each.proto.body for each in page.get("html") if "<b style" in each.proto.body]
+        for page in (
+            open_page("generation", view="surprise", run=run, text="The duck sat. The cat")
+            for run in (ONE, OTHER)
+        )
+    ]
+    cells = [re.findall(r"<b style.*?</b>", each) for each in (*boxes, *alone[0], *alone[1])]
+    assert cells[:2] == cells[2:]
+    ranges = [spec["layout"]["yaxis"]["range"] for spec in specs(app)]
+    assert ranges[0] == ranges[1]
+
+
+def test_beyond_the_context_two_models_are_two_lines_of_one_chart(monkeypatch):
+    monkeypatch.setattr("explorer.inside.rotary.longer.EARLY_SECONDS", 600)
+    app = open_page("rotary", view="longer", beside=OTHER)
+    (spec,) = specs(app)
+    assert [line["name"] for line in spec["data"]] == [
+        "tales-llama (this model)",
+        "tales-gpt3 (beside it)",
+    ]
+    app.button_group(key="schemes").set_value(["alibi", "rope"]).run()
+    lines = [line["name"] for line in specs(app)[0]["data"]]
+    assert lines[2:] == ["ALiBi"]  # tales-llama is drawn already
+
+
+def test_a_second_model_that_trains_is_looked_at_as_it_stood_until_looked_at_again(engine):
+    setup = Setup().with_values(TINY | {"steps": "50000", "n_snapshots": "0"})
+    with training(engine, setup) as run_id:
+        app = open_page("attention", view="head", beside=run_id)
+        (step,) = sent(app)["reading_beside"]["steps"]
+        until(lambda: engine.poll(run_id).step > step)
+        app.selectbox(key="layer").set_value(1).run()
+        assert sent(app)["reading_beside"]["steps"] == [step]
+        next(each for each in app.button if each.label == "Look again").click().run()
+        assert sent(app)["reading_beside"]["steps"][0] > step
+
+
+def test_a_second_model_is_shown_after_the_step_that_is_chosen_if_it_has_kept_that():
+    app = open_page("attention", view="head", run=ONE, beside="repeat-llama", at="0")
+    assert sent(app)["reading_beside"]["steps"] == [0]
+    app = open_page("attention", view="head", run=ONE, beside=OTHER, at="0")
+    steps = [sent(app)[key]["steps"] for key in ("reading", "reading_beside")]
+    assert steps == [[0], [pretrained_run(OTHER).step]]
+    assert "tales-gpt3: 64 tokens · loss" in said(app).replace("\\", "")
+
+
+def test_two_models_are_presented_without_what_has_no_room():
+    app = open_page("attention", view="head", beside=OTHER, present="true")
+    assert [sent(app)[key]["hasArcs"] for key in ("reading", "reading_beside")] == [False, False]
+    alone = open_page("attention", view="head", present="true")
+    assert sent(alone)["reading"]["hasArcs"]
 
 
 def test_the_word_is_in_the_link_on_every_page_that_looks_inside():

@@ -39,6 +39,8 @@ PRESENTED = [
     *("/tokens?", "/tokens?view=languages&", "/train?", "/attention?", "/attention?view=head&"),
     *("/attention?view=ablate&", "/rotary?view=longer&", "/norm_and_swiglu?view=width&"),
     *("/norm_and_swiglu?view=gate&", "/generation?", "/generation?view=lens&"),
+    *(f"{place}beside=tales-gpt3&" for place in ("/attention?", "/attention?view=head&")),
+    *(f"/{page}&beside=tales-gpt3&" for page in ("generation?view=next", "rotary?view=longer")),
 ]
 
 

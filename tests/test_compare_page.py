@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -145,6 +146,23 @@ def test_both_sides_open_on_train_at_their_best_rate():
     shipped = [e.proto.query_string for e in app.get("page_link") if "tales-gpt3" in e.proto.label]
     assert len(shipped) == 3
     assert all("run=tales-gpt3" in query for query in shipped)
+
+
+def test_both_sides_open_side_by_side():
+    app = open_page("compare")
+    found = {each.proto.label: each.proto for each in app.get("page_link")}
+    for label, page in LOOKS.items():
+        link = found[f"{label} of both"]
+        assert link.page == page
+        words = {name: word for name, (word,) in parse_qs(link.query_string).items()}
+        opened = open_page(page, **words)
+        assert words["run"] == "tales-llama"
+        assert words["beside"] == opened.selectbox(key="beside").value == "tales-gpt3"
+    alone = parse_qs(found["Attention of tales-gpt3"].query_string)
+    assert "beside" not in alone
+
+
+LOOKS = {"Attention": "attention", "Beyond the context": "rotary", "Next token": "generation"}
 
 
 def test_a_race_that_goes_on_shows_what_is_done(tmp_path):

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from urllib.parse import parse_qs
 
 import pytest
 from conftest import open_page, prose
@@ -88,6 +89,10 @@ def test_a_race_of_two_runs_goes_from_start_to_verdict_and_its_runs_are_opened(e
     links = {each.proto.label: each.proto for each in app.get("page_link")}
     opened = links["Its run: run 2"]
     assert f"run={experiment.run_id('run-2.seed-0')}" in opened.query_string
+    both = parse_qs(links["Attention of both"].query_string)
+    firsts = [experiment.run_id(f"{side}.seed-0") for side in ("run-1", "run-2")]
+    assert both["run"] + both["beside"] == firsts
+    assert not open_page("attention", owner="racer", run=firsts[0], beside=firsts[1]).error
     for page, words in (("train", {}), ("attention", {"view": "heads"})):
         shown = open_page(page, owner="racer", run=experiment.run_id("run-2.seed-0"), **words)
         assert not shown.exception

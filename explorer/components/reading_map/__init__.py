@@ -40,9 +40,18 @@ class Reading:
     """How many tokens, itself included, a token can read; None: all before it."""
 
 
-def reading_map(reading: Reading, *, key: str, is_half: bool = False) -> None:
-    """Draw the map and the arcs; where another map stands beside them, the map above all else."""
-    data = map_data(reading) | {"isHalf": is_half}
+def reading_map(
+    reading: Reading, *, key: str, is_half: bool = False, has_arcs: bool = True
+) -> None:
+    """Draw the map and the arcs.
+
+    Args:
+        reading: what they show.
+        key: identifies them on the page.
+        is_half: whether another map stands beside this one; it then begins as high as it can.
+        has_arcs: whether there is room for the arcs, too.
+    """
+    data = map_data(reading) | {"isHalf": is_half, "hasArcs": has_arcs}
     part("reading_map")(key=key, data=data, height="content")
 
 

@@ -1,12 +1,13 @@
 // Which token reads from which: a labelled map, and arcs between two columns of tokens.
 //
 // data: { tokens, first, heads: [{ layer, head, role }], chosen, steps, patterns, window, alt,
-//         isHalf }
+//         isHalf, hasArcs }
 // patterns: base64 of little-endian uint16, steps x heads x n x n, 65535 for a weight of 1
 // tokens: what each of the n tokens reads as; `first` is the place of the first in the text
 // steps: training steps that can be scrubbed through; usually one
 // window: how many tokens, itself included, a token can read; null: all before it
 // isHalf: whether another map stands beside this one; it then begins as high as it can
+// hasArcs: whether there is room for the arcs, too; unless it is false
 //
 // Pointing and keys move the focus on this side alone; nothing goes to the server.
 
@@ -18,6 +19,7 @@ import {
 const CELLS = [9, 44] // pixels of a cell: the fewest, and the most
 const LETTERS = [10, 17] // pixels of a label
 const ELSEWHERE = 92 // pixels that other things of the picture take, beside what is above it
+const NAME = 40 // pixels of the name above each of two maps
 const NARROW = 640 // pixels of width under which map and arcs stand one above the other
 const FAINTEST = 0.02 // weights below this are not drawn as arcs, unless their token has the focus
 const PLAY_EVERY = 350 // ms a snapshot
@@ -59,7 +61,7 @@ class View {
   measure() {
     const { n, data: { tokens } } = this
     const width = this.root.clientWidth
-    const high = innerHeight - above(this.root) - ELSEWHERE
+    const high = innerHeight - above(this.root) - ELSEWHERE - (this.data.isHalf ? NAME : 0)
     const room = Math.min(width * (width > NARROW ? 0.6 : 1), Math.max(280, high))
     const [fewest, most] = CELLS
     for (this.cell = most; this.cell > fewest; this.cell--) {
@@ -109,6 +111,7 @@ class View {
     this.patterns = new Uint16Array(bytesOf(data.patterns).buffer)
     this.theme = themeOf(this.root)
     this.root.classList.toggle("half", Boolean(data.isHalf))
+    this.arcsPane.pane.hidden = data.hasArcs === false
     const same = before && JSON.stringify(before.tokens) === JSON.stringify(data.tokens)
     if (!same) this.focus = this.locked = null
     if (!before || before.heads.length !== data.heads.length || before.chosen !== data.chosen) {

@@ -1,7 +1,5 @@
 """All heads of a model at a glance, each a small map."""
 
-from collections.abc import Sequence
-
 import streamlit as st
 
 from explorer import link, session
@@ -28,13 +26,13 @@ def _ask(model: Inspection) -> Answer:
     return model.analyse("heads", text=model.text)
 
 
-def _draw(model: Inspection, answer: Answer, answers: Sequence[Answer]) -> None:
+def _draw(model: Inspection, answer: Answer, _: object) -> None:
     head_grid.head_grid(
         answer["maps"],
         answer["roles"],
         key=model.key("heads"),
         open_head=_open,
-        is_half=len(answers) > 1,
+        is_half=model.is_half,
     )
     if answer["cell"] > 1:
         st.caption(

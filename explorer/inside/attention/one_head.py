@@ -1,7 +1,6 @@
 """One head: its map with arcs, and how it is named."""
 
-from collections.abc import Sequence
-
+from explorer import presentation
 from explorer.beside import head_of, side_by_side
 from explorer.components import reading_map
 from explorer.components.head_grid import role_title
@@ -30,10 +29,13 @@ def show(stage: Stage, inspection: Inspection) -> None:
     explain(stage, inspection, layer, head)
 
 
-def _draw(
-    model: Inspection, reading: reading_map.Reading, readings: Sequence[reading_map.Reading]
-) -> None:
-    reading_map.reading_map(reading, key=model.key("reading"), is_half=len(readings) > 1)
+def _draw(model: Inspection, reading: reading_map.Reading, _: object) -> None:
+    reading_map.reading_map(
+        reading,
+        key=model.key("reading"),
+        is_half=model.is_half,
+        has_arcs=not (model.is_half and presentation.is_on()),
+    )
 
 
 def _reading(answer: Answer, layer: int, head: int, step: int) -> reading_map.Reading:

@@ -59,7 +59,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
         drawn = inspection.analyse("write_on", **asked)["drawn"]
         link.put(written=as_word([*added, *(Added(token=token, who="d") for token in drawn)]))
         st.rerun()
-    _text_so_far(answer, added)
+    _text_so_far(answer, added, most_lines=4 if inspection.other is None else 1)
 
     def ask(model: Inspection) -> Answer:
         if not model.is_beside:
@@ -112,8 +112,14 @@ def as_word(added: Sequence[Added]) -> str:
     return ".".join(f"{each.who}{each.token}" for each in added)
 
 
-def _text_so_far(answer: Answer, added: Sequence[Added]) -> None:
-    """Show the given text on a ground of its own, and after it what was added, by whom."""
+def _text_so_far(answer: Answer, added: Sequence[Added], *, most_lines: int) -> None:
+    """Show the given text on a ground of its own, and after it what was added, by whom.
+
+    Args:
+        answer: what comes next.
+        added: what was put after the text.
+        most_lines: that are seen at once; the rest is scrolled.
+    """
     before, after, n_tokens = answer["before"], answer["after"], answer["n_tokens"]
     n_hidden = n_tokens - len(before) - len(after)
     hidden = f"({n_hidden:,} tokens before) … " if n_hidden else ""
@@ -125,7 +131,8 @@ def _text_so_far(answer: Answer, added: Sequence[Added]) -> None:
             f'<small style="vertical-align: super; line-height: 1"> {WHO[who]} </small>'
         )
     st.html(
-        f'<div style="{_BOX}" tabindex="0" role="region" aria-label="Text so far">'
+        f'<div style="{_BOX}; max-height: {1.32 * most_lines + 0.22:.2f}em" tabindex="0" '
+        f'role="region" aria-label="Text so far">'
         f"<div>{''.join(parts)}</div></div>"
     )
 
@@ -145,7 +152,7 @@ def _counted(answer: Answer, n_added: int) -> str:
 _BOX = (
     "display: flex; flex-direction: column-reverse;"  # so that it is seen where it ends
     "white-space: pre-wrap; overflow-wrap: anywhere; font: 0.9rem / 1.3 monospace;"
-    "max-height: 5.5em; overflow-y: auto; padding: 0.1em 0.4em; border-radius: 0.6em;"
+    "overflow-y: auto; padding: 0.1em 0.4em; border-radius: 0.6em;"
     "border: 1px solid rgba(128, 128, 128, 0.4)"
 )
 _GIVEN = "background: rgba(128, 128, 128, 0.2)"

@@ -35,9 +35,8 @@ def show(stage: Stage, inspection: Inspection) -> None:
         return model.analyse("samples", text=model.text, seeds=seeds, n_tokens=n_tokens, **settings)
 
     def draw(model: Inspection, answer: Answer, answers: Sequence[Answer]) -> None:
-        is_half = len(answers) > 1
-        _texts(answer, seeds, model.text, n_columns=1 if is_half else _COLUMNS)
-        most = 1.05 * max(_highest(each) for each in answers) if is_half else None
+        _texts(answer, seeds, model.text, n_columns=1 if model.is_half else _COLUMNS)
+        most = 1.05 * max(_highest(each) for each in answers) if model.is_half else None
         picture = sample_surprise(seeds, answer["log_probabilities"], most=most)
         showing.draw(picture, key=model.key("sample_surprise"))
 
@@ -101,7 +100,7 @@ def _texts(answer: Answer, seeds: Sequence[int], given: str, *, n_columns: int) 
     for number, (seed, tokens) in enumerate(zip(seeds, answer["tokens"], strict=True)):
         text = "".join(tokens)
         is_long = len(text) > _LONG or text.count("\n") > _LINES
-        with columns[number % len(columns)]:
+        with columns[number % len(columns)].container(gap="small" if n_columns > 1 else "xsmall"):
             st.caption(f"Seed {seed}, after “…{end}”")
             st.code(text, language=None, wrap_lines=True, height=_HEIGHT if is_long else "content")
 

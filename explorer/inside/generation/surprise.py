@@ -1,6 +1,5 @@
 """Surprise: the loss of each token of the text, and what was expected instead."""
 
-from collections.abc import Sequence
 from html import escape
 from math import log
 
@@ -43,9 +42,11 @@ def show(stage: Stage, inspection: Inspection) -> None:
     def ask(model: Inspection) -> Answer:
         return model.analyse("surprise", text=model.text)
 
-    def draw(_: Inspection, answer: Answer, answers: Sequence[Answer]) -> None:
-        showing.in_one_line(_numbers(answer))
-        st.html(coloured(answer, uniform, is_half=len(answers) > 1))
+    def draw(model: Inspection, answer: Answer, _: object) -> None:
+        above, text, under = st.container(), st.container(), st.container()
+        text.html(coloured(answer, uniform, is_half=model.is_half))
+        with under if model.is_half else above:  # in half the width they take two lines
+            showing.in_one_line(_numbers(answer))
 
     answers = side_by_side(inspection, ask, draw)
     with stage.below:
