@@ -6,6 +6,7 @@ import streamlit as st
 
 from explorer import content, current_model, glossary, link, navigation, presentation, share
 from explorer.components.arrival import arrive_at
+from explorer.components.theme import follow_theme
 from explorer.components.touch import explain_words
 from explorer.page_list import HOME
 
@@ -23,6 +24,7 @@ def show(page: str) -> None:
         share.offer(page)
         presentation.offer()
     arrive_at(page)
+    follow_theme()
     _explain_words()
 
 

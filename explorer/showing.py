@@ -83,8 +83,10 @@ def draw(picture: Picture, *, key: str, on_press: Callable[[Any], None] | None =
         if on_press is not None and (pressed := state.shown(key)["selection"]["points"]):
             on_press(pressed[0])
 
+    # Said to the browser, the theme makes the chart another one, which is drawn in its colours.
+    figure = picture.figure.update_layout(meta=st.context.theme.type)
     st.plotly_chart(
-        with_type(picture.figure, letters()),
+        with_type(figure, letters()),
         key=key,
         height="stretch",
         alt=picture.alt,

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from app_in_browser import LONG, findings, link, settle
+from conftest import until
 from playwright.sync_api import Error, expect
 
 pytestmark = pytest.mark.slow
@@ -148,6 +149,42 @@ def test_letters_along_an_axis_are_as_dark_as_any(come):
     colour = words.evaluate("each => getComputedStyle(each).color")
     fills = ticks.evaluate_all("all => all.map(each => getComputedStyle(each).fill)")
     assert set(fills) == {colour}
+
+
+LOOKS = """() => {
+  const looks = []
+  const look = root => {
+    for (const each of root.querySelectorAll("*")) {
+      if (each.shadowRoot) look(each.shadowRoot)
+      if (each.tagName === "CANVAS") looks.push(each.toDataURL())
+      if (!(each instanceof SVGElement)) continue
+      const { fill, stroke, stopColor } = getComputedStyle(each)
+      looks.push([each.tagName, fill, stroke, stopColor, each.href?.baseVal ?? ""].join(" "))
+    }
+  }
+  look(document.querySelector(".st-key-picture") ?? document.createElement("p"))
+  return looks.sort()
+}"""
+"""The colours of all that is drawn in a page's picture."""
+
+
+@pytest.mark.parametrize(
+    "link", ["/attention?view=stages", "/attention?view=heads", "/architecture"]
+)
+def test_what_is_drawn_follows_the_theme_while_the_page_is_open(come, link):
+    student, other = come(link), come("/")
+    for scheme in ("dark", "light"):
+        settle(student)
+        student.page.emulate_media(color_scheme=scheme)
+        other.page.emulate_media(color_scheme=scheme)
+        other.open(link)
+        settle(other)
+        until(lambda: looks(student) == looks(other))
+        assert looks(student)
+
+
+def looks(student):
+    return student.page.evaluate(LOOKS)
 
 
 def test_another_page_opens_at_its_top_and_is_marked_in_the_bar(come):
