@@ -3,10 +3,11 @@
 import base64
 import json
 import re
+import tomllib
 
 import numpy as np
 import pytest
-from conftest import ODD_TEXTS, QUICK, across, open_page, trained, training, until
+from conftest import ODD_TEXTS, QUICK, ROOT, across, open_page, trained, training, until
 
 from explorer.components import head_grid
 from explorer.components.head_grid import grid_data, role_title
@@ -231,6 +232,35 @@ def test_the_words_of_a_picture_say_its_numbers():
     losses = np.array([[1.0, 1.0], [1.0, 3.5]])
     picture = figures.loss_change(["a", "b", "c"], losses, np.array([True, True]))
     assert "+2.50 nats for token 2 “c”" in picture.alt
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_number_can_be_read_on_every_cell_of_a_map(theme):
+    """The page's letters, on whatever of the scale is in use: from nothing to the largest."""
+    colours = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"][theme]
+    scale = [brightness(colour) for colour in colours["chartSequentialColors"]]
+    letters = brightness(colours["textColor"])
+    (cells,) = figures.importance_map(np.array([[0.1, -0.2], [1.5, 0.0]])).figure.data
+    in_use = np.interp(np.linspace(0, 1.5 / cells.zmax, 50), np.linspace(0, 1, len(scale)), scale)
+    high, low = np.maximum(in_use, letters), np.minimum(in_use, letters)
+    assert ((high + 0.05) / (low + 0.05)).min() >= 4.5
+
+
+def brightness(colour):
+    """Compute a colour's relative luminance, as WCAG has it."""
+    parts = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def test_steps_on_a_logarithmic_axis_are_named_where_there_is_room():
+    steps = [0, 4, 32, 128, 256, 500, 1000, 1372, 2048, 3000, 4000]
+    shown = np.zeros((len(steps), 1, 1)), np.ones(len(steps))
+    picture = figures.formation(steps, *shown, role="Induction", chosen=(0, 0))
+    ticks = np.log(picture.figure.layout.xaxis.tickvals)
+    assert (ticks[0], ticks[-1]) == (0, np.log(4001))
+    assert 3 <= len(ticks) <= 7
+    assert np.diff(ticks).min() >= ticks[-1] / 6
 
 
 def test_tokens_on_an_axis_are_never_markup():

@@ -282,6 +282,14 @@ def test_what_is_said_of_bias_and_toxicity_holds():
         assert max(toxic, key=lambda row: row[kind])["size"] == "65B"
 
 
+def test_the_number_beside_the_longest_bar_has_room_by_its_letters():
+    def reach(words):
+        rows = [Bar(label="a", value=10.0, words=words), Bar(label="b", value=2.0)]
+        return bars(rows, title="Size", x="Parameters").figure.layout.xaxis.range[1]
+
+    assert 10.0 < reach("10") < reach("10,000,000") < 20.0
+
+
 def test_the_small_tree_holds_all_parents_and_the_children_that_have_children():
     tree = small_tree.family_tree()
     before, after = small_tree.ancestors(tree), small_tree.descendants(tree)

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from explorer.figures.labels import plotted, visible
-from explorer.figures.picture import Picture, framed, name_tokens
+from explorer.figures.picture import DARKEST, Picture, framed, name_tokens
 
 _UNTOUCHED, _WITHOUT = "All heads", "Without the heads switched off"
 
@@ -132,7 +132,7 @@ def importance_map(growth: np.ndarray) -> Picture:
             x=np.arange(n_heads),
             y=np.arange(n_layers),
             zmin=0,
-            zmax=max(float(np.nanmax(growth, initial=0)), 1e-3),
+            zmax=DARKEST * max(float(np.nanmax(growth, initial=0)), 1e-3),
             texttemplate="%{z:.2f}",
             hovertemplate="layer %{y}, head %{x}: %{z:+.3f} nats<extra></extra>",
             xgap=2,
@@ -213,6 +213,7 @@ def score_against_loss(
     """
     rise = int(np.diff(scores, prepend=scores[0]).argmax())
     kept = {0, rise - 1, rise, len(steps) - 1}
+    where = {len(steps) - 1: "bottom center", rise: "top left"}
     names = [f"step {step:,}" if at in kept else "" for at, step in enumerate(steps)]
     figure = go.Figure(
         go.Scatter(
@@ -220,7 +221,7 @@ def score_against_loss(
             y=_rounded(scores),
             mode="lines+markers+text",
             text=names,
-            textposition=["top left" if at == rise else "top center" for at in range(len(steps))],
+            textposition=[where.get(at, "top center") for at in range(len(steps))],
             customdata=list(steps),
             hovertemplate="step %{customdata}: score %{y:.2f} at loss %{x:.3f}<extra></extra>",
         )
@@ -241,9 +242,13 @@ def score_against_loss(
 
 
 def _few(values: np.ndarray) -> np.ndarray:
-    """Take at most eight of them."""
-    at = np.linspace(0, len(values) - 1, min(8, len(values))).astype(int)
-    return np.asarray(values[np.unique(at)])
+    """Take at most seven of them, of which none is near another by its logarithm."""
+    places = np.log(values)
+    kept = [len(values) - 1]
+    for at in reversed(range(kept[0])):
+        if places[kept[-1]] - places[at] >= (places[-1] - places[0]) / 6:
+            kept.append(at)
+    return np.asarray(values[kept[::-1]])
 
 
 def _rounded(values: np.ndarray) -> list[float | None]:

@@ -15,6 +15,10 @@ THEME = tuple(f"#{number:06}" for number in range(1, 7))
 """The theme's first colours, which differ, for what belongs together over several traces: Streamlit
 puts the page's own, light or dark, in their place."""
 
+DARKEST = 2.4
+"""Where the scale of a map with numbers in its cells ends, as a multiple of the largest: so the
+page's own letters can be read on every cell, light and dark."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:

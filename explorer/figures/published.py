@@ -10,6 +10,8 @@ from explorer.figures.picture import Picture, framed
 
 ROW = 30
 """Pixels of height for each row of bars."""
+LETTER = 0.045
+"""Of the longest bar's length, what a letter of a number beside it takes on a phone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +56,9 @@ def bars(rows: Sequence[Bar], *, title: str, x: str, others: str = "Other models
         dtick=1,
         range=[-0.5, len(rows) - 0.5],
     )
-    most = max((row.value for row in rows if row.value is not None), default=1)
-    figure.update_xaxes(range=[0, 1.2 * most])
+    drawn = [(row.value, len(row.written)) for row in rows if row.value is not None]
+    most, letters = map(max, zip(*drawn, strict=True)) if drawn else (1, 0)
+    figure.update_xaxes(range=[0, (1 + LETTER * letters) * most])
     said = "; ".join(f"{row.label} {row.written}{_how_read(row)}" for row in rows)
     return Picture(figure=figure, alt=f"{title}, {x}: {said}.")
 
@@ -270,7 +273,8 @@ def small_tree(parents: Sequence[str], root: str, children: Sequence[str]) -> Pi
     figure.add_trace(_names(right, children, "middle right"))
     framed(figure, height=50 + 28 * rows)
     figure.update_layout(showlegend=False, hovermode=False, margin={"t": 10})
-    figure.update_xaxes(visible=False, range=[0, 2], fixedrange=True)
+    # On a phone all names just have room: the longest one is of a parent.
+    figure.update_xaxes(visible=False, range=[-0.12, 1.88], fixedrange=True)
     figure.update_yaxes(visible=False, range=[rows - 0.5, -0.5], fixedrange=True)
     said = f"{root} stands on {', '.join(parents)}; on {root} stand {', '.join(children)}."
     return Picture(figure=figure, alt=said)

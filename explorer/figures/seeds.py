@@ -26,6 +26,8 @@ def detectable_differences(seeds: Sequence[int], least: Sequence[float], chosen:
         customdata=[f"{each:.1f}" for each in least],
         marker={"color": THEME[0], "opacity": [1.0 if n == chosen else 0.35 for n in seeds]},
         textposition="outside",
+        constraintext="none",
+        cliponaxis=False,
         text=[f"{each:.1f}" + " ↑" * (each > highest) for each in least],
         hovertemplate="%{x} seeds: %{customdata} standard deviations<extra></extra>",
     )

@@ -4,13 +4,10 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from explorer.figures.picture import Picture, framed
+from explorer.figures.picture import DARKEST, Picture, framed
 
 ROW = 48
 """Pixels of height for each task."""
-
-DARKEST = 2.1
-"""Beyond the whole, so that the page's own letters can be read on every cell, light and dark."""
 
 
 def task_map(

@@ -124,7 +124,7 @@ def _draw_vectors(answer: Answer, token: int, stretch: range) -> None:
         )
     with right:
         st.caption(
-            f"Token {token}, {content.escaped(visible(tokens[token]))}, after: mean's share "
+            f"Token {token}, “{content.escaped(visible(tokens[token]))}”, after: mean's share "
             f"**{shares[token]:.2%}**, cosine **{answer['cosines'][token]:.4f}**"
         )
         showing.draw(two_results(answer["results"], tokens[token]), key="two_results")

@@ -51,7 +51,7 @@ def show(stage: Stage, inspection: Inspection) -> None:
         st.markdown(tokens_table(answer, has_gate=config.has_gate))
     with right:
         chosen = answer["tokens"][token]
-        st.markdown(f"**What does most on token {token}, {content.escaped(visible(chosen))}**")
+        st.markdown(f"**What does most on token {token}, “{content.escaped(visible(chosen))}”**")
         values = answer["token_values"]
         showing.draw(top_units(values[3], values[1], values[2], chosen), key="top_units")
     stage.below.caption(_kind(config))
