@@ -14,6 +14,9 @@ from tiny_llama.menu import FEED_FORWARD, NORM, NORM_PLACEMENT, POSITION
 
 Shape = tuple[int, ...]
 
+FLOPS_A_TRAINED_TOKEN, FLOPS_A_SERVED_TOKEN = 6, 2
+"""For each parameter: forwards and backwards, and forwards alone (Kaplan et al. 2020, section
+2.1)."""
 COMPONENTS = ("embedding", "position", "attention", "feed_forward", "norm", "unembedding")
 
 
@@ -142,7 +145,7 @@ def six_n_d(config: ModelConfig, n_tokens: int) -> int:
 
     N is `multiplying_parameters`.
     """
-    return 6 * multiplying_parameters(config) * n_tokens
+    return FLOPS_A_TRAINED_TOKEN * multiplying_parameters(config) * n_tokens
 
 
 def multiplying_parameters(config: ModelConfig) -> int:

@@ -12,6 +12,7 @@ from explorer.figures.costs import flops_by_length
 from explorer.stage import Stage
 from tiny_llama.config import ModelConfig
 from tiny_llama.cost import (
+    FLOPS_A_TRAINED_TOKEN,
     active_parameters,
     count_parameters,
     forward_flops,
@@ -103,10 +104,12 @@ def training_table(config: ModelConfig, n_tokens: int) -> str:
     sums = {
         "Exact: 3 × forward, texts as long as the context": exact,
         "6ND, without tables that are only looked up": six_n_d(config, n_tokens),
-        "6ND with all parameters": 6 * count_parameters(config) * n_tokens,
+        "6ND with all parameters": FLOPS_A_TRAINED_TOKEN * count_parameters(config) * n_tokens,
     }
     if config.has_experts:
-        sums["6ND with all active parameters"] = 6 * active_parameters(config) * n_tokens
+        sums["6ND with all active parameters"] = (
+            FLOPS_A_TRAINED_TOKEN * active_parameters(config) * n_tokens
+        )
     rows = [[f"Training on {in_words(n_tokens)} tokens", "Operations", "Of the exact sum"]]
     rows += [[name, in_flops(each), f"{each / exact:.1%}"] for name, each in sums.items()]
     return showing.markdown_table(rows, "lrr")
@@ -127,7 +130,7 @@ def why_they_differ(config: ModelConfig) -> str:
 
 def differences(config: ModelConfig) -> Mapping[str, float]:
     """Give the steps from 6ND with all parameters to the exact sum, for one training token."""
-    everything, kaplan = 6 * count_parameters(config), six_n_d(config, 1)
+    everything, kaplan = FLOPS_A_TRAINED_TOKEN * count_parameters(config), six_n_d(config, 1)
     n = config.context
     text = forward_by_part(config, n)
     matrices = 3 * (sum(text.values()) - text["scores and values"]) / n

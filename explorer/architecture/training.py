@@ -20,7 +20,7 @@ from explorer.figures.amounts import in_energy, in_flops, in_mass, in_rate, in_t
 from explorer.stage import Stage
 from explorer.widgets import choose_named
 from tiny_llama.config import ModelConfig
-from tiny_llama.cost import active_parameters, count_parameters
+from tiny_llama.cost import FLOPS_A_TRAINED_TOKEN, active_parameters, count_parameters
 from tiny_llama.presets import PRESETS
 from tiny_llama.setup import Setup
 from tiny_llama.training_cost import (
@@ -112,7 +112,7 @@ def checks() -> list[Check]:
     n_tokens, speed = size["train_tokens"], said["tokens_per_sec_per_gpu_65B"]
     hours = n_tokens / speed / 3600
     days = hours / HOURS_A_DAY / said["n_gpus"]
-    six_n = 6 * count_parameters(config)
+    six_n = FLOPS_A_TRAINED_TOKEN * count_parameters(config)
     kwh = energy_kwh(row["gpu_hours"], watts=row["gpu_watts"], usage_effectiveness=method["pue"])
     tonnes = carbon_tonnes(kwh, kg_a_kwh=method["kg_co2_per_kwh"])
     exact = exact_training_flops(config, n_tokens, skips_hidden=True)
@@ -274,7 +274,7 @@ def plan_numbers(plan: Plan) -> dict[str, str]:
 def operations(config: ModelConfig, n_tokens: int, count: str) -> float:
     """Count the operations of a training, in one of the ways of `COUNTS`."""
     counted = {
-        "6nd": 6 * active_parameters(config) * n_tokens,
+        "6nd": FLOPS_A_TRAINED_TOKEN * active_parameters(config) * n_tokens,
         "exact": exact_training_flops(config, n_tokens, skips_hidden=True),
     }
     return counted[count]
@@ -353,7 +353,9 @@ def _speed_and_use(row: Mapping[str, Any]) -> tuple[str, str]:
     config = PRESETS[SIZES[row["model"]]].config
     speed = _size(row["model"])["train_tokens"] / row["gpu_hours"] / 3600
     used = model_utilisation(
-        6 * count_parameters(config), tokens_a_second=speed, peak_flops=a100_peak()
+        FLOPS_A_TRAINED_TOKEN * count_parameters(config),
+        tokens_a_second=speed,
+        peak_flops=a100_peak(),
     )
     return f"{speed:,.0f}", f"{used:.1%}"
 

@@ -13,6 +13,8 @@ from explorer.figures.picture import THEME, Picture, framed, log_axis
 
 GREY = "gray"
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_FLOPS = 6
+"""Of training, for each parameter and token: 6 N D."""
 _FAR = 0.8
 """Of the map's width, from which the upper ends of lines crowd."""
 _DASHES = ("dash", "dashdot", "longdash", "dot", "longdashdot", "2px 6px")
@@ -95,7 +97,8 @@ def law_map(
             hoverinfo="name",
             showlegend=False,
         )
-    for power in range(floor(log10(6 * least_n * least_d)) + 1, ceil(log10(6 * most_n * most_d))):
+    least, most = (log10(_FLOPS * n * d) for n, d in ((least_n, least_d), (most_n, most_d)))
+    for power in range(floor(least) + 1, ceil(most)):
         figure.add_trace(_iso_flop(power, (least_n, most_n), (least_d, most_d)))
     for loss, line in iso_loss.items():
         figure.add_trace(_iso_loss(loss, line, most_d))
@@ -181,14 +184,14 @@ def _iso_flop(power: int, sizes: tuple[float, float], tokens: tuple[float, float
     Where that lies among the ends of other lines, far right, its lower end is named. The unit
     stands where there is room for it also on a phone: at the left edge.
     """
-    least = max(sizes[0], 10.0**power / 6 / tokens[1])
-    most = min(sizes[1], 10.0**power / 6 / tokens[0])
+    least = max(sizes[0], 10.0**power / _FLOPS / tokens[1])
+    most = min(sizes[1], 10.0**power / _FLOPS / tokens[0])
     x = np.array([least, least * 1.06, most / 1.06, most])
     name = f"10{str(power).translate(_RAISED)}" + " FLOP" * (least == sizes[0])
     is_far = log10(least / sizes[0]) > _FAR * log10(sizes[1] / sizes[0])
     return go.Scatter(
         x=x,
-        y=10.0**power / 6 / x,
+        y=10.0**power / _FLOPS / x,
         mode="lines+text",
         text=["", "", name, ""] if is_far else ["", name, "", ""],
         textposition="bottom left" if is_far else "bottom right",

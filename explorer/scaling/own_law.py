@@ -33,7 +33,7 @@ from tiny_llama.comparing.isoflop import IsoFlop, Valley, budgets, fit_parabolas
 from tiny_llama.comparing.law import Law, LawFit, Points, points_of
 from tiny_llama.comparing.optimum import PUBLISHED
 from tiny_llama.comparing.points_file import Point
-from tiny_llama.cost import multiplying_parameters
+from tiny_llama.cost import FLOPS_A_TRAINED_TOKEN, multiplying_parameters
 from tiny_llama.errors import UserError
 
 SHOWN = {
@@ -148,7 +148,7 @@ def _isoflop(
             each.parameters.tolist(), each.tokens.tolist(), each.losses.tolist(), strict=True
         )
         shown = [Run(x=n, y=loss, words=words[n, d, loss]) for n, d, loss in rows]
-        found.append(_budget(shown, each, fit.law, valleys.get(_rounded(_mean_flops(each)))))
+        found.append(_budget(shown, each, fit.law, valleys.get(_rounded(each.mean_flops))))
     return isoflop_curves(
         found,
         added=[
@@ -165,16 +165,17 @@ def _rounded(flops: float) -> float:
 
 def _budget(runs: Sequence[Run], at_budget: Points, law: Law, valley: Valley | None) -> Budget:
     """Draw the law, and the parabola where there is one, over the sizes of a budget."""
-    flops = _mean_flops(at_budget)
+    flops = at_budget.mean_flops
     low, high = at_budget.parameters.min() / 1.15, at_budget.parameters.max() * 1.15
     sizes = np.geomspace(low, high, 60)
     best = law.best_size(flops)
-    at_law = law.loss(sizes, flops / 6 / sizes)
+    product = flops / FLOPS_A_TRAINED_TOKEN  # of parameters and tokens
+    at_law = law.loss(sizes, product / sizes)
     budget = Budget(
         title=in_flops(float(f"{flops:.1g}")),
         runs=runs,
         law=Line(title="the law", x=sizes.tolist(), y=at_law.tolist()),
-        best=(best, float(law.loss(best, flops / 6 / best))) if low <= best <= high else None,
+        best=(best, float(law.loss(best, product / best))) if low <= best <= high else None,
     )
     if valley is None:
         return budget
@@ -190,7 +191,7 @@ def _budget(runs: Sequence[Run], at_budget: Points, law: Law, valley: Valley | N
 def _best(
     runs: Sequence[LawRun], added: Sequence[Point], fit: LawFit, parabolas: IsoFlop | None
 ) -> Picture:
-    flops = [_mean_flops(each) for each in budgets(_as_points(points(runs)))]
+    flops = [each.mean_flops for each in budgets(_as_points(points(runs)))]
     groups = {"the law": [_best_run(c, fit.law.best_size(c)) for c in flops]}
     if parabolas is not None:
         groups["parabolas"] = [_best_run(v.flops, v.best_size) for v in parabolas.valleys]
@@ -289,10 +290,6 @@ _PICTURES: Mapping[
 
 def _as_points(some: Sequence[Point]) -> Points:
     return points_of((each.parameters, each.tokens, each.loss) for each in some)
-
-
-def _mean_flops(some: Points) -> float:
-    return float(np.exp(np.log(6 * some.parameters * some.tokens).mean()))
 
 
 # Words.

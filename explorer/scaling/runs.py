@@ -21,6 +21,7 @@ from tiny_llama.comparing.points_file import Point
 from tiny_llama.comparing.results import Results, read_results
 from tiny_llama.comparing.sizes import law_parameters, law_tokens
 from tiny_llama.corpora import CORPORA, TextCorpus
+from tiny_llama.cost import FLOPS_A_TRAINED_TOKEN
 from tiny_llama.errors import CheckpointError
 from tiny_llama.metrics import read_metrics
 from tiny_llama.setup import Setup
@@ -163,7 +164,7 @@ def spots(runs: Sequence[LawRun]) -> list[Run]:
 
 def flops_of(run: LawRun) -> float:
     """Count the operations of a run by 6 N D, to two digits."""
-    return float(f"{6 * run.point.parameters * run.point.tokens:.2g}")
+    return float(f"{FLOPS_A_TRAINED_TOKEN * run.point.parameters * run.point.tokens:.2g}")
 
 
 def points(runs: Iterable[LawRun]) -> list[Point]:

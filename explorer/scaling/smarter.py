@@ -19,6 +19,7 @@ from tiny_llama.comparing.pairs import mean_interval
 from tiny_llama.comparing.results import Comparison, Results
 from tiny_llama.comparing.sizes import law_parameters, law_tokens
 from tiny_llama.comparing.verdicts import Verdict
+from tiny_llama.cost import six_n_d
 from tiny_llama.setup import Setup
 
 NAME = "smarter"
@@ -28,7 +29,7 @@ SMALL, BIG = "small-long", "big-short"
 _BUDGET = Along(
     title="Compute",
     axis="Compute of training, 6 N D (FLOP)",
-    of_a_step=lambda setup: 6 * law_parameters(setup) * setup.tokens_a_step,
+    of_a_step=lambda setup: six_n_d(setup.model, setup.tokens_a_step),
 )
 """As the budget is counted."""
 PICTURES = {"noise": "By wrong tokens in the text", "curves": "While they train"}
@@ -187,7 +188,7 @@ def sides_table(results: Results) -> str:
                 content.escaped(_title(name)),
                 in_words(law_parameters(setup)),
                 in_words(law_tokens(setup)),
-                in_flops(float(f"{6 * law_parameters(setup) * law_tokens(setup):.2g}")),
+                in_flops(float(f"{six_n_d(setup.model, law_tokens(setup)):.2g}")),
                 f"{noise_of(setup):.0%}",
                 _mean(finals),
                 "–" if name == SMALL else _short(comparison_of(results, name)),

@@ -66,9 +66,8 @@ def fit_parabolas(points: Points) -> IsoFlop:
 
 def budgets(points: Points) -> list[Points]:
     """Sort runs into budgets, the smallest first: those whose computes are nearly the same."""
-    flops = 6 * points.parameters * points.tokens
-    order = np.argsort(flops, kind="stable")
-    gaps = np.flatnonzero(np.diff(np.log(flops[order])) > np.log1p(SAME_BUDGET)) + 1
+    order = np.argsort(points.flops, kind="stable")
+    gaps = np.flatnonzero(np.diff(np.log(points.flops[order])) > np.log1p(SAME_BUDGET)) + 1
     return [points.some(places) for places in np.split(order, gaps)]
 
 
@@ -84,7 +83,7 @@ def _valley(points: Points) -> Valley | None:
     if abs(lowest - middle) > reach:
         return None
     return Valley(
-        flops=float(np.exp(np.log(6 * points.parameters * points.tokens).mean())),
+        flops=points.mean_flops,
         points=points,
         curve=curve,
         best_size=float(np.exp(lowest)),

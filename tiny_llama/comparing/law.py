@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
+from tiny_llama.cost import FLOPS_A_TRAINED_TOKEN
 from tiny_llama.errors import ConfigError
 
 FEWEST_RUNS, FEWEST_SIZES = 6, 3
@@ -28,6 +29,16 @@ class Points:
     def __len__(self) -> int:
         """Count the runs."""
         return len(self.losses)
+
+    @property
+    def flops(self) -> np.ndarray:
+        """The operations of each one's training, 6 N D."""
+        return np.asarray(FLOPS_A_TRAINED_TOKEN * self.parameters * self.tokens)
+
+    @property
+    def mean_flops(self) -> float:
+        """Their geometric mean, by which runs of one budget stand for it."""
+        return float(np.exp(np.log(self.flops).mean()))
 
     def some(self, places: np.ndarray) -> "Points":
         """Pick runs by their places, which may be said more than once."""
@@ -71,7 +82,7 @@ class Law:
         Infinite or zero where the fit has no price for tokens, or for size.
         """
         g = (self.alpha * self.a / (self.beta * self.b)) ** (1 / (self.alpha + self.beta))
-        return float(g * (flops / 6) ** self.size_exponent)
+        return float(g * (flops / FLOPS_A_TRAINED_TOKEN) ** self.size_exponent)
 
 
 @dataclass(frozen=True, kw_only=True)

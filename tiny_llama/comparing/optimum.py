@@ -7,11 +7,9 @@ from math import exp, inf, log
 from scipy.optimize import brentq
 
 from tiny_llama.comparing.law import Law
+from tiny_llama.cost import FLOPS_A_SERVED_TOKEN, FLOPS_A_TRAINED_TOKEN
 from tiny_llama.errors import ConfigError
 
-FLOPS_A_TRAINED_TOKEN, FLOPS_A_SERVED_TOKEN = 6, 2
-"""For each parameter: forwards and backwards, and forwards alone (Kaplan et al. 2020, section
-2.1)."""
 PETAFLOP_DAY = 8.64e19
 TOKENS_A_PARAMETER = 20
 """The rule of thumb: a reading of Chinchilla's Table 3, not a law of its paper."""

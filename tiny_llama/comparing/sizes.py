@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
-from tiny_llama.cost import multiplying_parameters
+from tiny_llama.cost import multiplying_parameters, six_n_d
 from tiny_llama.errors import ConfigError
 from tiny_llama.setup import Setup
 
@@ -71,7 +71,7 @@ def _sized(usual: Setup, size: Mapping[str, Any]) -> Setup:
 
 def _steps_within(setup: Setup, budget: float) -> int:
     """Say how many steps come nearest to a budget."""
-    a_step = 6 * law_parameters(setup) * setup.tokens_a_step
+    a_step = six_n_d(setup.model, setup.tokens_a_step)
     steps = round(budget / a_step)
     if not 1 / WARMUP_SHARE <= steps <= MOST_STEPS:
         raise ConfigError(
