@@ -158,7 +158,7 @@ def test_a_figure_knows_arrays_and_plain_values_alone(path):
 
 def test_the_app_knows_of_experiments_what_needs_no_pytorch():
     """Running and timing them is the worker's; the web server reads what has come of them."""
-    with_torch = {"tiny_llama.comparing.running", "tiny_llama.comparing.pace"}
+    with_torch = {"tiny_llama.comparing.running", "tiny_llama.comparing.timing"}
     for path in (ROOT / "explorer").rglob("*.py"):
         if "worker" not in path.parts:
             assert not with_torch & set(imported(path)), path

@@ -20,13 +20,13 @@ from tiny_llama.commands.sign_of_life import sign_of_life
 from tiny_llama.commands.stopping import stop_between_pieces
 from tiny_llama.comparing.durations import in_words
 from tiny_llama.comparing.outcomes import Outcome, as_plain, read_outcomes
-from tiny_llama.comparing.pace import seconds_a_run, seconds_done, seconds_of_all
 from tiny_llama.comparing.plan import EXPERIMENT, Plan, read_plan, write_plan
 from tiny_llama.comparing.plan_file import make_plan, open_plan_file
 from tiny_llama.comparing.power import detectable
 from tiny_llama.comparing.results import read_results
 from tiny_llama.comparing.runners.processes import Processes
 from tiny_llama.comparing.running import Runner, Texts, conduct
+from tiny_llama.comparing.timing import seconds_a_run, seconds_done, seconds_of_all
 from tiny_llama.corpora import TextCorpus, read_text_file
 from tiny_llama.corpora.own_text import MOST_BYTES
 from tiny_llama.cost import count_parameters
