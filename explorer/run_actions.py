@@ -289,16 +289,14 @@ def prompt(run: Run) -> None:
         if not st.form_submit_button("Write on", icon=":material/edit:"):
             return
     settings = SampleConfig(seed=secrets.randbits(32))  # another text at every press
-    engine, owner = session.engine(), session.owner()
     try:
         with st.spinner("Writing"):
-            text = engine.generate(run.id, words, settings, owner=owner)
-            reading = engine.analyse(run.id, "reading", text=words, owner=owner)
+            written = session.engine().generate(run.id, words, settings, owner=session.owner())
     except UserError as error:
         st.error(str(error), icon=":material/error:")
     else:
-        _written(words, text)
-        if spelled := content.in_bytes(reading["in_bytes"]):
+        _written(words, written.text)
+        if spelled := content.in_bytes(written.in_bytes):
             st.caption(f":material/translate: {content.escaped(spelled)}.")
 
 

@@ -101,7 +101,7 @@ def test_four_runs_move_at_once_and_know_who_shares_their_worker(engine):
 
 
 def test_a_model_writes_and_is_looked_into_while_it_trains(engine, running):
-    text = engine.generate(running.id, "the cat", SampleConfig(n_tokens=5))
+    text = engine.generate(running.id, "the cat", SampleConfig(n_tokens=5)).text
     assert text.startswith("the cat")
     assert len(text) == 12
     trace = engine.analyse(

@@ -77,7 +77,7 @@ def test_what_comes_back_is_a_run_as_any_other(engine, run):
         weights.detach(), torch.linspace(0, 1, n_weights, dtype=torch.float64).float()
     )
     assert engine.analyse(run.id, "heads", text="the cat").step == 11
-    assert len(engine.generate(run.id, "the", SampleConfig(n_tokens=5))) > 3
+    assert len(engine.generate(run.id, "the", SampleConfig(n_tokens=5)).text) > 3
 
 
 def test_it_goes_on_from_there_in_a_browser_and_at_home(engine, run):

@@ -54,6 +54,7 @@ SAMPLES = {
     "vocab_size": 12,
     "note": "",
     "text": "Once upon",
+    "in_bytes": "é",
     "arrays": {"maps": np.arange(6.0).reshape(2, 3)},
     "message": "It waits.",
     "rows": [{"step": 1, "loss": 2.5}],

@@ -77,6 +77,8 @@ class Written(Message):
 
     tag = "written"
     text: str
+    in_bytes: str
+    """Characters of the prompt that are spelled in bytes for want of a piece."""
 
 
 @dataclass(frozen=True, kw_only=True)

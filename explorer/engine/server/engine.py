@@ -24,7 +24,7 @@ from explorer.engine.limits import (
     limits,
     with_expected_vocabulary,
 )
-from explorer.engine.messages import Action, Checkpoint, Forget, Found, Lend, Repeat
+from explorer.engine.messages import Action, Checkpoint, Forget, Found, Lend, Repeat, Written
 from explorer.engine.run import BROWSER, SERVER, Mark, Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.admission import Admission
@@ -519,7 +519,9 @@ class Engine:
 
     # Questions.
 
-    def generate(self, run_id: str, prompt: str, settings: SampleConfig, *, owner: str = "") -> str:
+    def generate(
+        self, run_id: str, prompt: str, settings: SampleConfig, *, owner: str = ""
+    ) -> Written:
         """Let the model of a run, as it stands, write on from a prompt.
 
         Args:

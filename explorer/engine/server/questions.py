@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from explorer.engine.messages import Analyse, Generate
+from explorer.engine.messages import Analyse, Generate, Written
 from explorer.engine.run import Run
 from explorer.engine.server.answer_cache import Answer, AnswerCache, key_of
 from explorer.engine.server.pool import Pool
@@ -28,7 +28,7 @@ class Questions:
         self._answers = AnswerCache(most_bytes)
         self._suspects = Suspects()
 
-    def generate(self, run: Run, prompt: str, settings: SampleConfig, *, student: str) -> str:
+    def generate(self, run: Run, prompt: str, settings: SampleConfig, *, student: str) -> Written:
         """Let the model of a run, as it stands, write on from a prompt.
 
         Raises:
@@ -38,7 +38,7 @@ class Questions:
         request = Generate(**place_of(run), student=student, prompt=prompt, settings=wanted)
         key = key_of(run.id, 0, "generate", {"prompt": prompt, **wanted})
         with self._suspects.watched(exactly=key, alike=(student, run.id, "generate")):
-            return self._pool.ask(request, run.worker).text
+            return self._pool.ask(request, run.worker)
 
     def analyse(
         self,

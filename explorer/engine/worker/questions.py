@@ -20,6 +20,7 @@ from explorer.engine.messages import (
 from explorer.engine.worker.live_runs import LiveRuns
 from explorer.engine.worker.model_cache import ModelCache
 from tiny_llama.analyses import ANALYSES
+from tiny_llama.analyses.cutting import spelled_in_bytes
 from tiny_llama.analyses.subject import Subject
 from tiny_llama.errors import TextError
 from tiny_llama.generation import generate
@@ -51,7 +52,10 @@ class Questions:
         for next_token in generate(found.model, prompt, settings):
             said.append(next_token.token)
             yield None
-        yield Written(text=found.tokenizer.decode([*prompt, *said]))
+        yield Written(
+            text=found.tokenizer.decode([*prompt, *said]),
+            in_bytes=spelled_in_bytes(found.tokenizer, prompt.tolist()),
+        )
 
     def analyse(self, request: Analyse) -> Generator[Found | Callable[[], Any] | None, Any, None]:
         """Make an analysis, in as many pieces as it has, some of them beside."""
