@@ -4,7 +4,7 @@ Options are shown by their names, as a link, the command line and a config have 
 titles. A setting that may be left open (`auto`) is a number box that may be empty.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import NoneType
 from typing import Any, cast
@@ -105,7 +105,7 @@ def basics(steps_in: DeltaGenerator | None = None) -> Basics:
         with st.expander("Your own text", icon=":material/edit_note:", expanded=True):
             own = _own_text()
     with steps_in or st.container():
-        steps = _number("steps", LABELS["steps"], TrainConfig.steps)
+        steps = _widget("steps", LABELS["steps"], TrainConfig.steps)
     return Basics(preset=preset, corpus=corpus, steps=steps, own_text=own)
 
 
@@ -311,10 +311,37 @@ def _uploaded(most: int) -> bytes | None:
 
 def _widget(name: str, label: str, usual: Any, *, is_drawn: bool = True) -> Any:
     """Draw the widget that fits a setting: a list, a switch or a number; see `link.widget`."""
+    draw: Callable[..., Any]
     if name in OPTIONS:
-        return _choice(name, label, OPTIONS[name], usual, explain=True, is_drawn=is_drawn)
-    draw = _switch if bool in KINDS[name] else _number
-    return draw(name, label, usual, is_drawn=is_drawn)
+        draw, fitting = st.selectbox, _as_list(name, usual)
+    elif bool in KINDS[name]:
+        draw, fitting = st.toggle, {"usual": usual, "help": content.setting(name)}
+    else:
+        draw, fitting = st.number_input, _as_number(name, usual)
+    return link.widget(draw, name, label, is_drawn=is_drawn, **fitting)
+
+
+def _as_list(name: str, usual: str) -> dict[str, Any]:
+    """Describe the list of a setting's options, with the card of the one that it shows."""
+    names = list(OPTIONS[name])
+    shown = link.value(name, usual=usual, among=names)
+    return {"usual": usual, "options": names, "help": content.card(name, shown)}
+
+
+def _as_number(name: str, usual: Any) -> dict[str, Any]:
+    """Describe the number box of a setting."""
+    kind: Any = float if float in KINDS[name] else int
+    low, high = BOUNDS[name]
+    return {
+        "usual": usual if usual is None else kind(usual),
+        "min_value": kind(low),
+        "max_value": kind(high),
+        "value": None if NoneType in KINDS[name] or usual is None else kind(usual),
+        "step": kind(_STEPS.get(name, 1)),
+        "format": "%g" if kind is float else "%d",
+        "placeholder": WHEN_OPEN.get(name),
+        "help": content.setting(name),
+    }
 
 
 def _choice(
@@ -323,53 +350,13 @@ def _choice(
     options: Iterable[str],
     usual: str,
     *,
-    explain: bool = False,
     hint: str | None = None,
     then: Callable[[], None] | None = None,
-    is_drawn: bool = True,
 ) -> str:
     names = list(options)
     return str(
-        link.widget(
-            st.selectbox,
-            key,
-            label,
-            usual=usual,
-            options=names,
-            then=then,
-            is_drawn=is_drawn,
-            help=_card(key, names, usual) if explain and is_drawn else hint,
-        )
+        link.widget(st.selectbox, key, label, usual=usual, options=names, then=then, help=hint)
     )
-
-
-def _card(slot: str, names: Collection[str], usual: str) -> str:
-    """Give the card of the option that is about to be shown."""
-    return content.card(slot, link.value(slot, usual=usual, among=names))
-
-
-def _number(name: str, label: str, usual: Any, *, is_drawn: bool = True) -> Any:
-    kind: Any = float if float in KINDS[name] else int
-    low, high = BOUNDS[name]
-    return link.widget(
-        st.number_input,
-        name,
-        label,
-        usual=usual if usual is None else kind(usual),
-        is_drawn=is_drawn,
-        min_value=kind(low),
-        max_value=kind(high),
-        value=None if NoneType in KINDS[name] or usual is None else kind(usual),
-        step=kind(_STEPS.get(name, 1)),
-        format="%g" if kind is float else "%d",
-        placeholder=WHEN_OPEN.get(name),
-        help=content.setting(name),
-    )
-
-
-def _switch(name: str, label: str, usual: bool, *, is_drawn: bool = True) -> bool:
-    hint = content.setting(name)
-    return bool(link.widget(st.toggle, name, label, usual=usual, is_drawn=is_drawn, help=hint))
 
 
 def _tokenizer_of(*, tokenizer: str, **_: Any) -> dict[str, Any]:
