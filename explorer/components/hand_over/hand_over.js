@@ -8,10 +8,11 @@
 // Which runs this browser has kept it says at each visit; one that the server has lost and its student
 // wants back, it gives in the same way.
 //
-// data: { page, answers, answer, visit, owner, deleted, wanted }: which page is shown, how many answers there have been, and the last
-// of them: { run, nextRow } and either `wait`, in how many seconds to ask again (0: give it now), or
-// `refusal`, why what was given is not kept (empty: it is, or nothing is missing); and `isDeleted`.
-// Whose runs they are in this visit, which are deleted, and which is wanted back.
+// data: { page, answers, answer, visit, owner, deleted, wanted }: which page is shown, how many answers
+// there have been, and the last of them: { run, nextRow } and either `wait`, in how many seconds to ask
+// again (0: give it now), or `refusal`, why what was given is not kept (empty: it is, or nothing is
+// missing); and `isDeleted`. Whose runs they are in this visit, which are deleted, and which is wanted
+// back.
 
 import { bestBuild } from "../browser_trainer/engine.js"
 import { dropForGood, keptRuns } from "../browser_trainer/checkpoints.js"
