@@ -27,7 +27,7 @@ class Stage:
     page: str
     view: str
     """Their names, as the link has them; a page without views has none."""
-    takes_two: bool
+    takes_two: bool = False
     """Whether a second model can stand beside the first in this view."""
     picture: DeltaGenerator
     """What the view is about, as large as the first screen allows. What a view draws stands here,

@@ -27,7 +27,10 @@ typedef struct {
 static Tensor *list;
 static int n_tensors, n_parameters;
 
-static int tensor(const char *name, int layer, int rows, int columns) {
+/* What is done once a run may be slow, and is to be short: a browser loads it. */
+#define ONCE __attribute__((minsize, noinline))
+
+ONCE static int tensor(const char *name, int layer, int rows, int columns) {
   int begins = n_parameters;
   if (list) list[n_tensors] = (Tensor){name, layer, begins, rows, columns};
   n_tensors += 1;
@@ -37,7 +40,7 @@ static int tensor(const char *name, int layer, int rows, int columns) {
 
 static int vector(const char *name, int layer, int n) { return tensor(name, layer, 1, n); }
 
-static Norm norm(const char *weight, const char *bias, int layer, int is_there, int width) {
+ONCE static Norm norm(const char *weight, const char *bias, int layer, int is_there, int width) {
   is_there = is_there && sizes.has_norm;
   return (Norm){
       .is_present = is_there, .width = width,
@@ -47,7 +50,7 @@ static Norm norm(const char *weight, const char *bias, int layer, int is_there, 
 }
 #define NORM(name, layer, is_there, width) norm(name ".weight", name ".bias", layer, is_there, width)
 
-static Linear linear(const char *weight, const char *bias, int layer, int out, int in, int has_bias) {
+ONCE static Linear linear(const char *weight, const char *bias, int layer, int out, int in, int has_bias) {
   Linear l = {.in = in, .out = out, .weight = tensor(weight, layer, out, in)};
   l.bias = has_bias ? vector(bias, layer, out) : NOWHERE;
   return l;
@@ -55,7 +58,7 @@ static Linear linear(const char *weight, const char *bias, int layer, int out, i
 #define LINEAR(name, layer, out, in, has_bias) \
   linear(name ".weight", name ".bias", layer, out, in, has_bias)
 
-static void lay_out_attention(Layer *l, int i) {
+ONCE static void lay_out_attention(Layer *l, int i) {
   int heads = sizes.n_heads * sizes.d_head, keys = sizes.n_kv_heads * sizes.d_head;
   int has_norm = sizes.qk_norm != NO_QK_NORM, is_all = sizes.qk_norm == NORM_OF_ALL;
   l->qkv = LINEAR("attention.to_qkv", i, heads + 2 * keys, sizes.d_model, sizes.qkv_bias);
@@ -64,14 +67,14 @@ static void lay_out_attention(Layer *l, int i) {
   l->key_norm = NORM("attention.key_norm", i, has_norm, is_all ? keys : sizes.d_head);
 }
 
-static void lay_out_feed_forward(Layer *l, int i) {
+ONCE static void lay_out_feed_forward(Layer *l, int i) {
   int d = sizes.d_model, f = sizes.d_hidden, has_bias = sizes.feed_forward_bias;
   if (sizes.has_gate) l->gate = LINEAR("feed_forward.to_gate", i, f, d, has_bias);
   l->up = LINEAR("feed_forward.to_up", i, f, d, has_bias);
   l->down = LINEAR("feed_forward.to_down", i, d, f, has_bias);
 }
 
-static void lay_out_layer(Layer *l, int i) {
+ONCE static void lay_out_layer(Layer *l, int i) {
   int at_part = sizes.norms_before || sizes.norms_after, d = sizes.d_model;
   int shares = sizes.feed_forward_reads == NORMED, feeds = sizes.activation != NO_FEED_FORWARD;
   int attends = sizes.has_attention;
@@ -83,7 +86,7 @@ static void lay_out_layer(Layer *l, int i) {
   l->feed_forward_output_norm = NORM("feed_forward_output_norm", i, sizes.norms_output && feeds, d);
 }
 
-static void lay_out(void) {
+ONCE static void lay_out(void) {
   int d = sizes.d_model;
   n_tensors = n_parameters = 0;
   embedding = tensor("embedding.weight", NOWHERE, sizes.vocab_size, d);
@@ -99,9 +102,9 @@ static void lay_out(void) {
 
 /* ---- room for what a forward pass keeps ----------------------------------------------------- */
 
-static Statistics statistics(size n) { return (Statistics){floats(n), floats(n)}; }
+ONCE static Statistics statistics(size n) { return (Statistics){floats(n), floats(n)}; }
 
-static void keep_attention(const Layer *l, Kept *k, size rows) {
+ONCE static void keep_attention(const Layer *l, Kept *k, size rows) {
   size of_all = sizes.qk_norm == NORM_OF_HEAD ? sizes.n_heads : 1;
   k->qkv = floats(rows * qkv_width());
   k->queries_keys = floats(rows * queries_keys_width());
@@ -113,7 +116,7 @@ static void keep_attention(const Layer *l, Kept *k, size rows) {
   k->key_norm = statistics(l->key_norm.is_present ? rows * of_all : 1);
 }
 
-static void keep_feed_forward(Kept *k, size rows) {
+ONCE static void keep_feed_forward(Kept *k, size rows) {
   k->gate = sizes.has_gate ? floats(rows * sizes.d_hidden) : 0;
   k->up = floats(rows * sizes.d_hidden);
   k->hidden = floats(rows * sizes.d_hidden);
@@ -121,7 +124,7 @@ static void keep_feed_forward(Kept *k, size rows) {
   k->feed_forward_output_norm = statistics(rows);
 }
 
-static void keep(const Layer *l, Kept *k) {
+ONCE static void keep(const Layer *l, Kept *k) {
   size rows = (size)sizes.n_texts * sizes.context, n = rows * sizes.d_model;
   int is_after = sizes.norms_after;
   k->x = floats(n);
@@ -137,7 +140,7 @@ static void keep(const Layer *l, Kept *k) {
   if (sizes.activation) keep_feed_forward(k, rows);
 }
 
-static void make_room(void) {
+ONCE static void make_room(void) {
   size rows = (size)sizes.n_texts * sizes.context, n = rows * sizes.d_model;
   kept = (Kept *)floats((size)sizes.n_layers * sizeof(Kept) / sizeof(float));
   for (int i = 0; i < sizes.n_layers; i++) keep(&layers[i], &kept[i]);
