@@ -536,7 +536,7 @@ def test_a_tab_that_trains_while_its_server_starts_anew_keeps_its_run(come):
 LEARN_MORE = f"""() => {{
   const numbers = new Float32Array(4)
   const all = {{ weights: numbers, means: numbers, squares: numbers }}
-  {SESSION}.learn({{ nextStep: 9, state: "running", ...all }})
+  return {SESSION}.learn({{ nextStep: 9, state: "running", ...all }})
 }}"""
 """As what is still on its way from the worker of a run."""
 
