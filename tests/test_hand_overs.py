@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import pytest
 from app_server import AppServer
 from browser_student import HAND_OVER, BrowserTrainer
 from conftest import SLOW, open_page
+from streamlit.components.v2.bidi_component.main import _make_trigger_id
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit_client import Tab
 from test_guard import attended
@@ -14,9 +17,12 @@ from test_lending import returned
 from tiny_runs import SETUP, TEXT, Clock, wait_until
 
 from explorer import guard
+from explorer.components.hand_over import KEY
+from explorer.engine.limits import limits
 from explorer.engine.run import BROWSER, SERVER
 from explorer.engine.run_state import RunState
 from explorer.guard.hand_overs import GRACE, LATEST, SENT_WITHIN, SOONEST, TAKEN_WITHIN, HandOvers
+from explorer.guard.server import Guard
 
 MOST = 3
 
@@ -128,6 +134,43 @@ def test_a_class_that_comes_at_once_is_through_in_order_and_never_more_than_some
         clock.now += 0.5
         assert clock.now < 30 * takes
     assert all(abs(place - name) < MOST for place, name in enumerate(done))
+
+
+# Where the server answers nobody.
+
+
+def given(n_letters):
+    """Make the message by which a browser hands over."""
+    said = WidgetState(id=_make_trigger_id(f"$$ID-abc-{KEY}", "events"))
+    said.json_trigger_value = json.dumps([{"event": "returned", "value": "A" * n_letters}])
+    message = BackMsg()
+    message.rerun_script.fragment_id = "part"
+    message.rerun_script.widget_states.widgets.append(said)
+    return message
+
+
+def test_thirty_that_hand_over_again_and_again_to_a_server_that_is_stuck_are_held_few_at_once():
+    held = []
+
+    async def come():
+        sessions = SimpleNamespace(
+            get_session_info=lambda _: "there", get_active_session_info=lambda _: None
+        )
+        server = SimpleNamespace(
+            handle_backmsg=lambda _, message, client: held.append(message),
+            uploaded_file_mgr=None,
+            _session_mgr=sessions,
+        )
+        stands = Guard(server)
+        for again in range(4):
+            for number in range(30):
+                has_turn = stands.hand_overs.ask(str(number)) == 0
+                if has_turn or again == 3:  # the last time, without being asked to
+                    stands.take(str(number), given(3_500_000))
+
+    asyncio.run(come())
+    long = [each for each in held if each.ByteSize() > 1_000_000]
+    assert len(long) == limits().hand_overs
 
 
 # What a page says to the browser.
