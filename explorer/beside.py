@@ -61,7 +61,8 @@ def say_whose(model: Inspection, inspection: Inspection) -> None:
     against = inspection if model.is_beside else inspection.other
     name = escape(session.run_name(model.run))
     has = escape(what_it_has(model.run.setup, against.run.setup))
-    st.html(f'<p style="{_LINE}"><b>{name}</b>{f": {has}" if has else ""}</p>')
+    words = f": {has}" if has else ""
+    st.html(f'<p style="{_LINE}" title="{name}{words}"><b>{name}</b>{words}</p>')
 
 
 def head_of(model: Inspection, layer: int, head: int) -> tuple[int, int]:

@@ -42,7 +42,12 @@ def said(app):
 @pytest.fixture(scope="module")
 def odd_runs(engine):
     """Give an id for each odd model, trained for a step."""
-    odd = {"small": {}, "no attention": {"attention": "none"}, "bytes": {"tokenizer": "bytes"}}
+    odd = {
+        "small": {},
+        "no attention": {"attention": "none"},
+        "no feed-forward": {"feed_forward": "none"},
+        "bytes": {"tokenizer": "bytes"},
+    }
     return trained(engine, {name: Setup().with_values(TINY | odd[name]) for name in odd})
 
 
@@ -164,6 +169,18 @@ def test_beyond_the_context_two_models_are_two_lines_of_one_chart(monkeypatch):
     app.button_group(key="schemes").set_value(["alibi", "rope"]).run()
     lines = [line["name"] for line in specs(app)[0]["data"]]
     assert lines[2:] == ["ALiBi"]  # tales-llama is drawn already
+
+
+def test_gate_and_up_has_another_beside_it_in_any_case_and_keeps_its_map_without(odd_runs):
+    app = open_page("norm_and_swiglu", view="openings")
+    assert app.selectbox(key="beside").value == ""
+    assert "tales-gpt3 (" in app.get("plotly_chart")[1].proto.alt
+    app = open_page("norm_and_swiglu", view="openings", beside="tales-alibi")
+    assert "tales-alibi (" in app.get("plotly_chart")[1].proto.alt
+    app = open_page("norm_and_swiglu", view="openings", beside=odd_runs["no feed-forward"])
+    assert "has no feed\\-forward network" in app.error[0].value
+    assert len(app.get("plotly_chart")) == 1
+    assert any("Formula" in each.label for each in app.expander)
 
 
 def test_a_second_model_that_trains_is_looked_at_as_it_stood_until_looked_at_again(engine):

@@ -341,9 +341,9 @@ class View {
     const { reader } = this
     const { tokens, first, heads } = this.data
     if (reader === null) {
+      const keys = " By keyboard: Tab to the arcs, then ↑ ↓, Enter, Escape."
       this.words.textContent =
-        "Point at a token to see what it reads; press it to keep it. By keyboard: Tab to the arcs, " +
-        "then ↑ ↓, Enter, Escape."
+        "Point at a token to see what it reads; press it to keep it." + (this.arcsPane.pane.hidden ? "" : keys)
       return
     }
     const said = [...this.shown].sort((one, other) => one - other).map(head => {

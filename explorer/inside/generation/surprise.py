@@ -25,6 +25,8 @@ MOST_BARS = 40
 """Tokens whose bars stand side by side."""
 _SHARE = 0.8
 """Of the picture's room, since their numbers stand above."""
+_HALF = 0.43
+"""Of the picture's width: nearly half, since short lines leave more room at their ends."""
 _LEAST = 1.75
 """Width of a box in letters' heights: a number as 10.8 stands in each."""
 
@@ -98,7 +100,7 @@ def coloured(answer: Answer, uniform: float, *, is_half: bool = False) -> str:
         _cell(token, loss, uniform, counts=bool(counts))
         for token, loss, counts in zip(tokens, losses, judged, strict=True)
     ]
-    style = fitting(tokens, share=_SHARE, least=_LEAST, width=0.5 if is_half else 1.0)
+    style = fitting(tokens, share=_SHARE, least=_LEAST, width=_HALF if is_half else 1.0)
     return f"{STYLE}{boxed(cells, label='Tokens and their losses', style=style)}"
 
 
