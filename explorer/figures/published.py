@@ -274,7 +274,7 @@ def small_tree(parents: Sequence[str], root: str, children: Sequence[str]) -> Pi
     framed(figure, height=50 + 28 * rows)
     figure.update_layout(showlegend=False, hovermode=False, margin={"t": 10})
     # On a phone all names just have room: the longest one is of a parent.
-    figure.update_xaxes(visible=False, range=[-0.12, 1.88], fixedrange=True)
+    figure.update_xaxes(visible=False, range=[-0.08, 1.92], fixedrange=True)
     figure.update_yaxes(visible=False, range=[rows - 0.5, -0.5], fixedrange=True)
     said = f"{root} stands on {', '.join(parents)}; on {root} stand {', '.join(children)}."
     return Picture(figure=figure, alt=said)
