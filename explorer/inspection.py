@@ -1,5 +1,6 @@
 """What is inspected: the current model, after which step, and the text that it reads."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -12,7 +13,7 @@ from explorer import content, link, session, showing
 from explorer.engine.run import Run
 from explorer.engine.run_state import RunState
 from explorer.engine.server.answer_cache import Answer
-from explorer.engine.server.pretrained import pretrained_run
+from explorer.engine.server.pretrained import DEFAULT, pretrained_run
 from explorer.stage import Stage
 from explorer.widgets import choose_index, choose_layer, choose_named
 from explorer.words import MOST_CHARACTERS
@@ -69,7 +70,22 @@ def inspect(stage: Stage) -> Inspection:
     A view of all steps has its own way through them, so the choice of one is not offered beside it.
     """
     with stage.shared:
-        return _inspect(is_of_one_step=stage.view != ALL_STEPS, takes_two=stage.takes_two)
+        found = _inspect(is_of_one_step=stage.view != ALL_STEPS, takes_two=stage.takes_two)
+        if found.run.id != DEFAULT and _names_parts(stage):
+            st.caption(
+                f":material/info: What to try names parts of {DEFAULT}; in this model, others may "
+                f"do the same."
+            )
+        return found
+
+
+def _names_parts(stage: Stage) -> bool:
+    """Tell whether what to try names a layer, a head or a unit, as every model has its own."""
+    if not content.has_words(stage.page, stage.view):
+        return False
+    return bool(
+        re.search(r"(layer|head|unit|off) \d", content.inside(stage.page, stage.view).try_it)
+    )
 
 
 def _inspect(*, is_of_one_step: bool, takes_two: bool) -> Inspection:

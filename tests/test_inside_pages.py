@@ -51,3 +51,18 @@ def test_an_untrained_model_is_looked_into(page):
 def test_nonsense_in_a_link_is_answered(page):
     for link in NONSENSE:
         assert open_page(page, **link).title[0].value
+
+
+@pytest.mark.parametrize(
+    ("view", "run", "is_said"),
+    [("heads", "", False), ("heads", "tales-gpt3", True), ("ablate", "tales-gpt3", True)],
+)
+def test_where_what_to_try_names_another_models_parts_the_page_says_so(view, run, is_said):
+    app = open_page("attention", view=view, **({"run": run} if run else {}))
+    said = [each.value for each in app.caption]
+    assert any("names parts of tales-llama" in each for each in said) == is_said
+
+
+def test_of_any_model_the_same_can_be_tried_where_no_part_is_named():
+    app = open_page("generation", view="next", run="tales-gpt3")
+    assert not any("names parts" in each.value for each in app.caption)
