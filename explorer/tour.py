@@ -27,7 +27,12 @@ class Stop:
 
 
 STOPS = (
-    Stop(page="home", title="LLaMA at a glance", subject=["model_card"], words={"view": "glance"}),
+    Stop(
+        page="home",
+        title="LLaMA at a glance",
+        subject=["replay", "model_card"],
+        words={"view": "glance"},
+    ),
     Stop(
         page="family_tree", title="The family tree", subject=["time_line"], words={"view": "tree"}
     ),
