@@ -145,7 +145,7 @@ def test_the_compute_of_the_link_is_answered_by_the_law_of_the_link(law):
 def test_given_tokens_ask_for_the_compute_at_which_they_are_right():
     app = open_scaling(given="tokens", law="twenty", tokens="12")
     said = "\n".join(prose(app))
-    assert "**50 billion parameters** · tokens **1 trillion** · a parameter **20**" in said
+    assert "**50 billion parameters** · tokens **1 trillion** · tokens a parameter **20**" in said
     assert "compute **3.00 × 10²³ FLOP**" in said
 
 

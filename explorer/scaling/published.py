@@ -138,7 +138,7 @@ def numbers(asked: Asked) -> dict[str, str]:
     found = {
         "Compute-optimal": f"{in_words(best.parameters)} parameters",
         "tokens": in_words(best.tokens),
-        "a parameter": f"{best.tokens / best.parameters:.3g}",
+        "tokens a parameter": f"{best.tokens / best.parameters:.3g}",
     }
     if asked.given == "tokens":
         found["compute"] = in_flops(best.training_flops)
