@@ -8,7 +8,7 @@ from explorer import content, current_model, glossary, link, navigation, present
 from explorer.components.arrival import arrive_at
 from explorer.components.theme import follow_theme
 from explorer.components.touch import explain_words
-from explorer.page_list import HOME
+from explorer.page_list import HOME, TRAIN
 
 
 def show(page: str) -> None:
@@ -23,7 +23,8 @@ def show(page: str) -> None:
         current_model.show()
         share.offer(page)
         presentation.offer()
-    arrive_at(page)
+    # Train is pressed where the settings are, and what it does is seen at the top.
+    arrive_at(page, link.value("run") if page == TRAIN else "")
     follow_theme()
     _explain_words()
 

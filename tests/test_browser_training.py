@@ -122,6 +122,7 @@ def test_with_all_other_hosts_blocked_a_phone_trains(browser, server):
         student.open(link(**TINY, steps=120, where="browser"))
         student.press("Train")
         student.see("Finished")
+        expect(student.page.get_by_role("heading", level=1)).to_be_in_viewport()
         assert student.page.evaluate("document.documentElement.scrollWidth") <= 390
         assert [row["step"] for row in rows(server, student.run_id)] == list(range(121))
         student.context.unroute_all()

@@ -1,15 +1,17 @@
 // Shows a page from its top where it is another one than before, and marks its link in the bar, of
 // which a phone shows a part. Streamlit leaves the new page scrolled as far as the old one was.
 //
-// data: { page }
+// data: { page, about }
 
-let shown
+let shown, place
 const drawn = new MutationObserver(markLinks) // the links are drawn later than this, and anew
 
 export default function arrival({ data }) {
-  if (data.page === shown) return
-  const isFirst = shown === undefined // a reload, or an address with a place in the page
+  const next = `${data.page} ${data.about}`
+  if (next === place) return
+  const isFirst = place === undefined // a reload, or an address with a place in the page
   shown = data.page
+  place = next
   if (!isFirst) document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0)
   drawn.disconnect()
   const list = document.querySelector(".st-key-bar")
