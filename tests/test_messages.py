@@ -62,6 +62,7 @@ SAMPLES = {
     "is_measured": True,
     "is_compared": True,
     "group": "abcdefgh.0",
+    "mark": "0f" * 16,
     "question": 3,
     "student": "0f" * 32,
     "blame": 0.5,
