@@ -151,10 +151,10 @@ export class Session {
     window.dispatchEvent(new Event(LEARNED))
   }
 
-  // All curves, in few bytes: by what else has no copy of them than the server, should that lose its.
+  // All curves, to the last digit: a server that has lost them gets them from nowhere else.
   curves() {
     const columns = ({ steps, values }) => (
-      { steps: Int32Array.from(steps), values: Float32Array.from(values) })
+      { steps: Int32Array.from(steps), values: Float64Array.from(values) })
     return Object.fromEntries(KEPT.map(name => [name, columns(this.series[name])]))
   }
 
