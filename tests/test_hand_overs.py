@@ -168,7 +168,7 @@ def test_thirty_that_hand_over_again_and_again_to_a_server_that_is_stuck_are_hel
                 if has_turn or again == 3:  # the last time, without being asked to
                     stands.take(str(number), given(3_500_000))
 
-    asyncio.run(come())
+    attended(come())
     long = [each for each in held if each.ByteSize() > 1_000_000]
     assert len(long) == limits().hand_overs
 
