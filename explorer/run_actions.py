@@ -72,8 +72,8 @@ def messages(run: Run) -> None:
     """Say what happened to a run, if anything did, and what a recorded one is."""
     if run.status == RunState.RECORDED:
         st.info(
-            f"**Recorded:** {run.id} on {run.setup.corpus}, trained by this project's own script. "
-            f"Press Train to see one of your own.",
+            f"**Recorded:** {run.id} on {run.setup.corpus}, trained by this project's own script "
+            f"for {run.step:,} steps. Press Train to see one of your own.",
             icon=":material/history:",
         )
     elif run.status in (RunState.FAILED, RunState.INTERRUPTED):

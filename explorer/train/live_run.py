@@ -24,7 +24,6 @@ STATUS = {
     RunState.STOPPED: "Stopped",
     RunState.FAILED: "Ended",
     RunState.INTERRUPTED: "Interrupted",
-    RunState.RECORDED: "Recorded run",
 }
 
 
@@ -125,7 +124,8 @@ def _live(run_id: str, options: CurveOptions, stage: Stage) -> None:
     if run is None or stage_of(run) != stage:
         st.rerun()  # the whole page looks different now
     others = session.overlaid_runs(run) if options.earlier else []
-    _progress(run)
+    if run.status != RunState.RECORDED:  # which is at its end, as is said above it
+        _progress(run)
     comparison.result(run, others)
     _chart(run, others, options)
     _samples(run)
