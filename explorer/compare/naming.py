@@ -96,9 +96,5 @@ def verdict_line(plan: Plan, comparison: Comparison) -> str:
     )
     if comparison.worth and judgement.verdict in (Verdict.BETTER, Verdict.WORSE):
         share = comparison.worth.share
-        said += (
-            f" That is worth at least **{share:.0%} more steps** of training."
-            if share >= 0.01
-            else ""
-        )
+        said += f" Worth at least **{share:.0%} more steps**." if share >= 0.01 else ""
     return said
